@@ -1,0 +1,98 @@
+//! Who stands behind a broker: a profile's secret source and its token endpoint.
+
+use std::cell::OnceCell;
+
+use super::ObtainError;
+use super::explain::{Explanation, explain_failure};
+use crate::clock::{Clock, Deadline};
+use crate::environment::Environment;
+use crate::oauth::{Failure, Form, Granted, Http, HttpSettings, Proxies, exchange};
+use crate::profile::Profile;
+use crate::secret::Secret;
+use crate::source::SourceError;
+
+/// Gives the secret and answers a token request.
+pub(crate) trait Endpoint {
+    /// The secret, where reading it costs next to nothing and it can be read.
+    fn cheap_secret(&self) -> Option<Secret>;
+
+    /// The secret, whatever it costs.
+    fn secret(&self, clock: &dyn Clock, deadline: Deadline) -> Result<Secret, SourceError>;
+
+    /// One exchange; `remembered` is the form of request that worked last.
+    fn exchange(
+        &self,
+        secret: &Secret,
+        remembered: Option<Form>,
+        clock: &dyn Clock,
+        deadline: Deadline,
+    ) -> Result<Granted, ObtainError>;
+
+    /// A failure in words for people.
+    fn tell(&self, failure: &Failure) -> Explanation;
+}
+
+/// The endpoint of a profile, over HTTP.
+#[derive(Debug)]
+pub(crate) struct ProfileEndpoint<'a> {
+    profile: &'a Profile,
+    environment: &'a Environment,
+    http: OnceCell<Http>,
+}
+
+impl<'a> ProfileEndpoint<'a> {
+    /// Nothing is read or opened before it is needed.
+    pub(crate) fn new(profile: &'a Profile, environment: &'a Environment) -> Self {
+        Self {
+            profile,
+            environment,
+            http: OnceCell::new(),
+        }
+    }
+
+    fn http(&self) -> Result<&Http, ObtainError> {
+        if let Some(http) = self.http.get() {
+            return Ok(http);
+        }
+        let settings = HttpSettings {
+            origin: self.profile.client.token_url.origin().clone(),
+            ca_file: self.profile.ca_file.clone(),
+            proxies: Proxies::of(self.environment),
+        };
+        let http = Http::new(&settings).map_err(ObtainError::SetUp)?;
+        Ok(self.http.get_or_init(|| http))
+    }
+}
+
+impl Endpoint for ProfileEndpoint<'_> {
+    fn cheap_secret(&self) -> Option<Secret> {
+        self.profile.source.read_cheap(self.environment)
+    }
+
+    fn secret(&self, clock: &dyn Clock, deadline: Deadline) -> Result<Secret, SourceError> {
+        self.profile.source.read(self.environment, clock, deadline)
+    }
+
+    fn exchange(
+        &self,
+        secret: &Secret,
+        remembered: Option<Form>,
+        clock: &dyn Clock,
+        deadline: Deadline,
+    ) -> Result<Granted, ObtainError> {
+        let http = self.http()?;
+        exchange(
+            http,
+            &self.profile.client,
+            secret,
+            remembered,
+            clock,
+            deadline,
+        )
+        .map_err(ObtainError::Exchange)
+    }
+
+    fn tell(&self, failure: &Failure) -> Explanation {
+        explain_failure(failure, self.profile)
+    }
+}

@@ -1,0 +1,63 @@
+//! Taking a token out of the cache: whatever is there, or only the one that was refused.
+
+use std::io;
+
+use super::{Ask, Broker, LockError, ObtainError};
+use crate::cache::{Entry, Slot};
+use crate::file::{Kind, Patience};
+
+impl Broker<'_> {
+    /// Drops the cached token; with `only`, only where it is that token, so that a slow caller
+    /// does not throw away the one that came after. The form of request that works and any
+    /// cool-down stay.
+    ///
+    /// # Errors
+    /// [`ObtainError::LockTimedOut`], where another process holds the lock to the end, and
+    /// [`ObtainError::CacheUnwritable`].
+    pub(crate) fn erase(&self, only: Option<&str>, ask: &Ask) -> Result<(), ObtainError> {
+        let Some(slot) = &self.slot else {
+            return Ok(());
+        };
+        let is_meant = |entry: &Entry| {
+            entry.held.as_ref().is_some_and(|held| {
+                only.is_none_or(|token| held.token.access_token.expose() == token)
+            })
+        };
+        if !is_meant(&slot.read()) {
+            return Ok(());
+        }
+        let limit = ask.deadline.remaining(self.clock);
+        let patience = Patience {
+            quiet: limit,
+            speak: &|| {},
+            limit,
+        };
+        let guard = match super::wait(slot, Kind::Exclusive, &patience) {
+            Ok(guard) => guard,
+            Err(LockError::TimedOut) => {
+                return Err(ObtainError::LockTimedOut {
+                    limit: ask.deadline.limit(),
+                });
+            }
+            Err(LockError::Io(error)) => return Err(unwritable(slot, error)),
+        };
+        let entry = slot.read();
+        if is_meant(&entry) {
+            let entry = Entry {
+                held: None,
+                refresh_not_before: None,
+                ..entry
+            };
+            slot.write(&entry, &guard)
+                .map_err(|error| unwritable(slot, error))?;
+        }
+        Ok(())
+    }
+}
+
+fn unwritable(slot: &Slot, error: io::Error) -> ObtainError {
+    ObtainError::CacheUnwritable {
+        folder: slot.folder().to_owned(),
+        error,
+    }
+}

@@ -1,0 +1,214 @@
+//! What to say when there is no token: what happened, why, what to do. No I/O.
+
+use time::OffsetDateTime;
+
+use super::ObtainError;
+use crate::cache::Cooldown;
+use crate::duration::show;
+use crate::oauth::{Failure, Refusal};
+use crate::profile::Profile;
+use crate::source::SourceError;
+
+/// The three lines of an error, without the program's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Explanation {
+    /// What happened; stands alone.
+    pub(crate) what: String,
+    /// The nearest cause.
+    pub(crate) cause: Option<String>,
+    /// What to do.
+    pub(crate) hint: Option<String>,
+}
+
+/// Explains why a profile has no token.
+pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTime) -> Explanation {
+    let name = &profile.name;
+    match error {
+        ObtainError::Exchange(failure) => explain_failure(failure, profile),
+        ObtainError::CoolingDown(cooldown) => explain_cooldown(cooldown, now),
+        ObtainError::Source(error) => Explanation {
+            what: format!("no client secret for profile `{name}`"),
+            cause: Some(error.to_string()),
+            hint: source_hint(error),
+        },
+        ObtainError::SetUp(error) => Explanation {
+            what: format!("the settings of profile `{name}` allow no token request"),
+            cause: Some(error.to_string()),
+            hint: None,
+        },
+        ObtainError::LockTimedOut { limit } => Explanation {
+            what: format!(
+                "another process did not finish its token request for profile `{name}` within {}",
+                show(*limit)
+            ),
+            cause: None,
+            hint: Some(
+                "retry, or allow more time with `--timeout`; on a network file system set \
+                 CLOUDCONNEXA_AUTH_CACHE_DIR to a local folder"
+                    .to_owned(),
+            ),
+        },
+        ObtainError::CacheUnwritable { folder, error } => Explanation {
+            what: format!("the cached token of profile `{name}` could not be dropped"),
+            cause: Some(format!("`{}`: {error}", folder.display())),
+            hint: None,
+        },
+        ObtainError::LifeTooShort { life, wanted } => Explanation {
+            what: format!(
+                "no token of profile `{name}` lasts longer than the {} asked for",
+                show(*wanted)
+            ),
+            cause: Some(format!(
+                "the token endpoint gives tokens for {}",
+                show(*life)
+            )),
+            hint: Some("ask for less with `--min-ttl`, or lower `min_ttl`".to_owned()),
+        },
+    }
+}
+
+/// Explains an exchange that failed just now.
+pub(super) fn explain_failure(failure: &Failure, profile: &Profile) -> Explanation {
+    let name = &profile.name;
+    let url = profile.client.token_url.without_query();
+    let from = |text: &str| format!("{text}, from {url}");
+    match failure {
+        Failure::Refused {
+            refusal,
+            status,
+            error,
+            description,
+        } => {
+            let error = error
+                .as_deref()
+                .map(|error| format!(" {error}"))
+                .unwrap_or_default();
+            let object = if *refusal == Refusal::Request {
+                "request"
+            } else {
+                "credentials"
+            };
+            let told = description.as_deref().map(|text| format!("\"{text}\""));
+            Explanation {
+                what: format!(
+                    "the token endpoint refused the {object} of profile `{name}` ({status}{error})"
+                ),
+                cause: Some(from(told.as_deref().unwrap_or("no reason given"))),
+                hint: Some(refusal_hint(*refusal, profile)),
+            }
+        }
+        Failure::RateLimited { pause } => Explanation {
+            what: format!(
+                "the token endpoint is rate limiting the credentials of profile `{name}` (429)"
+            ),
+            cause: Some(from(&match pause {
+                Some(pause) => format!("it asks to wait {}", show(*pause)),
+                None => "it does not say how long to wait".to_owned(),
+            })),
+            hint: Some(
+                "retry then; the limit is the credential's (20 requests, then one every 15 s), so \
+                 give each team or fleet its own"
+                    .to_owned(),
+            ),
+        },
+        Failure::Unavailable { reason, detail } => Explanation {
+            what: format!("the token endpoint of profile `{name}` is unavailable: {reason}"),
+            cause: detail.as_deref().map(from),
+            hint: Some(
+                "retry; if it stays so, check the network, `HTTPS_PROXY` and the profile's \
+                 `cloud_id`"
+                    .to_owned(),
+            ),
+        },
+        Failure::Unusable {
+            reason,
+            detail,
+            hint,
+        } => Explanation {
+            what: format!("the token endpoint of profile `{name}` gave no token: {reason}"),
+            cause: Some(
+                detail
+                    .as_deref()
+                    .map_or_else(|| format!("from {url}"), from),
+            ),
+            hint: hint.clone(),
+        },
+        Failure::TimedOut { reason } => Explanation {
+            what: format!("the token endpoint of profile `{name}` did not answer in time"),
+            cause: Some(reason.clone()),
+            hint: Some("retry, or allow more time with `--timeout`".to_owned()),
+        },
+    }
+}
+
+fn explain_cooldown(cooldown: &Cooldown, now: OffsetDateTime) -> Explanation {
+    let left = (cooldown.until - now)
+        .try_into()
+        .map(show)
+        .unwrap_or_default();
+    let pause = format!("no request is made for another {left} (`--refresh` makes one at once)");
+    Explanation {
+        what: cooldown.message.clone(),
+        cause: cooldown.cause.clone(),
+        hint: Some(match &cooldown.hint {
+            Some(hint) => format!("{pause}; {hint}"),
+            None => pause,
+        }),
+    }
+}
+
+fn refusal_hint(refusal: Refusal, profile: &Profile) -> String {
+    let switch = "API & Logs > API > Enable API";
+    if let (Refusal::Credentials, Some(suffix)) = (refusal, profile.mismatched_suffix()) {
+        let cloud_id = profile.cloud_id.as_deref().unwrap_or_default();
+        return format!(
+            "the client ID ends in `.{suffix}` but `cloud_id` is `{cloud_id}`: it must be given \
+             whole and belong to this tenant"
+        );
+    }
+    match refusal {
+        Refusal::Credentials => format!(
+            "check the client ID and the secret; API access may be off ({switch}) or the \
+             credential expired"
+        ),
+        Refusal::ApiDisabled => format!("switch it on in the Administration portal: {switch}"),
+        Refusal::SourceAddress => "the credential is for other source subnets: add this machine's \
+             public address to it in the portal, or make one without subnets"
+            .to_owned(),
+        Refusal::Expired => "make new API credentials in the portal and store them with \
+             `cloudconnexa-auth store`"
+            .to_owned(),
+        Refusal::Request => "check `auth_method`, `scope` and `audience` of the profile".to_owned(),
+        Refusal::Forbidden => format!(
+            "API access may be off ({switch}), the credential may be for other source subnets, or \
+             it may have expired"
+        ),
+    }
+}
+
+fn source_hint(error: &SourceError) -> Option<String> {
+    match error {
+        SourceError::File {
+            path,
+            error: crate::file::ReadError::Exposed { .. },
+        } => Some(format!("run `chmod 600 '{}'`", path.display())),
+        SourceError::VariableMissing(name) => Some(format!(
+            "export {name}, or choose another source for `client_secret`"
+        )),
+        SourceError::File { .. } | SourceError::HelperHasNone { .. } => {
+            Some("store it with `cloudconnexa-auth store`, or correct `client_secret`".to_owned())
+        }
+        SourceError::NotStarted { .. } => Some(
+            "install it, or correct `client_secret`; the program is looked for on PATH".to_owned(),
+        ),
+        SourceError::TimedOut { .. } => Some(
+            "a locked vault or an unanswered prompt waits for ever; see `--timeout`".to_owned(),
+        ),
+        SourceError::NoCredentialsFolder(_) => {
+            Some("run as a systemd service with `LoadCredential=`".to_owned())
+        }
+        SourceError::ProgramFailed { .. }
+        | SourceError::HelperHasAnother { .. }
+        | SourceError::Unusable { .. } => None,
+    }
+}

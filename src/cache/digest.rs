@@ -1,0 +1,81 @@
+//! A salted digest, by which an entry knows the secret it was obtained with and nobody else does.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::secret::Secret;
+
+/// SHA-256 of 16 random bytes and the secret, with those bytes in front; hexadecimal.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct SecretDigest(String);
+
+const SALT_DIGITS: usize = 32;
+const DIGEST_DIGITS: usize = 64;
+
+impl SecretDigest {
+    /// Digests a secret with a fresh salt; `None` where the system gives no random bytes.
+    pub(crate) fn of(secret: &Secret) -> Option<Self> {
+        let mut salt = [0; SALT_DIGITS / 2];
+        getrandom::fill(&mut salt).ok()?;
+        Some(Self::with_salt(hex(&salt), secret))
+    }
+
+    /// Takes a digest from an entry.
+    pub(super) fn parse(text: String) -> Option<Self> {
+        let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (is_hex && text.len() == SALT_DIGITS + DIGEST_DIGITS).then_some(Self(text))
+    }
+
+    /// The text that stands in an entry.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is the digest of this secret.
+    pub(crate) fn is_of(&self, secret: &Secret) -> bool {
+        let salt = self.0.get(..SALT_DIGITS).unwrap_or_default();
+        *self == Self::with_salt(salt.to_owned(), secret)
+    }
+
+    fn with_salt(salt: String, secret: &Secret) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(&salt);
+        hash.update(secret.expose());
+        Self(salt + &hex(&hash.finalize()))
+    }
+}
+
+impl fmt::Debug for SecretDigest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SecretDigest(…)")
+    }
+}
+
+/// Lower-case hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SecretDigest;
+    use crate::secret::Secret;
+
+    #[test]
+    fn a_digest_knows_its_secret_and_two_of_one_secret_differ() {
+        let (one, two) = (Secret::new("one".to_owned()), Secret::new("two".to_owned()));
+        let digest = SecretDigest::of(&one).unwrap();
+        assert!(digest.is_of(&one) && !digest.is_of(&two));
+        assert_ne!(digest, SecretDigest::of(&one).unwrap(), "salted");
+        assert!(
+            SecretDigest::parse(digest.as_str().to_owned())
+                .unwrap()
+                .is_of(&one)
+        );
+    }
+}

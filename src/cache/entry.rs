@@ -1,0 +1,223 @@
+//! One entry of the cache, and its form on disk.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use super::digest::SecretDigest;
+use super::key::Key;
+use crate::token::{AccessToken, Token};
+
+/// The version of the form; an entry of another version is a miss.
+const VERSION: u32 = 1;
+
+/// What is known of one identity.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The token, and the secret it was obtained with.
+    pub(crate) held: Option<Held>,
+    /// The form of request that worked last; kept when the token goes.
+    pub(crate) auth_method: Option<String>,
+    /// When not to ask again, and why.
+    pub(crate) cooldown: Option<Cooldown>,
+    /// After a refresh ahead of expiry failed: not to be tried before.
+    pub(crate) refresh_not_before: Option<OffsetDateTime>,
+}
+
+/// A token in the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// The token.
+    pub(crate) token: Token,
+    /// The secret it was obtained with.
+    pub(crate) secret: Option<SecretDigest>,
+}
+
+/// A time in which nobody asks the token endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cooldown {
+    /// When it was recorded.
+    pub(crate) since: OffsetDateTime,
+    /// When it ends.
+    pub(crate) until: OffsetDateTime,
+    /// What kind of failure it follows.
+    pub(crate) reason: Reason,
+    /// The failure in words, as it was told to the one who met it; nothing secret.
+    pub(crate) message: String,
+    /// The nearest cause, likewise.
+    pub(crate) cause: Option<String>,
+    /// What to do, likewise.
+    pub(crate) hint: Option<String>,
+    /// The secret that was refused; a cool-down does not bind another one.
+    pub(crate) secret: Option<SecretDigest>,
+}
+
+/// What a cool-down follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reason {
+    /// 429.
+    RateLimited,
+    /// The credentials were refused.
+    Refused,
+    /// No connection, no answer, or one that is no token.
+    Unavailable,
+}
+
+impl Entry {
+    /// The bytes of the file. They hold the token; the mode of the file guards it.
+    pub(super) fn to_bytes(&self, key: &Key) -> Zeroizing<Vec<u8>> {
+        let wire = WireEntry {
+            version: VERSION,
+            key: key.as_str().into(),
+            token: self.held.as_ref().map(WireHeld::of),
+            auth_method: self.auth_method.as_deref().map(Into::into),
+            cooldown: self.cooldown.as_ref().map(WireCooldown::of),
+            refresh_not_before_ms: self.refresh_not_before.map(to_ms),
+        };
+        let mut bytes = Zeroizing::new(Vec::with_capacity(24 * 1024));
+        // Writing numbers and texts into memory cannot fail; an empty file would be a miss.
+        if serde_json::to_writer(&mut *bytes, &wire).is_err() {
+            bytes.clear();
+        }
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Reads such bytes; `None` where they are torn, of another version or of another identity.
+    pub(super) fn from_bytes(bytes: &[u8], key: &Key) -> Option<Self> {
+        let wire: WireEntry<'_> = serde_json::from_slice(bytes).ok()?;
+        if wire.version != VERSION || wire.key != key.as_str() {
+            return None;
+        }
+        Some(Self {
+            held: match wire.token {
+                Some(token) => Some(token.into_held()?),
+                None => None,
+            },
+            auth_method: wire.auth_method.map(Into::into),
+            cooldown: match wire.cooldown {
+                Some(cooldown) => Some(cooldown.into_cooldown()?),
+                None => None,
+            },
+            refresh_not_before: match wire.refresh_not_before_ms {
+                Some(ms) => Some(from_ms(ms)?),
+                None => None,
+            },
+        })
+    }
+}
+
+fn to_ms(at: OffsetDateTime) -> i64 {
+    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
+}
+
+fn from_ms(ms: i64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()
+}
+
+type Text<'a> = std::borrow::Cow<'a, str>;
+
+#[derive(Serialize, Deserialize)]
+struct WireEntry<'a> {
+    version: u32,
+    #[serde(borrow)]
+    key: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<WireHeld>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    auth_method: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cooldown: Option<WireCooldown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_not_before_ms: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireHeld {
+    access_token: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+    obtained_at_ms: i64,
+    expires_at_ms: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_digest: Option<String>,
+}
+
+impl WireHeld {
+    fn of(held: &Held) -> Self {
+        Self {
+            access_token: held.token.access_token.expose().to_owned(),
+            scope: held.token.scope.clone(),
+            obtained_at_ms: to_ms(held.token.obtained_at),
+            expires_at_ms: to_ms(held.token.expires_at),
+            secret_digest: held
+                .secret
+                .as_ref()
+                .map(|digest| digest.as_str().to_owned()),
+        }
+    }
+
+    fn into_held(mut self) -> Option<Held> {
+        let access_token = AccessToken::parse(std::mem::take(&mut self.access_token)).ok()?;
+        let token = Token {
+            access_token,
+            scope: self.scope.take(),
+            obtained_at: from_ms(self.obtained_at_ms)?,
+            expires_at: from_ms(self.expires_at_ms)?,
+        };
+        Some(Held {
+            token,
+            secret: self.secret_digest.take().and_then(SecretDigest::parse),
+        })
+    }
+}
+
+impl Drop for WireHeld {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.access_token);
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireCooldown {
+    since_ms: i64,
+    until_ms: i64,
+    reason: Reason,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_digest: Option<String>,
+}
+
+impl WireCooldown {
+    fn of(cooldown: &Cooldown) -> Self {
+        Self {
+            since_ms: to_ms(cooldown.since),
+            until_ms: to_ms(cooldown.until),
+            reason: cooldown.reason,
+            message: cooldown.message.clone(),
+            cause: cooldown.cause.clone(),
+            hint: cooldown.hint.clone(),
+            secret_digest: cooldown
+                .secret
+                .as_ref()
+                .map(|digest| digest.as_str().to_owned()),
+        }
+    }
+
+    fn into_cooldown(self) -> Option<Cooldown> {
+        Some(Cooldown {
+            since: from_ms(self.since_ms)?,
+            until: from_ms(self.until_ms)?,
+            reason: self.reason,
+            message: crate::quote::clean(&self.message),
+            cause: self.cause.as_deref().map(crate::quote::clean),
+            hint: self.hint.as_deref().map(crate::quote::clean),
+            secret: self.secret_digest.and_then(SecretDigest::parse),
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! The name of an identity in the cache.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+/// Whose token it is: everything that makes two tokens different, and no secret.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Identity<'a> {
+    /// The token endpoint.
+    pub(crate) token_url: &'a str,
+    /// The client ID.
+    pub(crate) client_id: &'a str,
+    /// The scope asked for.
+    pub(crate) scope: Option<&'a str>,
+    /// The audience asked for.
+    pub(crate) audience: Option<&'a str>,
+}
+
+/// SHA-256 of the canonical form of an identity, as 64 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Key(String);
+
+impl Key {
+    /// The key of an identity. The form is versioned: each field with its length in front, so
+    /// that no two identities have one form.
+    pub(crate) fn of(identity: &Identity<'_>) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"cloudconnexa-auth identity v1\n");
+        for field in [
+            Some(identity.token_url),
+            Some(identity.client_id),
+            identity.scope,
+            identity.audience,
+        ] {
+            match field {
+                Some(text) => {
+                    hash.update((text.len() as u64).to_be_bytes());
+                    hash.update(text);
+                }
+                None => hash.update(u64::MAX.to_be_bytes()),
+            }
+        }
+        Self(super::digest::hex(&hash.finalize()))
+    }
+
+    /// The digits.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Identity, Key};
+
+    #[test]
+    fn every_field_counts_and_none_runs_into_the_next() {
+        let base = Identity {
+            token_url: "u",
+            client_id: "ab",
+            scope: None,
+            audience: None,
+        };
+        let others = [
+            Identity {
+                token_url: "ua",
+                client_id: "b",
+                ..base
+            },
+            Identity {
+                scope: Some(""),
+                ..base
+            },
+            Identity {
+                scope: Some("x"),
+                ..base
+            },
+            Identity {
+                audience: Some("x"),
+                ..base
+            },
+        ];
+        for other in &others {
+            assert_ne!(Key::of(&base), Key::of(other), "{other:?}");
+        }
+        assert_eq!(Key::of(&base), Key::of(&base.clone()));
+        assert_eq!(Key::of(&base).as_str().len(), 64);
+    }
+}

@@ -1,0 +1,75 @@
+//! The entries on disk.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::entry::Entry;
+use super::key::Key;
+use crate::file::{self, Guard, Trust};
+
+/// The largest entry that is read, in bytes.
+const LARGEST: u64 = 256 * 1024;
+
+/// The folder of all entries.
+#[derive(Debug, Clone)]
+pub(crate) struct Cache {
+    folder: PathBuf,
+}
+
+impl Cache {
+    /// The cache in that folder, which need not exist.
+    pub(crate) fn in_folder(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// The place of one identity.
+    pub(crate) fn slot(&self, key: Key) -> Slot {
+        let entry = self.folder.join(format!("{key}.json"));
+        let sidecar = self.folder.join(format!("{key}.lock"));
+        Slot {
+            folder: self.folder.clone(),
+            entry,
+            sidecar,
+            key,
+        }
+    }
+}
+
+/// The two files of one identity.
+#[derive(Debug, Clone)]
+pub(crate) struct Slot {
+    folder: PathBuf,
+    entry: PathBuf,
+    sidecar: PathBuf,
+    key: Key,
+}
+
+impl Slot {
+    /// The entry, without a lock and in one read; whatever is wrong with it makes it empty.
+    pub(crate) fn read(&self) -> Entry {
+        file::read(&self.entry, LARGEST, Trust::Own)
+            .ok()
+            .and_then(|bytes| Entry::from_bytes(&bytes, &self.key))
+            .unwrap_or_default()
+    }
+
+    /// Sees to it that there is a folder to lock and to write in.
+    pub(crate) fn prepare(&self) -> io::Result<()> {
+        file::create_private_folder(&self.folder)
+    }
+
+    /// Replaces the entry; durable once it returns. The guard is that of [`Slot::sidecar`].
+    pub(crate) fn write(&self, entry: &Entry, guard: &Guard) -> io::Result<()> {
+        file::replace(&self.entry, &entry.to_bytes(&self.key), guard)
+    }
+
+    /// The folder of the cache.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The file that is locked.
+    pub(crate) fn sidecar(&self) -> &Path {
+        &self.sidecar
+    }
+}

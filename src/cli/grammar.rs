@@ -1,0 +1,277 @@
+//! Every verb and every flag, once. Parsing, help pages (and what else is made of the command
+//! line) follow this table; a new verb or flag is a new line here.
+
+/// What the program can be asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Token,
+    Header,
+    Get,
+    Store,
+    Erase,
+    List,
+    Status,
+    Version,
+}
+
+/// How a verb is called and what it does.
+#[derive(Debug)]
+pub(super) struct VerbRule {
+    pub(super) verb: Verb,
+    pub(super) name: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) details: &'static str,
+    pub(super) examples: &'static str,
+    /// The flags it has beside those that every verb has.
+    pub(super) flags: &'static [Flag],
+}
+
+/// A flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flag {
+    Profile,
+    Config,
+    MinTtl,
+    Timeout,
+    Refresh,
+    NoCache,
+    Verbose,
+    Help,
+    Json,
+    Curl,
+    For,
+}
+
+/// How a flag is written and what it does.
+#[derive(Debug)]
+pub(super) struct FlagRule {
+    pub(super) flag: Flag,
+    pub(super) long: &'static str,
+    pub(super) short: Option<char>,
+    /// What its value is, where it has one.
+    pub(super) value: Option<&'static str>,
+    pub(super) help: &'static str,
+}
+
+/// The flags of every verb.
+pub(super) const COMMON: [Flag; 8] = [
+    Flag::Profile,
+    Flag::Config,
+    Flag::MinTtl,
+    Flag::Timeout,
+    Flag::Refresh,
+    Flag::NoCache,
+    Flag::Verbose,
+    Flag::Help,
+];
+
+/// Every flag.
+pub(super) const FLAGS: [FlagRule; 11] = [
+    FlagRule {
+        flag: Flag::Profile,
+        long: "profile",
+        short: None,
+        value: Some("NAME"),
+        help: "Use this profile [env: CLOUDCONNEXA_PROFILE]",
+    },
+    FlagRule {
+        flag: Flag::Config,
+        long: "config",
+        short: None,
+        value: Some("FILE"),
+        help: "Read this configuration file [env: CLOUDCONNEXA_AUTH_CONFIG]",
+    },
+    FlagRule {
+        flag: Flag::MinTtl,
+        long: "min-ttl",
+        short: None,
+        value: Some("DURATION"),
+        help: "The token must be good for at least this long, such as 90s, 10m, 1h30m",
+    },
+    FlagRule {
+        flag: Flag::Timeout,
+        long: "timeout",
+        short: None,
+        value: Some("DURATION"),
+        help: "End the whole run within this time [default: 30s; 9s for `get`]",
+    },
+    FlagRule {
+        flag: Flag::Refresh,
+        long: "refresh",
+        short: None,
+        value: None,
+        help: "Take no token from before this call, and mind no cool-down",
+    },
+    FlagRule {
+        flag: Flag::NoCache,
+        long: "no-cache",
+        short: None,
+        value: None,
+        help: "Neither read nor write the cache; every call is then a token request",
+    },
+    FlagRule {
+        flag: Flag::Verbose,
+        long: "verbose",
+        short: Some('v'),
+        value: None,
+        help: "Tell on stderr what is done [env: CLOUDCONNEXA_AUTH_LOG=debug]",
+    },
+    FlagRule {
+        flag: Flag::Help,
+        long: "help",
+        short: Some('h'),
+        value: None,
+        help: "Show this help",
+    },
+    FlagRule {
+        flag: Flag::Json,
+        long: "json",
+        short: None,
+        value: None,
+        help: "Answer with one JSON object",
+    },
+    FlagRule {
+        flag: Flag::Curl,
+        long: "curl",
+        short: None,
+        value: None,
+        help: "Print a line for `curl --config -`, so that the token is in no command line",
+    },
+    FlagRule {
+        flag: Flag::For,
+        long: "for",
+        short: None,
+        value: Some("URI"),
+        help: "Pick the profile by this URI's host, and refuse a host that is no profile's",
+    },
+];
+
+/// Every verb, in the order of the help page.
+pub(super) const VERBS: [VerbRule; 8] = [
+    VerbRule {
+        verb: Verb::Token,
+        name: "token",
+        summary: "Print the API token",
+        details: "Prints the bare access token and a newline. All callers of one user share one \
+                  token; it is asked for only where none is at hand.",
+        examples: "  cloudconnexa-auth token\n  \
+                   cloudconnexa-auth token --profile prod --min-ttl 1h --json\n  \
+                   TOKEN=$(cloudconnexa-auth token) || exit",
+        flags: &[Flag::Json, Flag::For],
+    },
+    VerbRule {
+        verb: Verb::Header,
+        name: "header",
+        summary: "Print the Authorization header",
+        details: "Prints `Authorization: Bearer …` and a newline, or the same as a line of a curl \
+                  configuration.",
+        examples: "  cloudconnexa-auth header --curl | curl --fail --config - \"$URL\"",
+        flags: &[Flag::Curl, Flag::For],
+    },
+    VerbRule {
+        verb: Verb::Get,
+        name: "get",
+        summary: "Answer a credential-helper request (Bazel, EngFlow)",
+        details: "Reads {\"uri\":\"…\"} from stdin and answers {\"headers\":{\"Authorization\":\
+                  [\"Bearer …\"]},\"expires\":\"…\"}; a URI that is no profile's is answered with \
+                  {\"headers\":{}}.",
+        examples: "  echo '{\"uri\":\"https://acme.api.openvpn.com/\"}' | cloudconnexa-auth get",
+        flags: &[],
+    },
+    VerbRule {
+        verb: Verb::Store,
+        name: "store",
+        summary: "Save a profile and its client secret",
+        details: "Reads {\"profile\":\"…\",\"cloud_id\":\"…\",\"client_id\":\"…\",\
+                  \"client_secret\":\"…\",\"lifetime\":\"6mo\"} from stdin. The secret goes into a \
+                  file of mode 0600 beside the configuration. Instead of `cloud_id` it takes \
+                  `base_url` or `token_url`, and beside it `scope`, `audience`, `auth_method`, \
+                  `ca_file`, `min_ttl` and `timeout`.",
+        examples: "  cloudconnexa-auth store < credentials.json",
+        flags: &[],
+    },
+    VerbRule {
+        verb: Verb::Erase,
+        name: "erase",
+        summary: "Drop a cached token",
+        details: "Reads {\"profile\":\"…\"} or {\"uri\":\"…\"} from stdin. With \"token\":\"…\" only \
+                  that token is dropped, so that a slow caller does not drop its successor. \
+                  {\"profile\":\"…\",\"credentials\":true} removes the stored client secret as well.",
+        examples: "  echo '{\"profile\":\"prod\"}' | cloudconnexa-auth erase",
+        flags: &[],
+    },
+    VerbRule {
+        verb: Verb::List,
+        name: "list",
+        summary: "List the profiles as JSON",
+        details: "Prints name, base URL and client ID of every profile; never a secret or a token.",
+        examples: "  cloudconnexa-auth list",
+        flags: &[],
+    },
+    VerbRule {
+        verb: Verb::Status,
+        name: "status",
+        summary: "Show profiles, tokens and cool-downs",
+        details: "Says for every profile where its secret comes from, how long its token and its \
+                  credential last, and whether a cool-down is on. It never touches the network.",
+        examples: "  cloudconnexa-auth status\n  cloudconnexa-auth status --profile prod --json",
+        flags: &[Flag::Json],
+    },
+    VerbRule {
+        verb: Verb::Version,
+        name: "version",
+        summary: "Print name, version and protocols as JSON",
+        details: "For people there is --version.",
+        examples: "  cloudconnexa-auth version",
+        flags: &[],
+    },
+];
+
+impl Verb {
+    /// The verb's name, as it is typed.
+    pub(crate) fn name(self) -> &'static str {
+        self.rule().map_or("", |rule| rule.name)
+    }
+
+    pub(super) fn rule(self) -> Option<&'static VerbRule> {
+        VERBS.iter().find(|rule| rule.verb == self)
+    }
+}
+
+impl VerbRule {
+    /// The rules of all flags that this verb has.
+    pub(super) fn flag_rules(&self) -> impl Iterator<Item = &'static FlagRule> {
+        FLAGS
+            .iter()
+            .filter(|rule| COMMON.contains(&rule.flag) || self.flags.contains(&rule.flag))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FLAGS, VERBS};
+
+    #[test]
+    fn no_two_verbs_and_no_two_flags_share_a_name() {
+        let mut names: Vec<_> = VERBS.iter().map(|rule| rule.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), VERBS.len());
+        let mut names: Vec<_> = FLAGS.iter().map(|rule| rule.long).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), FLAGS.len());
+    }
+
+    #[test]
+    fn every_verb_has_an_example_that_calls_it() {
+        for rule in &VERBS {
+            let call = format!("cloudconnexa-auth {}", rule.name);
+            assert!(
+                rule.examples.contains(&call),
+                "{} has no example",
+                rule.name
+            );
+        }
+    }
+}

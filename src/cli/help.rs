@@ -1,0 +1,88 @@
+//! Help pages, written by clap from the grammar. Never built on the way to a token.
+
+use clap::{Arg, ArgAction, Command};
+
+use super::grammar::{FLAGS, FlagRule, VERBS, Verb, VerbRule};
+
+const ABOUT: &str = "The CloudConnexa API token once, for every tool, safely.\n\n\
+    Turns CloudConnexa API credentials into a bearer token and hands it to other programs. Any \
+    number of callers share one token through a locked cache.";
+
+const EXIT_CODES: &str = "Exit codes:\n  \
+    0  answered\n  \
+    1  an unexpected failure\n  \
+    2  usage, or input that is not the protocol\n  \
+    3  not set up: no profile, no secret, a broken configuration, a foreign host\n  \
+    4  the server refused the credentials\n  \
+    5  rate limited; the message says for how long\n  \
+    6  unavailable: name, connection, TLS, proxy, time-out, 5xx, no token in the answer\n  \
+    7  waited in vain for another process's token request\n\n\
+    5, 6 and 7 are worth a retry.";
+
+/// The help page of a verb, or of the program.
+pub(crate) fn help(verb: Option<Verb>) -> String {
+    let mut command = match verb.and_then(Verb::rule) {
+        Some(rule) => verb_command(rule).bin_name(format!("cloudconnexa-auth {}", rule.name)),
+        None => program_command(),
+    };
+    command.render_long_help().to_string()
+}
+
+fn program_command() -> Command {
+    let verbs = VERBS.iter().map(verb_command);
+    let command = Command::new("cloudconnexa-auth")
+        .bin_name("cloudconnexa-auth")
+        .about(ABOUT)
+        .after_help(EXIT_CODES)
+        .subcommand_required(true)
+        .subcommand_value_name("COMMAND")
+        .disable_help_flag(true)
+        .disable_help_subcommand(true)
+        .subcommands(verbs);
+    super::grammar::COMMON
+        .iter()
+        .filter_map(|flag| FLAGS.iter().find(|rule| rule.flag == *flag))
+        .fold(command, |command, rule| command.arg(argument(rule)))
+}
+
+fn verb_command(rule: &VerbRule) -> Command {
+    let command = Command::new(rule.name)
+        .about(rule.summary)
+        .long_about(format!("{}\n\n{}", rule.summary, rule.details))
+        .after_help(format!("Examples:\n{}", rule.examples))
+        .disable_help_flag(true);
+    rule.flag_rules()
+        .fold(command, |command, rule| command.arg(argument(rule)))
+}
+
+fn argument(rule: &FlagRule) -> Arg {
+    let argument = Arg::new(rule.long).long(rule.long).help(rule.help);
+    let argument = match rule.short {
+        Some(short) => argument.short(short),
+        None => argument,
+    };
+    match rule.value {
+        Some(value) => argument.value_name(value),
+        None => argument.action(ArgAction::SetTrue),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{VERBS, help};
+
+    #[test]
+    fn every_flag_of_a_verb_is_on_its_page() {
+        for rule in &VERBS {
+            let page = help(Some(rule.verb));
+            for flag in rule.flag_rules() {
+                let long = format!("--{}", flag.long);
+                assert!(
+                    page.contains(&long),
+                    "{} does not tell of {long}",
+                    rule.name
+                );
+            }
+        }
+    }
+}

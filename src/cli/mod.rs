@@ -1,0 +1,112 @@
+//! The command line: `grammar` is the one table of verbs and flags, `parse` reads argv by it, and
+//! `help` writes help pages from it.
+
+mod grammar;
+mod help;
+mod parse;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+pub(crate) use grammar::Verb;
+pub(crate) use help::help;
+pub(crate) use parse::parse;
+
+/// What a run was asked to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Invocation {
+    /// Carry out a verb.
+    Run(Verb, Options),
+    /// Show the help of a verb, or of the program.
+    Help(Option<Verb>),
+    /// Show the version, for people.
+    Version,
+}
+
+/// Every flag, as given.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that is given or not"
+)]
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// `--profile`.
+    pub(crate) profile: Option<String>,
+    /// `--config`.
+    pub(crate) config: Option<PathBuf>,
+    /// `--min-ttl`.
+    pub(crate) min_ttl: Option<Duration>,
+    /// `--timeout`, never zero.
+    pub(crate) timeout: Option<Duration>,
+    /// `--refresh`.
+    pub(crate) refresh: bool,
+    /// `--no-cache`.
+    pub(crate) no_cache: bool,
+    /// `-v`.
+    pub(crate) verbose: bool,
+    /// `--json`.
+    pub(crate) json: bool,
+    /// `--curl`.
+    pub(crate) curl: bool,
+    /// `--for`.
+    pub(crate) uri: Option<String>,
+}
+
+/// A command line that is not understood. Mend it.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub(crate) enum UsageError {
+    /// Nothing to do.
+    #[error("no command is given")]
+    NoVerb,
+    /// Not a verb.
+    #[error("there is no command `{name}`")]
+    UnknownVerb {
+        /// What was given, quoted.
+        name: String,
+        /// The nearest one.
+        meant: Option<&'static str>,
+    },
+    /// Not a flag, or not one of this verb.
+    #[error("`{verb}` has no flag `{flag}`")]
+    UnknownFlag {
+        /// The verb, or the program's name.
+        verb: &'static str,
+        /// What was given, quoted.
+        flag: String,
+        /// The nearest one.
+        meant: Option<&'static str>,
+    },
+    /// A flag that is known to be dangerous and therefore not there.
+    #[error("there is no flag for a secret: other users can read the command line")]
+    SecretFlag,
+    /// A word too many. It is not shown: it may be a secret on its way to the wrong place.
+    #[error("`{verb}` takes no further argument")]
+    UnexpectedArgument {
+        /// The verb.
+        verb: &'static str,
+    },
+    /// A flag without its value.
+    #[error("`{flag}` needs a value: {placeholder}")]
+    MissingValue {
+        /// The flag.
+        flag: String,
+        /// What the value is.
+        placeholder: &'static str,
+    },
+    /// A flag with a value that it cannot have.
+    #[error("`{flag}`: {problem}")]
+    BadValue {
+        /// The flag.
+        flag: String,
+        /// What is wrong with the value.
+        problem: String,
+    },
+    /// Flags that exclude each other.
+    #[error("`{0}` and `{1}` exclude each other")]
+    Conflict(&'static str, &'static str),
+    /// Something that is not UTF-8 where text is needed.
+    #[error("an argument is not valid text")]
+    NotText,
+}

@@ -1,0 +1,236 @@
+//! What all verbs that deal with a profile share: the profiles of this run, the choice among
+//! them, and the way to a token.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::Context;
+use crate::broker::{Ask, Broker, Notice, ObtainError, ProfileEndpoint, explain};
+use crate::cache::{Cache, Identity, Key, Slot};
+use crate::clock::Deadline;
+use crate::duration::show;
+use crate::error::{Error, code_of};
+use crate::profile::{Profile, Profiles, choose, choose_for, load};
+use crate::token::{MinTtl, Token};
+use crate::uri::Uri;
+
+/// The time of a run for people and scripts.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The time of a run that a tool waits for: Bazel kills a helper after 10 s.
+const PROTOCOL_LIMIT: Duration = Duration::from_secs(9);
+
+/// Who waits for the answer, which decides how long the run may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// A person or a script.
+    Person,
+    /// A tool with a limit of its own.
+    Protocol,
+}
+
+/// The profiles of a run.
+pub(super) struct Session<'a> {
+    context: &'a Context<'a>,
+    pub(super) profiles: Profiles,
+    name: Option<String>,
+    caller: Caller,
+}
+
+/// A token as one caller is given it.
+pub(super) struct Issued {
+    pub(super) token: Token,
+    pub(super) usable_until: OffsetDateTime,
+}
+
+impl<'a> Session<'a> {
+    /// Reads the profiles.
+    pub(super) fn open(context: &'a Context<'a>, caller: Caller) -> Result<Self, Error> {
+        let profiles = load(context.environment, context.options.config.as_deref())?;
+        let name = context.options.profile.clone();
+        let name = name.or_else(|| context.environment.text("CLOUDCONNEXA_PROFILE"));
+        Ok(Self {
+            context,
+            profiles,
+            name,
+            caller,
+        })
+    }
+
+    /// The profile of a request that names no URI.
+    pub(super) fn profile(&self) -> Result<&Profile, Error> {
+        Ok(choose(&self.profiles, self.name.as_deref())?)
+    }
+
+    /// The name that the caller chose, where one was.
+    pub(super) fn chosen_name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The profile of that name.
+    pub(super) fn named(&self, name: &str) -> Result<&Profile, Error> {
+        Ok(choose(&self.profiles, Some(name))?)
+    }
+
+    /// The profile of a request for a URI; `None` where no token may go there.
+    pub(super) fn profile_for(&self, uri: &str) -> Result<Option<&Profile>, Error> {
+        let uri = Uri::parse(uri);
+        let chosen = choose_for(&self.profiles, self.name.as_deref(), uri.as_ref().ok())?;
+        if chosen.is_none() {
+            self.context.report.debug(&match &uri {
+                Ok(uri) => format!("{} is no host that this token may go to", uri.origin()),
+                Err(error) => format!("the URI is not answered: {error}"),
+            });
+        }
+        Ok(chosen)
+    }
+
+    /// The profile that `--for` or the usual order picks.
+    pub(super) fn profile_or_refusal(&self) -> Result<&Profile, Error> {
+        let Some(uri) = &self.context.options.uri else {
+            return self.profile();
+        };
+        self.profile_for(uri)?.ok_or_else(|| Error::NotCovered {
+            origin: Uri::parse(uri).ok().map(|uri| uri.origin().to_string()),
+            profile: self.name.clone(),
+        })
+    }
+
+    /// The place of a profile in the cache, where there is a folder for one.
+    pub(super) fn slot(&self, profile: &Profile) -> Option<Slot> {
+        let folder = self.context.environment.cache_folder()?;
+        let token_url = profile.client.token_url.to_string();
+        let key = Key::of(&Identity {
+            token_url: &token_url,
+            client_id: &profile.client.client_id,
+            scope: profile.client.scope.as_deref(),
+            audience: profile.client.audience.as_deref(),
+        });
+        Some(Cache::in_folder(folder).slot(key))
+    }
+
+    /// The margin of this run.
+    pub(super) fn min_ttl(&self, profile: &Profile) -> MinTtl {
+        self.context
+            .options
+            .min_ttl
+            .map_or(profile.min_ttl, MinTtl::AtLeast)
+    }
+
+    /// When this run ends.
+    pub(super) fn deadline(&self, profile: &Profile) -> Deadline {
+        let limit = match (self.context.options.timeout, self.caller) {
+            (Some(limit), _) => limit,
+            (None, Caller::Person) => profile.timeout.unwrap_or(LIMIT),
+            (None, Caller::Protocol) => profile
+                .timeout
+                .unwrap_or(PROTOCOL_LIMIT)
+                .min(PROTOCOL_LIMIT),
+        };
+        Deadline::after_start(limit)
+    }
+
+    /// A token of this profile.
+    pub(super) fn obtain(&self, profile: &Profile) -> Result<Issued, Error> {
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method itself is not general enough in the broker's lifetime"
+        )]
+        let token = self.with_broker(profile, |broker, ask| broker.obtain(ask))?;
+        let usable_until = token.usable_until(self.min_ttl(profile));
+        Ok(Issued {
+            token,
+            usable_until,
+        })
+    }
+
+    /// Drops the cached token of this profile, or only `only`.
+    pub(super) fn erase(&self, profile: &Profile, only: Option<&str>) -> Result<(), Error> {
+        self.with_broker(profile, |broker, ask| broker.erase(only, ask))
+    }
+
+    fn with_broker<T>(
+        &self,
+        profile: &Profile,
+        act: impl FnOnce(&Broker<'_>, &Ask) -> Result<T, ObtainError>,
+    ) -> Result<T, Error> {
+        let Context {
+            environment,
+            clock,
+            options,
+            report,
+        } = *self.context;
+        let slot = if options.no_cache {
+            None
+        } else {
+            self.slot(profile)
+        };
+        if slot.is_none() && !options.no_cache {
+            report.warning(
+                "there is no folder for the cache, so every call is a token request; set \
+                 CLOUDCONNEXA_AUTH_CACHE_DIR",
+            );
+        }
+        let endpoint = ProfileEndpoint::new(profile, environment);
+        let notify = |notice: Notice<'_>| tell(self.context, profile, &notice);
+        let broker = Broker {
+            clock,
+            slot,
+            endpoint: &endpoint,
+            notify: &notify,
+        };
+        let ask = Ask {
+            min_ttl: self.min_ttl(profile),
+            not_before: options.refresh.then(|| clock.now()),
+            deadline: self.deadline(profile),
+        };
+        act(&broker, &ask).map_err(|error| Error::Obtain {
+            code: code_of(&error),
+            explanation: explain(&error, profile, clock.now()),
+        })
+    }
+}
+
+/// Puts into words what the broker does.
+fn tell(context: &Context<'_>, profile: &Profile, notice: &Notice<'_>) {
+    let report = context.report;
+    let name = &profile.name;
+    match notice {
+        Notice::Hit => report.debug(&format!("profile `{name}`: the cached token is good")),
+        Notice::Miss => report.debug(&format!("profile `{name}`: no good token in the cache")),
+        Notice::Asking => report.debug(&format!(
+            "profile `{name}`: asking {} for a token",
+            profile.client.token_url.without_query()
+        )),
+        Notice::Waiting { slot, limit } => report.waiting(&format!(
+            "waiting for another process's token request for profile `{name}` ({}), at most {} in \
+             all (`--timeout`)",
+            slot.sidecar().display(),
+            show(*limit)
+        )),
+        Notice::Pausing(pause) => report.waiting(&format!(
+            "profile `{name}` is rate limited; asking again in {}",
+            show(*pause)
+        )),
+        Notice::Retrying(failure, pause) => report.debug(&format!(
+            "profile `{name}`: trying again in {} ms after {failure:?}",
+            pause.as_millis()
+        )),
+        Notice::RefreshFailed(error) => {
+            let told = explain(error, profile, context.clock.now());
+            report.debug(&format!(
+                "warning: {}; the present token goes on",
+                told.what
+            ));
+        }
+        Notice::CacheUnusable(error) => {
+            let folder = context.environment.cache_folder().unwrap_or_default();
+            report.warning(&format!(
+                "the cache `{}` cannot be used: {error}; set CLOUDCONNEXA_AUTH_CACHE_DIR to a \
+                 folder of your own",
+                folder.display()
+            ));
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! `status`: what is known of every profile without asking anybody; for a person or as JSON.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::session::{Caller, Session};
+use super::{Context, Output};
+use crate::cache::{Cooldown, Reason, SecretDigest};
+use crate::duration::show;
+use crate::error::Error;
+use crate::profile::Profile;
+use crate::protocol::{helper, timestamp};
+use crate::token::Token;
+
+pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
+    let session = Session::open(context, Caller::Person)?;
+    let shown: Vec<&Profile> = match session.chosen_name() {
+        Some(_) => vec![session.profile()?],
+        None => session.profiles.all.iter().collect(),
+    };
+    if shown.is_empty() {
+        session.profile()?;
+    }
+    let default = session.profile().ok().map(|profile| profile.name.clone());
+    let now = context.clock.now();
+    let states: Vec<State> = shown
+        .into_iter()
+        .map(|profile| {
+            let is_default = default.as_ref() == Some(&profile.name);
+            State::of(context, &session, profile, is_default, now)
+        })
+        .collect();
+    if context.options.json {
+        return Ok(helper::line(&WireStatus { profiles: &states }));
+    }
+    let pages: Vec<String> = states.iter().map(State::page).collect();
+    Ok(Output::new(pages.join("\n").into_bytes()))
+}
+
+#[derive(Serialize)]
+struct WireStatus<'a> {
+    profiles: &'a [State],
+}
+
+/// What is known of a profile. Times are RFC 3339 in UTC; durations are whole seconds.
+#[derive(Serialize)]
+struct State {
+    name: String,
+    default: bool,
+    base_url: Option<String>,
+    token_url: String,
+    client_id: String,
+    secret_source: String,
+    /// The date on which the API credential ends, where the profile tells it.
+    secret_expires: Option<String>,
+    secret_days_left: Option<i64>,
+    /// `good`, `aging` (the next call looks for the next one), `stale` (too little left for
+    /// `min_ttl`), `expired` or `none`.
+    token_state: &'static str,
+    expires_at: Option<String>,
+    expires_in: Option<u64>,
+    refresh_at: Option<String>,
+    auth_method: Option<String>,
+    cooldown: Option<WireCooldown>,
+    warnings: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct WireCooldown {
+    reason: Reason,
+    message: String,
+    until: String,
+    seconds_left: u64,
+}
+
+impl State {
+    fn of(
+        context: &Context<'_>,
+        session: &Session<'_>,
+        profile: &Profile,
+        is_default: bool,
+        now: OffsetDateTime,
+    ) -> Self {
+        let entry = session
+            .slot(profile)
+            .map(|slot| slot.read())
+            .unwrap_or_default();
+        let current = profile.source.read_cheap(context.environment);
+        let is_of_this_secret = |digest: Option<&SecretDigest>| {
+            digest
+                .zip(current.as_ref())
+                .is_none_or(|(digest, secret)| digest.is_of(secret))
+        };
+        let held = entry
+            .held
+            .filter(|held| is_of_this_secret(held.secret.as_ref()));
+        let token = held.map(|held| held.token);
+        let cooldown = entry
+            .cooldown
+            .filter(|cooldown| now < cooldown.until && is_of_this_secret(cooldown.secret.as_ref()));
+        let days_left = profile
+            .secret_expires
+            .map(|end| (end - now.date()).whole_days());
+        let token_state = match &token {
+            None => "none",
+            Some(token) if now >= token.expires_at => "expired",
+            Some(token) if !token.is_fresh(now, session.min_ttl(profile)) => "stale",
+            Some(token) if token.is_aging(now) => "aging",
+            Some(_) => "good",
+        };
+        Self {
+            name: profile.name.clone(),
+            default: is_default,
+            base_url: profile.base_url.as_ref().map(ToString::to_string),
+            token_url: profile.client.token_url.without_query(),
+            client_id: profile.client.client_id.clone(),
+            secret_source: profile.source.to_string(),
+            secret_expires: profile.secret_expires.map(|end| end.to_string()),
+            secret_days_left: days_left,
+            token_state,
+            expires_at: token.as_ref().map(|token| timestamp(token.expires_at)),
+            expires_in: token.as_ref().map(|token| token.time_left(now).as_secs()),
+            refresh_at: token.as_ref().map(Token::refresh_at).map(timestamp),
+            auth_method: entry.auth_method,
+            cooldown: cooldown.map(|cooldown| WireCooldown::of(&cooldown, now)),
+            warnings: warnings(profile, days_left),
+        }
+    }
+
+    /// The page of a person.
+    fn page(&self) -> String {
+        let mark = if self.default { " (default)" } else { "" };
+        let mut lines = vec![format!("{}{mark}", self.name)];
+        let mut line = |name: &str, value: String| lines.push(format!("  {name:<11}{value}"));
+        line(
+            "server",
+            self.base_url
+                .clone()
+                .unwrap_or_else(|| self.token_url.clone()),
+        );
+        line("client ID", self.client_id.clone());
+        line("secret", self.secret_source.clone());
+        if let (Some(date), Some(days)) = (&self.secret_expires, self.secret_days_left) {
+            let left = if days < 0 {
+                "over".to_owned()
+            } else {
+                format!("{days} days left")
+            };
+            line("credential", format!("until {date}, {left}"));
+        }
+        let left = self
+            .expires_in
+            .map(|seconds| show(Duration::from_secs(seconds)));
+        line(
+            "token",
+            match (left, &self.expires_at) {
+                (Some(left), Some(at)) if self.token_state != "expired" => {
+                    format!("{}, {left} left (until {at})", self.token_state)
+                }
+                _ => self.token_state.to_owned(),
+            },
+        );
+        if let Some(cooldown) = &self.cooldown {
+            let left = show(Duration::from_secs(cooldown.seconds_left));
+            line("cool-down", format!("{left} left: {}", cooldown.message));
+        }
+        for warning in &self.warnings {
+            line("warning", warning.clone());
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
+impl WireCooldown {
+    fn of(cooldown: &Cooldown, now: OffsetDateTime) -> Self {
+        let left: Duration = (cooldown.until - now).try_into().unwrap_or_default();
+        Self {
+            reason: cooldown.reason,
+            message: cooldown.message.clone(),
+            until: timestamp(cooldown.until),
+            seconds_left: left.as_secs() + u64::from(left.subsec_nanos() > 0),
+        }
+    }
+}
+
+fn warnings(profile: &Profile, days_left: Option<i64>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(suffix) = profile.mismatched_suffix() {
+        warnings.push(format!(
+            "the client ID ends in `.{suffix}`, which is not `.{}`",
+            profile.cloud_id.as_deref().unwrap_or_default()
+        ));
+    }
+    match days_left {
+        Some(days) if days < 0 => {
+            warnings.push("the API credential has expired; make a new one in the portal".into());
+        }
+        Some(days) if days <= 14 => {
+            warnings.push(format!("the API credential ends in {days} days"));
+        }
+        _ => {}
+    }
+    warnings
+}

@@ -1,0 +1,123 @@
+//! The variables that the program was started with, and the folders that follow from them.
+//!
+//! This is the only file that asks the process for a variable; a test gives its own set.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// This program's folder inside the configuration and cache folders.
+const FOLDER: &str = "cloudconnexa-auth";
+
+/// The variables of this run.
+#[derive(Debug)]
+pub(crate) enum Environment {
+    /// Those of the process.
+    Process,
+    /// Those of a test.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "tests give their own variables")
+    )]
+    Given(BTreeMap<String, String>),
+}
+
+impl Environment {
+    /// The value of a variable; an empty one counts as unset, as with curl and git.
+    pub(crate) fn raw(&self, name: &str) -> Option<OsString> {
+        #[expect(clippy::disallowed_methods, reason = "this is the place it is kept to")]
+        let value = match self {
+            Self::Process => std::env::var_os(name),
+            Self::Given(variables) => variables.get(name).map(OsString::from),
+        };
+        value.filter(|value| !value.is_empty())
+    }
+
+    /// The value of a variable as text; what is not UTF-8 in it shows as `\u{fffd}`, so that it
+    /// is refused by name where it is used rather than ignored here.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        self.raw(name)
+            .map(|value| value.to_string_lossy().into_owned())
+    }
+
+    /// The value of a variable as a path.
+    pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
+        self.raw(name).map(PathBuf::from)
+    }
+
+    /// Where the configuration stands; `None` without a home.
+    ///
+    /// `$XDG_CONFIG_HOME` or `~/.config`; `~/Library/Application Support` on macOS; `%APPDATA%`
+    /// on Windows.
+    pub(crate) fn configuration_folder(&self) -> Option<PathBuf> {
+        let platform = if cfg!(windows) {
+            self.absolute("APPDATA")
+        } else if cfg!(target_os = "macos") {
+            self.absolute("HOME")
+                .map(|home| home.join("Library/Application Support"))
+        } else {
+            self.absolute("HOME").map(|home| home.join(".config"))
+        };
+        let folder = self.absolute("XDG_CONFIG_HOME").or(platform)?;
+        Some(folder.join(FOLDER))
+    }
+
+    /// Where the cache stands; `None` without a home.
+    ///
+    /// `CLOUDCONNEXA_AUTH_CACHE_DIR` as it is; else in `$XDG_CACHE_HOME` or `~/.cache`;
+    /// `~/Library/Caches` on macOS; `%LOCALAPPDATA%` on Windows.
+    pub(crate) fn cache_folder(&self) -> Option<PathBuf> {
+        if let Some(chosen) = self.path("CLOUDCONNEXA_AUTH_CACHE_DIR") {
+            return Some(chosen);
+        }
+        let platform = if cfg!(windows) {
+            self.absolute("LOCALAPPDATA")
+        } else if cfg!(target_os = "macos") {
+            self.absolute("HOME")
+                .map(|home| home.join("Library/Caches"))
+        } else {
+            self.absolute("HOME").map(|home| home.join(".cache"))
+        };
+        let folder = self.absolute("XDG_CACHE_HOME").or(platform)?;
+        Some(folder.join(FOLDER))
+    }
+
+    /// A relative path is no answer here: the XDG specification says to ignore it.
+    fn absolute(&self, name: &str) -> Option<PathBuf> {
+        self.path(name).filter(|path| path.is_absolute())
+    }
+}
+
+#[cfg(all(test, unix, not(target_os = "macos")))]
+mod tests {
+    use std::path::Path;
+
+    use super::Environment;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        let owned = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Environment::Given(owned.collect())
+    }
+
+    #[test]
+    fn folders_follow_the_xdg_specification() {
+        let home = environment(&[("HOME", "/home/ana"), ("XDG_CACHE_HOME", "relative")]);
+        let expected = Path::new("/home/ana/.config/cloudconnexa-auth");
+        assert_eq!(home.configuration_folder().as_deref(), Some(expected));
+        let expected = Path::new("/home/ana/.cache/cloudconnexa-auth");
+        assert_eq!(
+            home.cache_folder().as_deref(),
+            Some(expected),
+            "a relative path is ignored"
+        );
+    }
+
+    #[test]
+    fn no_home_is_no_folder_rather_than_the_working_directory() {
+        let nothing = environment(&[("HOME", "")]);
+        assert_eq!(nothing.configuration_folder(), None);
+        assert_eq!(nothing.cache_folder(), None);
+    }
+}

@@ -1,0 +1,262 @@
+//! The one error that leaves a command: what it says in three lines, and the exit code.
+
+use std::io;
+
+use crate::broker::{Explanation, ObtainError};
+use crate::cache::Reason;
+use crate::cli::UsageError;
+use crate::oauth::Failure;
+use crate::profile::ProfileError;
+use crate::protocol::InputError;
+use crate::source::SourceError;
+
+/// How a run ends; the table of the README.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// An unexpected failure.
+    Unexpected = 1,
+    /// Usage, or input that is not the protocol.
+    Usage = 2,
+    /// Not set up; mend it.
+    NotSetUp = 3,
+    /// The server refused the credentials; mend it.
+    Refused = 4,
+    /// Rate limited; retry later.
+    RateLimited = 5,
+    /// Unavailable; retry.
+    Unavailable = 6,
+    /// Waited for another process to the end; retry.
+    LockTimedOut = 7,
+}
+
+/// Why a command gave no answer.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// The command line.
+    Usage(UsageError),
+    /// The input.
+    Input {
+        /// The verb that read it.
+        verb: &'static str,
+        /// What is wrong with it.
+        error: InputError,
+    },
+    /// stdin could not be read.
+    Stdin(io::Error),
+    /// stdout could not be written.
+    Stdout(io::Error),
+    /// A variable with a value that it cannot have.
+    Variable {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Configuration and profiles.
+    Profile(ProfileError),
+    /// No token.
+    Obtain {
+        /// What to say.
+        explanation: Explanation,
+        /// How to end.
+        code: Code,
+    },
+    /// The URI of `token --for` is no profile's.
+    NotCovered {
+        /// Its origin, where it can be read.
+        origin: Option<String>,
+        /// The profile that was named, where one was.
+        profile: Option<String>,
+    },
+    /// The stored secret could not be removed.
+    NotRemovable {
+        /// The profile.
+        profile: String,
+        /// Where its secret comes from.
+        source: String,
+    },
+    /// The stored secret could not be removed by those who keep it.
+    Removal(SourceError),
+}
+
+impl Error {
+    /// How the run ends.
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Self::Stdin(_) | Self::Stdout(_) | Self::Removal(_) => Code::Unexpected,
+            Self::Profile(ProfileError::NotStorable { .. })
+            | Self::Usage(_)
+            | Self::Input { .. } => Code::Usage,
+            Self::Variable { .. }
+            | Self::Profile(_)
+            | Self::NotCovered { .. }
+            | Self::NotRemovable { .. } => Code::NotSetUp,
+            Self::Obtain { code, .. } => *code,
+        }
+    }
+
+    /// What to say.
+    pub(crate) fn explanation(&self) -> Explanation {
+        let say = |what: String, cause: Option<String>, hint: Option<String>| Explanation {
+            what,
+            cause,
+            hint,
+        };
+        match self {
+            Self::Usage(error) => say(error.to_string(), None, Some(usage_hint(error))),
+            Self::Input { verb, error } => {
+                let hint = match error {
+                    InputError::Unknown {
+                        meant: Some(meant), ..
+                    } => {
+                        format!("did you mean `{meant}`?")
+                    }
+                    _ => format!("see `cloudconnexa-auth {verb} --help`"),
+                };
+                say(format!("`{verb}`: {error}"), None, Some(hint))
+            }
+            Self::Stdin(error) => say(
+                "stdin could not be read".into(),
+                Some(error.to_string()),
+                None,
+            ),
+            Self::Stdout(error) => say(
+                "the answer could not be written to stdout".into(),
+                Some(error.to_string()),
+                None,
+            ),
+            Self::Variable { name, problem } => say(
+                format!("the environment variable `{name}` {problem}"),
+                None,
+                None,
+            ),
+            Self::Profile(error) => {
+                say(error.to_string(), profile_cause(error), profile_hint(error))
+            }
+            Self::Obtain { explanation, .. } => explanation.clone(),
+            Self::NotCovered { origin, profile } => say(
+                match (origin, profile) {
+                    (Some(origin), Some(profile)) => {
+                        format!("`{origin}` is not a host of profile `{profile}`")
+                    }
+                    (Some(origin), None) => format!("no profile covers `{origin}`"),
+                    (None, _) => "the URI given with `--for` is no URI a token may go to".into(),
+                },
+                None,
+                Some(
+                    "a token goes to its own hosts only; `hosts` in the profile adds to them"
+                        .into(),
+                ),
+            ),
+            Self::NotRemovable { profile, source } => say(
+                format!("the client secret of profile `{profile}` is not kept by this program"),
+                Some(format!("it comes from {source}")),
+                Some("remove it there; the cached token has been dropped".into()),
+            ),
+            Self::Removal(error) => say(
+                "the stored client secret could not be removed".into(),
+                Some(error.to_string()),
+                None,
+            ),
+        }
+    }
+}
+
+impl From<UsageError> for Error {
+    fn from(error: UsageError) -> Self {
+        Self::Usage(error)
+    }
+}
+
+impl From<ProfileError> for Error {
+    fn from(error: ProfileError) -> Self {
+        Self::Profile(error)
+    }
+}
+
+/// The exit code of a request that brought no token.
+pub(crate) fn code_of(error: &ObtainError) -> Code {
+    match error {
+        ObtainError::Exchange(failure) => match failure {
+            Failure::Refused { .. } => Code::Refused,
+            Failure::RateLimited { .. } => Code::RateLimited,
+            Failure::Unavailable { .. } | Failure::Unusable { .. } | Failure::TimedOut { .. } => {
+                Code::Unavailable
+            }
+        },
+        ObtainError::CoolingDown(cooldown) => match cooldown.reason {
+            Reason::RateLimited => Code::RateLimited,
+            Reason::Refused => Code::Refused,
+            Reason::Unavailable => Code::Unavailable,
+        },
+        ObtainError::Source(_) | ObtainError::SetUp(_) | ObtainError::LifeTooShort { .. } => {
+            Code::NotSetUp
+        }
+        ObtainError::CacheUnwritable { .. } => Code::Unexpected,
+        ObtainError::LockTimedOut { .. } => Code::LockTimedOut,
+    }
+}
+
+fn usage_hint(error: &UsageError) -> String {
+    match error {
+        UsageError::UnknownVerb {
+            meant: Some(meant), ..
+        } => format!("did you mean `{meant}`?"),
+        UsageError::UnknownFlag {
+            meant: Some(meant), ..
+        } => format!("did you mean `--{meant}`?"),
+        UsageError::SecretFlag => {
+            "give it on stdin to `cloudconnexa-auth store`, or in CLOUDCONNEXA_CLIENT_SECRET".into()
+        }
+        UsageError::UnknownFlag { verb, .. } | UsageError::UnexpectedArgument { verb }
+            if *verb != "cloudconnexa-auth" =>
+        {
+            format!("see `cloudconnexa-auth {verb} --help`")
+        }
+        _ => "see `cloudconnexa-auth --help`".into(),
+    }
+}
+
+fn profile_cause(error: &ProfileError) -> Option<String> {
+    match error {
+        ProfileError::None {
+            path,
+            missing_variables,
+        } if missing_variables.is_empty() => {
+            let path = path
+                .as_ref()
+                .map(|path| format!("`{}` has none", path.display()));
+            let path = path.unwrap_or_else(|| "there is no home for a configuration file".into());
+            Some(format!("{path}, and CLOUDCONNEXA_CLIENT_ID is not set"))
+        }
+        ProfileError::None {
+            missing_variables, ..
+        } => Some(format!("{} is not set", missing_variables.join(" and "))),
+        _ => None,
+    }
+}
+
+fn profile_hint(error: &ProfileError) -> Option<String> {
+    match error {
+        ProfileError::Invalid { hint, .. } | ProfileError::NotStorable { hint, .. } => hint.clone(),
+        ProfileError::None { .. } => Some(
+            "save one with `cloudconnexa-auth store`, or set CLOUDCONNEXA_CLOUD_ID, \
+             CLOUDCONNEXA_CLIENT_ID and CLOUDCONNEXA_CLIENT_SECRET"
+                .into(),
+        ),
+        ProfileError::Unknown { known, .. } => match known.as_slice() {
+            [only] => Some(format!("did you mean `{only}`?")),
+            several => Some(format!("there are {}", several.join(", "))),
+        },
+        ProfileError::Undecided { known } | ProfileError::Ambiguous { known, .. } => Some(format!(
+            "choose with `--profile` or set `default_profile`; there are {}",
+            known.join(", ")
+        )),
+        ProfileError::Locked(_) => Some("try again when it has finished".into()),
+        ProfileError::NoFile(_) => {
+            Some("correct `--config` or CLOUDCONNEXA_AUTH_CONFIG, or create the file".into())
+        }
+        ProfileError::NoPlace => Some("set HOME, or name the file with `--config`".into()),
+        _ => None,
+    }
+}

@@ -1,0 +1,191 @@
+//! The lock of a file: always on a sidecar that is never removed, never on the file itself
+//! (locking the data breaks its replacement on Windows; removing the sidecar splits the lock).
+//!
+//! This is the only file that names fs4. The system drops a lock when its holder dies, however
+//! it dies, so there are no stale locks and nothing to clean up.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// Leave to replace the file whose sidecar this is. Dropping it lets the next one in.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    file: Option<File>,
+}
+
+impl Guard {
+    /// A guard for a file system that has no locks: writing stays atomic, but two may write.
+    pub(crate) fn without_lock() -> Self {
+        Self { file: None }
+    }
+
+    /// Whether nobody else can hold such a guard now.
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.file.is_some()
+    }
+}
+
+/// What became of a try.
+#[derive(Debug)]
+pub(crate) enum Attempt {
+    /// The lock is ours.
+    Held(Guard),
+    /// Somebody else has it.
+    Busy,
+}
+
+/// How a lock is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Together with all others that wait so: for reading what the holder leaves behind.
+    Shared,
+    /// Alone.
+    Exclusive,
+}
+
+/// How long to wait, and when to speak of it.
+pub(crate) struct Patience<'a> {
+    /// Silence up to here.
+    pub(crate) quiet: Duration,
+    /// Called once when the wait outlasts `quiet`.
+    pub(crate) speak: &'a dyn Fn(),
+    /// The end of the wait.
+    pub(crate) limit: Duration,
+}
+
+/// Why a wait ended without the lock.
+#[derive(Debug, Error)]
+pub(crate) enum WaitError {
+    /// The limit passed.
+    #[error("the lock was not released in time")]
+    TimedOut,
+    /// The file system refuses to lock.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Takes the lock if it is free.
+///
+/// # Errors
+/// Where the sidecar cannot be opened or the file system has no locks; waiting cannot help.
+pub(crate) fn try_exclusive(sidecar: &Path) -> io::Result<Attempt> {
+    let file = open(sidecar)?;
+    match fs4::FileExt::try_lock(&file) {
+        Ok(()) => Ok(Attempt::Held(Guard { file: Some(file) })),
+        Err(fs4::TryLockError::WouldBlock) => Ok(Attempt::Busy),
+        Err(fs4::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Waits for the lock.
+///
+/// The system call that waits knows no deadline, so a thread makes it. Where the deadline comes
+/// first, the thread is left behind; it can only ever take the lock and drop it at once.
+///
+/// # Errors
+/// [`WaitError::TimedOut`], or what the file system says.
+pub(crate) fn wait(
+    sidecar: &Path,
+    kind: Kind,
+    patience: &Patience<'_>,
+) -> Result<Guard, WaitError> {
+    let file = open(sidecar)?;
+    let (sender, receiver) = mpsc::channel();
+    thread::Builder::new()
+        .name("lock".to_owned())
+        .spawn(move || {
+            let locked = lock(&file, kind).map(|()| file);
+            drop(sender.send(locked));
+        })?;
+    let quiet = patience.quiet.min(patience.limit);
+    let mut outcome = receiver.recv_timeout(quiet);
+    if matches!(outcome, Err(RecvTimeoutError::Timeout)) && patience.limit > quiet {
+        (patience.speak)();
+        outcome = receiver.recv_timeout(patience.limit.saturating_sub(quiet));
+    }
+    match outcome {
+        Ok(locked) => Ok(Guard {
+            file: Some(locked?),
+        }),
+        Err(_) => Err(WaitError::TimedOut),
+    }
+}
+
+fn lock(file: &File, kind: Kind) -> io::Result<()> {
+    loop {
+        let locked = match kind {
+            Kind::Shared => fs4::FileExt::lock_shared(file),
+            Kind::Exclusive => fs4::FileExt::lock(file),
+        };
+        match locked {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+fn open(sidecar: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.mode(0o600).custom_flags(flags.bits().cast_signed());
+    }
+    options.open(sidecar)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use super::{Attempt, Kind, Patience, WaitError, try_exclusive, wait};
+
+    #[test]
+    fn a_wait_speaks_once_and_ends_at_its_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let sidecar = folder.path().join("entry.lock");
+        let Attempt::Held(_held) = try_exclusive(&sidecar).unwrap() else {
+            panic!("nobody else holds the lock");
+        };
+        let spoken = Cell::new(0);
+
+        let waited = wait(
+            &sidecar,
+            Kind::Shared,
+            &Patience {
+                quiet: Duration::from_millis(1),
+                speak: &|| spoken.set(spoken.get() + 1),
+                limit: Duration::from_millis(2),
+            },
+        );
+
+        assert!(matches!(waited, Err(WaitError::TimedOut)));
+        assert_eq!(spoken.get(), 1, "one line is told, not one a second");
+    }
+
+    #[test]
+    fn readers_hold_the_lock_together_and_keep_a_writer_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let sidecar = folder.path().join("entry.lock");
+        let patience = Patience {
+            quiet: Duration::MAX,
+            speak: &|| {},
+            limit: Duration::from_secs(60),
+        };
+
+        let first = wait(&sidecar, Kind::Shared, &patience).unwrap();
+        let second = wait(&sidecar, Kind::Shared, &patience).unwrap();
+        assert!(matches!(try_exclusive(&sidecar).unwrap(), Attempt::Busy));
+        drop((first, second));
+        assert!(matches!(try_exclusive(&sidecar).unwrap(), Attempt::Held(_)));
+    }
+}

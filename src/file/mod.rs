@@ -1,0 +1,12 @@
+//! Files that hold secrets, and how they are touched: read within a bound and without trusting
+//! what others could have put there, replaced whole or not at all, locked through a sidecar.
+//!
+//! This room knows paths and bytes. What the bytes mean is its callers' business.
+
+mod lock;
+mod read;
+mod replace;
+
+pub(crate) use lock::{Attempt, Guard, Kind, Patience, WaitError, try_exclusive, wait};
+pub(crate) use read::{ReadError, Trust, read};
+pub(crate) use replace::{create_private_folder, remove, replace};

@@ -1,0 +1,127 @@
+//! Reading a file that somebody else may have had a hand in.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::path::Path;
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// What must hold for a file before a byte of it is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// Whatever the user pointed at: links are followed, pipes are read.
+    Anything,
+    /// A secret somebody put there for this user: links are followed (Kubernetes mounts secrets
+    /// as links), but nobody outside the owner and, for a file of root's, its group may read it.
+    Secret,
+    /// This program's own file: a regular file of this user, no link, mode 0600 or stricter.
+    Own,
+}
+
+/// Why there are no bytes.
+#[derive(Debug, Error)]
+pub(crate) enum ReadError {
+    /// There is no such file.
+    #[error("it does not exist")]
+    Missing,
+    /// Others can read (or write) it.
+    #[error("others can read it (mode {mode:04o})")]
+    Exposed {
+        /// The permission bits.
+        mode: u32,
+    },
+    /// It is a link, a pipe, a folder, a device or another user's.
+    #[error("it is {0}")]
+    Foreign(&'static str),
+    /// It is larger than the bound.
+    #[error("it is larger than {0} bytes")]
+    TooLarge(u64),
+    /// The system said no.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// Reads at most `limit` bytes; a larger file is an error, never a truncation.
+pub(crate) fn read(path: &Path, limit: u64, trust: Trust) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+    let file = open(path, trust)?;
+    let metadata = file.metadata()?;
+    check(&metadata, trust)?;
+    let size = if metadata.is_file() {
+        metadata.len()
+    } else {
+        0
+    };
+    if size > limit {
+        return Err(ReadError::TooLarge(limit));
+    }
+    let capacity = usize::try_from(size).unwrap_or(0) + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(ReadError::TooLarge(limit));
+    }
+    Ok(bytes)
+}
+
+fn open(path: &Path, trust: Trust) -> Result<File, ReadError> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    if trust == Trust::Own {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.custom_flags(flags.bits().cast_signed());
+    }
+    options.open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => ReadError::Missing,
+        #[cfg(unix)]
+        _ if rustix::io::Errno::from_io_error(&error) == Some(rustix::io::Errno::LOOP) => {
+            ReadError::Foreign("a symbolic link")
+        }
+        _ => ReadError::Io(error),
+    })
+}
+
+#[cfg(unix)]
+fn check(metadata: &Metadata, trust: Trust) -> Result<(), ReadError> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let mode = metadata.mode() & 0o7777;
+    let owner = metadata.uid();
+    match trust {
+        Trust::Anything => Ok(()),
+        Trust::Secret => {
+            if metadata.is_dir() {
+                return Err(ReadError::Foreign("a folder"));
+            }
+            let own = owner == rustix::process::geteuid().as_raw();
+            let exposing = if owner == 0 && !own { 0o007 } else { 0o077 };
+            // A pipe has no bystanders: `<(op read …)` shows as mode 0600 or 0660 by platform.
+            if metadata.is_file() && mode & exposing != 0 {
+                return Err(ReadError::Exposed { mode });
+            }
+            Ok(())
+        }
+        Trust::Own => {
+            if !metadata.is_file() {
+                return Err(ReadError::Foreign("not a regular file"));
+            }
+            if owner != rustix::process::geteuid().as_raw() {
+                return Err(ReadError::Foreign("another user's file"));
+            }
+            if mode & 0o077 != 0 {
+                return Err(ReadError::Exposed { mode });
+            }
+            Ok(())
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn check(metadata: &Metadata, trust: Trust) -> Result<(), ReadError> {
+    if trust == Trust::Own && !metadata.is_file() {
+        return Err(ReadError::Foreign("not a regular file"));
+    }
+    Ok(())
+}

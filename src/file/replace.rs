@@ -1,0 +1,170 @@
+//! Replacing a file whole or not at all, and the private folder it stands in.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::lock::Guard;
+
+/// Puts `bytes` in the place of `path`: a temporary file in the same folder, 0600 and created
+/// exclusively, written, synced, renamed over `path`, and the folder synced.
+///
+/// The guard proves that the caller holds the lock of `path`, or that this file system has no
+/// locks. After a crash at any moment `path` is the old file or the new one. A temporary file
+/// that a killed process left behind is taken away by the next call.
+///
+/// # Errors
+/// As the file system says; `path` is then as it was.
+pub(crate) fn replace(path: &Path, bytes: &[u8], guard: &Guard) -> io::Result<()> {
+    let temporary = temporary_path(path, guard)?;
+    let result = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if result.is_err() {
+        remove(&temporary)?;
+        return result;
+    }
+    sync_folder(path)
+}
+
+/// Removes a file; one that is not there is no error.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Makes `folder` (and what is above it) for this user alone, mode 0700, and sees to it that
+/// nobody else can put anything there.
+///
+/// # Errors
+/// Where the folder is a link, a file or another user's, or cannot be made.
+pub(crate) fn create_private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    match fs::symlink_metadata(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => builder.create(folder)?,
+        Err(error) => return Err(error),
+        Ok(_) => {}
+    }
+    let metadata = fs::symlink_metadata(folder)?;
+    if !metadata.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::NotADirectory,
+            "it is not a folder of its own",
+        ));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        if metadata.uid() != rustix::process::geteuid().as_raw() {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "it is another user's",
+            ));
+        }
+        if metadata.mode() & 0o077 != 0 {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+        }
+    }
+    Ok(())
+}
+
+/// Under the lock one fixed name does, and cleans up after a killed predecessor; without locks
+/// two writers must not meet in one file.
+fn temporary_path(path: &Path, guard: &Guard) -> io::Result<PathBuf> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    if guard.is_exclusive() {
+        name.push(".new");
+        let temporary = path.with_file_name(name);
+        remove(&temporary)?;
+        return Ok(temporary);
+    }
+    let random = getrandom::u64().map_err(io::Error::other)?;
+    name.push(format!(".{random:016x}.new"));
+    Ok(path.with_file_name(name))
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes the rename itself durable. Windows has no handle for that and needs none.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read as _;
+
+    use super::{create_private_folder, replace};
+    use crate::file::{Attempt, try_exclusive};
+
+    #[test]
+    fn a_leftover_of_a_killed_writer_does_not_stand_in_the_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("entry.json");
+        File::create(folder.path().join("entry.json.new")).unwrap();
+        let Attempt::Held(guard) = try_exclusive(&folder.path().join("entry.lock")).unwrap() else {
+            panic!("nobody else holds the lock");
+        };
+
+        replace(&path, b"new", &guard).unwrap();
+
+        let mut text = String::new();
+        File::open(&path)
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
+        assert_eq!(text, "new");
+        assert!(
+            !folder.path().join("entry.json.new").exists(),
+            "the leftover is gone"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_open_to_others_is_closed() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("cache");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+
+        create_private_folder(&folder).unwrap();
+
+        let mode = folder.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o700, "whoever can write there can swap our files");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_is_a_link_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let link = parent.path().join("cache");
+        std::os::unix::fs::symlink(parent.path(), &link).unwrap();
+        assert!(
+            create_private_folder(&link).is_err(),
+            "a link may lead anywhere"
+        );
+    }
+}

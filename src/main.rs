@@ -1,0 +1,10 @@
+//! `cloudconnexa-auth`: arguments and standard streams in, an exit code out.
+
+use std::env;
+use std::io;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = env::args_os().skip(1).collect();
+    cloudconnexa_auth::run(arguments, &mut io::stdin(), &mut io::stdout())
+}

@@ -1,0 +1,147 @@
+//! One exchange: which form is sent, which redirect is followed, which answer counts.
+
+use super::failure::{Failure, Refusal};
+use super::http::{Http, Reply};
+use super::request::{Form, compose};
+use super::response::{self, Moments};
+use super::{AuthMethod, Client};
+use crate::clock::{Clock, Deadline};
+use crate::quote::quote;
+use crate::secret::Secret;
+use crate::token::Token;
+use crate::uri::Uri;
+
+/// How many redirects within the origin are followed.
+const MOST_REDIRECTS: usize = 3;
+
+/// A token, and the form of request that brought it.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    pub(crate) token: Token,
+    pub(crate) form: Form,
+}
+
+/// Asks for a token once.
+///
+/// With [`AuthMethod::Auto`] the `remembered` form is the only one sent; where none is, `basic`
+/// is, and if that is answered 400, 401 or 415, `query` once.
+pub(crate) fn exchange(
+    http: &Http,
+    client: &Client,
+    secret: &Secret,
+    remembered: Option<Form>,
+    clock: &dyn Clock,
+    deadline: Deadline,
+) -> Result<Granted, Failure> {
+    let attempt = |form| {
+        let token = ask(http, client, secret, form, clock, deadline)?;
+        Ok(Granted { token, form })
+    };
+    match (client.auth_method, remembered) {
+        (AuthMethod::Fixed(form), _) | (AuthMethod::Auto, Some(form)) => attempt(form),
+        (AuthMethod::Auto, None) => match attempt(Form::Basic) {
+            Err(
+                first @ Failure::Refused {
+                    status: 400 | 401 | 415,
+                    ..
+                },
+            ) => attempt(Form::Query).map_err(|second| more_telling(first, second)),
+            other => other,
+        },
+    }
+}
+
+/// Of two refusals, the one that says more about what to mend. A server that knows only one of
+/// the two forms refuses the other one for its form.
+fn more_telling(first: Failure, second: Failure) -> Failure {
+    let Failure::Refused {
+        refusal: told_first,
+        ..
+    } = &first
+    else {
+        return second;
+    };
+    let Failure::Refused {
+        refusal: told_second,
+        ..
+    } = &second
+    else {
+        return second;
+    };
+    let is_about_form = |refusal: &Refusal| *refusal == Refusal::Request;
+    let is_specific = |refusal: &Refusal| {
+        !matches!(
+            refusal,
+            Refusal::Credentials | Refusal::Request | Refusal::Forbidden
+        )
+    };
+    let second_wins = (is_about_form(told_first) && !is_about_form(told_second))
+        || (is_specific(told_second) && !is_specific(told_first));
+    if second_wins { second } else { first }
+}
+
+fn ask(
+    http: &Http,
+    client: &Client,
+    secret: &Secret,
+    form: Form,
+    clock: &dyn Clock,
+    deadline: Deadline,
+) -> Result<Token, Failure> {
+    let mut url = client.token_url.clone();
+    for _ in 0..=MOST_REDIRECTS {
+        let sent_at = clock.now();
+        let request = compose(&url, client, secret, form);
+        let reply = http.send(&request, deadline.remaining(clock))?;
+        let Some(target) = redirect(&url, &reply)? else {
+            let moments = Moments {
+                sent_at,
+                arrived_at: clock.now(),
+            };
+            return response::read(&reply.answer, moments, secret);
+        };
+        url = target;
+    }
+    Err(Failure::Unusable {
+        reason: format!("it redirected more than {MOST_REDIRECTS} times"),
+        detail: None,
+        hint: Some("check `cloud_id`, `base_url` or `token_url`".to_owned()),
+    })
+}
+
+/// Where to send the same request again: within the origin only, for a credential belongs to the
+/// origin it was configured for, whatever a server says.
+fn redirect(from: &Uri, reply: &Reply) -> Result<Option<Uri>, Failure> {
+    let refuse = |reason: String, detail: Option<String>| {
+        let hint = "check `cloud_id`, `base_url` or `token_url`; credentials are never sent on";
+        Err(Failure::Unusable {
+            reason,
+            detail,
+            hint: Some(hint.to_owned()),
+        })
+    };
+    let (status, location) = (reply.answer.status, reply.location.as_deref());
+    if !(300..400).contains(&status) {
+        return Ok(None);
+    }
+    let (301 | 302 | 307 | 308, Some(location)) = (status, location) else {
+        return refuse(
+            format!("it answered {status}, which leads to no token"),
+            None,
+        );
+    };
+    match from.resolve(location) {
+        Ok(target) if target.origin() == from.origin() => Ok(Some(target)),
+        Ok(target) => refuse(
+            format!("it redirected to {}, another origin", target.origin()),
+            None,
+        ),
+        Err(error) => {
+            let shown = quote(location.split('?').next().unwrap_or_default());
+            refuse(
+                format!("it redirected to `{shown}`"),
+                Some(error.to_string()),
+            )
+        }
+    }
+}

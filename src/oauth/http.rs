@@ -1,0 +1,303 @@
+//! HTTP to the token endpoint, under this program's rules instead of ureq's defaults: no redirect
+//! is followed here, every status is an answer, time and size are bounded, the system's roots are
+//! trusted, and no error text of the library reaches a message (it could hold the URL).
+//!
+//! This is the only file that names ureq.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use thiserror::Error;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Proxy, Timeout};
+use zeroize::Zeroizing;
+
+use super::failure::Failure;
+use super::proxy::Proxies;
+use super::request::Composed;
+use super::response::Answer;
+use crate::duration;
+use crate::file;
+use crate::quote::quote;
+use crate::uri::{Origin, Scheme};
+
+/// The largest answer that is read, in bytes.
+const LARGEST_ANSWER: u64 = 1024 * 1024;
+
+/// The largest CA file that is read, in bytes.
+const LARGEST_CA_FILE: u64 = 4 * 1024 * 1024;
+
+/// How long a connection may take: name look-up, TCP, proxy and TLS together.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a profile and the environment say about the way to the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HttpSettings {
+    /// Where the requests go.
+    pub(crate) origin: Origin,
+    /// Further root certificates, PEM.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The proxy settings.
+    pub(crate) proxies: Proxies,
+}
+
+/// Settings with which no request can be made. Mend them; a retry does not help.
+#[derive(Debug, Error)]
+pub(crate) enum SetupError {
+    /// The file of further root certificates cannot be read.
+    #[error("the CA file `{}` cannot be used: {error}", path.display())]
+    CaFile {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        error: file::ReadError,
+    },
+    /// There is no certificate in it.
+    #[error("the CA file `{}` holds no PEM certificate", .0.display())]
+    NoCertificate(PathBuf),
+    /// The proxy variable holds no URL of a proxy. The value is not shown: it can hold a password.
+    #[error("the proxy that the environment names is not a URL such as `http://proxy:3128`")]
+    Proxy,
+}
+
+/// A way to one origin.
+#[derive(Debug)]
+pub(crate) struct Http {
+    agent: Agent,
+    host: String,
+    root_problem: Option<String>,
+}
+
+impl Http {
+    /// Reads the root certificates (HTTPS only) and sets the proxy. Cold path only: it takes
+    /// milliseconds.
+    pub(crate) fn new(settings: &HttpSettings) -> Result<Self, SetupError> {
+        let proxy = match settings.proxies.for_origin(&settings.origin) {
+            Some(url) => Some(Proxy::new(url).map_err(|_| SetupError::Proxy)?),
+            None => None,
+        };
+        let (roots, root_problem) = match settings.origin.scheme() {
+            Scheme::Http => (Vec::new(), None),
+            Scheme::Https => read_roots(settings)?,
+        };
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::Specific(Arc::new(roots)))
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .build();
+        let agent = Agent::config_builder()
+            .proxy(proxy)
+            .tls_config(tls)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .user_agent(concat!("cloudconnexa-auth/", env!("CARGO_PKG_VERSION")))
+            .accept("application/json")
+            .build();
+        Ok(Self {
+            agent: agent.into(),
+            host: settings.origin.to_string(),
+            root_problem,
+        })
+    }
+
+    /// Sends one request and reads the whole answer, both within `limit`.
+    pub(super) fn send(&self, request: &Composed, limit: Duration) -> Result<Reply, Failure> {
+        if limit.is_zero() {
+            return Err(Failure::TimedOut {
+                reason: "no time was left for a request".to_owned(),
+            });
+        }
+        let mut builder = self.agent.post(request.url.as_str());
+        if let Some(authorization) = &request.authorization {
+            builder = builder.header("Authorization", authorization.as_str());
+        }
+        if let Some(content_type) = request.content_type {
+            builder = builder.header("Content-Type", content_type);
+        }
+        let sent = builder
+            .config()
+            .timeout_global(Some(limit))
+            .timeout_connect(Some(CONNECT_LIMIT.min(limit)))
+            .build()
+            .send(request.body.as_bytes());
+        let response = sent.map_err(|error| self.failure(&error, limit))?;
+        let header = |name: &str| {
+            response
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        };
+        let location = header("location");
+        let (retry_after, replenish_time) =
+            (header("retry-after"), header("x-ratelimit-replenish-time"));
+        let status = response.status().as_u16();
+        let body = response
+            .into_body()
+            .into_with_config()
+            .limit(LARGEST_ANSWER)
+            .read_to_vec()
+            .map_err(|error| self.failure(&error, limit))?;
+        let body = Zeroizing::new(body);
+        Ok(Reply {
+            answer: Answer {
+                status,
+                retry_after,
+                replenish_time,
+                body,
+            },
+            location,
+        })
+    }
+
+    fn failure(&self, error: &ureq::Error, limit: Duration) -> Failure {
+        let unavailable = |reason: &str, detail: Option<String>| Failure::Unavailable {
+            reason: reason.to_owned(),
+            detail,
+        };
+        let unusable = |reason: &str, detail: Option<String>, hint: Option<&str>| {
+            let (reason, hint) = (reason.to_owned(), hint.map(str::to_owned));
+            Failure::Unusable {
+                reason,
+                detail,
+                hint,
+            }
+        };
+        let host = &self.host;
+        match error {
+            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => unavailable(
+                &format!(
+                    "no connection to {host} within {}",
+                    duration::show(CONNECT_LIMIT.min(limit))
+                ),
+                None,
+            ),
+            ureq::Error::Timeout(_) => Failure::TimedOut {
+                reason: format!(
+                    "nothing whole came from {host} within {}",
+                    duration::show(limit)
+                ),
+            },
+            ureq::Error::HostNotFound => {
+                unavailable(&format!("the host of {host} was not found"), None)
+            }
+            ureq::Error::ConnectionFailed => unavailable(&format!("no connection to {host}"), None),
+            ureq::Error::Io(io) => match io.get_ref().and_then(|inner| inner.downcast_ref()) {
+                Some(tls) => self.tls_failure(tls),
+                None => self.io_failure(io),
+            },
+            ureq::Error::Rustls(tls) => self.tls_failure(tls),
+            ureq::Error::ConnectProxyFailed(said) => unusable(
+                "the proxy did not let the connection through",
+                Some(format!("\"{}\"", quote(said))),
+                Some("check `HTTPS_PROXY` (its user and password too) and `NO_PROXY`"),
+            ),
+            ureq::Error::BodyExceedsLimit(_) => {
+                unusable("the answer is larger than 1 MiB", None, None)
+            }
+            ureq::Error::LargeResponseHeader(..) => {
+                unusable("the header of the answer is too large", None, None)
+            }
+            ureq::Error::Protocol(_) | ureq::Error::Http(_) => {
+                unusable("the answer is not HTTP/1.1", None, None)
+            }
+            _ => unusable("the request could not be made", None, None),
+        }
+    }
+
+    fn io_failure(&self, error: &io::Error) -> Failure {
+        let host = &self.host;
+        let reason = match error.kind() {
+            io::ErrorKind::ConnectionRefused => format!("{host} refused the connection"),
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                format!("{host} reset the connection")
+            }
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted => {
+                format!("{host} closed the connection in the middle of the answer")
+            }
+            _ if error.to_string().contains("lookup address") => {
+                format!("the host of {host} was not found")
+            }
+            _ => format!("no connection to {host}"),
+        };
+        let told = error.to_string();
+        let told = told.split(" (os error").next().unwrap_or_default();
+        let told = told
+            .strip_prefix("failed to lookup address information: ")
+            .unwrap_or(told);
+        Failure::Unavailable {
+            reason,
+            detail: Some(quote(told)).filter(|told| !told.is_empty()),
+        }
+    }
+
+    fn tls_failure(&self, error: &rustls::Error) -> Failure {
+        use rustls::CertificateError as Bad;
+        let hint = match error {
+            rustls::Error::InvalidCertificate(Bad::UnknownIssuer) => {
+                "if the server or a proxy uses a private CA, set `ca_file` or `SSL_CERT_FILE`"
+            }
+            rustls::Error::InvalidCertificate(
+                Bad::Expired
+                | Bad::ExpiredContext { .. }
+                | Bad::NotValidYet
+                | Bad::NotValidYetContext { .. },
+            ) => "check this machine's clock, then the server's certificate",
+            rustls::Error::InvalidCertificate(
+                Bad::NotValidForName | Bad::NotValidForNameContext { .. },
+            ) => "check `cloud_id` or `base_url`: another host answers there",
+            _ => "the server must speak TLS 1.2 or 1.3",
+        };
+        let mut detail = quote(&error.to_string());
+        if let Some(problem) = &self.root_problem {
+            detail = format!("{detail}; {problem}");
+        }
+        Failure::Unusable {
+            reason: format!("the TLS connection to {} cannot be trusted", self.host),
+            detail: Some(detail),
+            hint: Some(hint.to_owned()),
+        }
+    }
+}
+
+/// An answer, and where it points if it is a redirect.
+pub(super) struct Reply {
+    pub(super) answer: Answer,
+    pub(super) location: Option<String>,
+}
+
+/// The system's roots (or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name), then `ca_file`;
+/// and what went wrong with the former, to be told only where a certificate is then not trusted.
+fn read_roots(
+    settings: &HttpSettings,
+) -> Result<(Vec<Certificate<'static>>, Option<String>), SetupError> {
+    let native = rustls_native_certs::load_native_certs();
+    let problem = match native.errors.first() {
+        Some(error) => Some(quote(&error.to_string())),
+        None if native.certs.is_empty() => Some("no root certificates were found".to_owned()),
+        None => None,
+    };
+    let mut ders: Vec<CertificateDer<'static>> = native.certs;
+    if let Some(path) = &settings.ca_file {
+        let bytes = file::read(path, LARGEST_CA_FILE, file::Trust::Anything).map_err(|error| {
+            SetupError::CaFile {
+                path: path.clone(),
+                error,
+            }
+        })?;
+        let before = ders.len();
+        ders.extend(CertificateDer::pem_slice_iter(&bytes).filter_map(Result::ok));
+        if ders.len() == before {
+            return Err(SetupError::NoCertificate(path.clone()));
+        }
+    }
+    let certificates = ders
+        .iter()
+        .map(|der| Certificate::from_der(der).to_owned())
+        .collect();
+    Ok((certificates, problem))
+}

@@ -1,0 +1,57 @@
+//! The exchange: a client ID and a client secret for an access token (RFC 6749 §4.4).
+//!
+//! `request` and `response` are pure; `http` is the only file that names ureq. Nothing here knows
+//! that there is a cache or a second process.
+
+mod exchange;
+mod failure;
+mod http;
+mod proxy;
+mod request;
+mod response;
+
+use crate::uri::Uri;
+
+pub(crate) use exchange::{Granted, exchange};
+pub(crate) use failure::{Failure, Refusal};
+pub(crate) use http::{Http, HttpSettings, SetupError};
+pub(crate) use proxy::Proxies;
+pub(crate) use request::Form;
+
+/// Who asks where for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Client {
+    /// The token endpoint.
+    pub(crate) token_url: Uri,
+    /// The client ID, whole.
+    pub(crate) client_id: String,
+    /// The scope to ask for, where one is (RFC 6749 §3.3).
+    pub(crate) scope: Option<String>,
+    /// The audience to ask for, where the server wants one (not in the RFC; widely used).
+    pub(crate) audience: Option<String>,
+    /// How the credentials are put into the request.
+    pub(crate) auth_method: AuthMethod,
+}
+
+/// How the credentials are put into the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AuthMethod {
+    /// `basic` first, the documented `query` once where that is refused; what worked is kept to.
+    Auto,
+    /// That one and no other.
+    Fixed(Form),
+}
+
+impl AuthMethod {
+    /// Every name there is, for messages.
+    pub(crate) const NAMES: [&str; 6] = ["auto", "basic", "basic-raw", "body", "query", "json"];
+
+    /// Reads a name of the configuration.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        if name == "auto" {
+            Some(Self::Auto)
+        } else {
+            Form::parse(name).map(Self::Fixed)
+        }
+    }
+}

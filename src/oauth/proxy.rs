@@ -1,0 +1,166 @@
+//! Which proxy a request takes, read from the variables as curl reads them. No I/O.
+
+use std::net::IpAddr;
+
+use crate::environment::Environment;
+use crate::uri::{Origin, Scheme};
+
+/// The proxy settings of this run.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Proxies {
+    proxy: Option<String>,
+    exceptions: Vec<String>,
+}
+
+impl std::fmt::Debug for Proxies {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The proxy's URL can hold a password.
+        formatter
+            .debug_struct("Proxies")
+            .field("exceptions", &self.exceptions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Proxies {
+    /// `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY`: the first that is set; and
+    /// `no_proxy`, `NO_PROXY`.
+    pub(crate) fn of(environment: &Environment) -> Self {
+        let first = |names: &[&str]| names.iter().find_map(|name| environment.text(name));
+        let exceptions = first(&["no_proxy", "NO_PROXY"]).unwrap_or_default();
+        Self {
+            proxy: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
+            exceptions: exceptions
+                .split([',', ' ', '\t'])
+                .filter(|entry| !entry.is_empty())
+                .map(str::to_ascii_lowercase)
+                .collect(),
+        }
+    }
+
+    /// The URL of the proxy for this origin. Plain HTTP, which is for loopback only, never takes
+    /// one: it would carry the secret there in clear.
+    pub(crate) fn for_origin(&self, origin: &Origin) -> Option<&str> {
+        let excepted = || self.exceptions.iter().any(|entry| covers(entry, origin));
+        if origin.scheme() == Scheme::Http || excepted() {
+            None
+        } else {
+            self.proxy.as_deref()
+        }
+    }
+}
+
+/// `*`, a host (which covers its subdomains), an address, a network in CIDR notation; each with
+/// a port or without.
+fn covers(entry: &str, origin: &Origin) -> bool {
+    if entry == "*" {
+        return true;
+    }
+    let host = origin.host().trim_start_matches('[').trim_end_matches(']');
+    if let Some((network, bits)) = entry.split_once('/') {
+        return is_in_network(host, network, bits);
+    }
+    let (name, port) = match entry.rsplit_once(':') {
+        Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, Some(port)),
+        _ => (entry, None),
+    };
+    if port.is_some_and(|port| port.parse() != Ok(origin.port())) {
+        return false;
+    }
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    let name = name.trim_start_matches('*').trim_start_matches('.');
+    let under = |rest: &str| rest.is_empty() || (rest.ends_with('.') && !is_address(host));
+    !name.is_empty() && host.strip_suffix(name).is_some_and(under)
+}
+
+fn is_address(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok()
+}
+
+fn is_in_network(host: &str, network: &str, bits: &str) -> bool {
+    let (Ok(host), Ok(network)) = (host.parse(), network.parse()) else {
+        return false;
+    };
+    let Ok(bits) = bits.parse::<u32>() else {
+        return false;
+    };
+    match (host, network) {
+        (IpAddr::V4(host), IpAddr::V4(network)) if bits <= 32 => {
+            let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+            (host.to_bits() ^ network.to_bits()) & mask == 0
+        }
+        (IpAddr::V6(host), IpAddr::V6(network)) if bits <= 128 => {
+            let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
+            (host.to_bits() ^ network.to_bits()) & mask == 0
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Proxies;
+    use crate::environment::Environment;
+    use crate::uri::Uri;
+
+    fn proxied(variables: &[(&str, &str)], url: &str) -> Option<String> {
+        let owned = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let proxies = Proxies::of(&Environment::Given(owned.collect()));
+        proxies
+            .for_origin(Uri::parse(url).unwrap().origin())
+            .map(str::to_owned)
+    }
+
+    #[test]
+    fn lower_case_wins_and_http_proxy_is_not_for_https() {
+        let both = [("HTTPS_PROXY", "http://b:1"), ("https_proxy", "http://a:1")];
+        assert_eq!(
+            proxied(&both, "https://acme.test").as_deref(),
+            Some("http://a:1")
+        );
+        assert_eq!(
+            proxied(&[("HTTP_PROXY", "http://c:1")], "https://acme.test"),
+            None
+        );
+        let all = [("ALL_PROXY", "socks5h://d:1")];
+        assert_eq!(
+            proxied(&all, "https://acme.test").as_deref(),
+            Some("socks5h://d:1")
+        );
+    }
+
+    #[test]
+    fn the_secret_never_goes_to_a_proxy_in_clear() {
+        let all = [("https_proxy", "http://a:1"), ("http_proxy", "http://a:1")];
+        assert_eq!(proxied(&all, "http://127.0.0.1:80"), None);
+    }
+
+    #[test]
+    fn no_proxy_is_read_as_curl_and_go_read_it() {
+        for (exceptions, host, direct) in [
+            ("*", "acme.test", true),
+            ("acme.test", "acme.test", true),
+            ("acme.test", "api.acme.test", true),
+            (".acme.test", "api.acme.test", true),
+            ("*.acme.test", "api.acme.test", true),
+            ("acme.test", "notacme.test", false),
+            ("other.test, acme.test", "acme.test", true),
+            ("ACME.test", "acme.test", true),
+            ("acme.test:443", "acme.test", true),
+            ("acme.test:8443", "acme.test", false),
+            ("10.0.0.0/8", "10.9.8.7", true),
+            ("10.0.0.0/8", "11.9.8.7", false),
+            ("10.9.8.7", "10.9.8.7", true),
+            ("9.8.7", "10.9.8.7", false),
+            ("::1", "[::1]", true),
+            ("fd00::/8", "[fd00::1]", true),
+            ("", "acme.test", false),
+        ] {
+            let variables = [("https_proxy", "http://a:1"), ("no_proxy", exceptions)];
+            let taken = proxied(&variables, &format!("https://{host}"));
+            assert_eq!(taken.is_none(), direct, "{exceptions:?} and {host}");
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! The answer of the token endpoint, read with tolerance for form and none for content. No I/O.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use super::failure::{Failure, Refusal};
+use super::request::encode;
+use crate::quote::quote;
+use crate::secret::Secret;
+use crate::token::{AccessToken, Token};
+
+/// The longest life that is believed, in seconds: 366 days.
+const LONGEST_LIFE_SECONDS: f64 = 31_622_400.0;
+
+/// The life that is assumed where the server tells none.
+const UNTOLD_LIFE: Duration = Duration::from_secs(5 * 60);
+
+/// The longest pause after a 429 that is believed.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
+
+/// What came back, in so far as it matters here.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<String>,
+    pub(super) replenish_time: Option<String>,
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+/// The two moments that give a token its life: the request leaving, the answer arriving.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moments {
+    pub(super) sent_at: OffsetDateTime,
+    pub(super) arrived_at: OffsetDateTime,
+}
+
+/// Reads an answer that is no redirect.
+pub(super) fn read(answer: &Answer, moments: Moments, secret: &Secret) -> Result<Token, Failure> {
+    match answer.status {
+        200..=299 => read_token(&answer.body, moments),
+        400 | 401 | 403 | 415 | 422 => Err(read_refusal(answer, secret)),
+        429 => Err(Failure::RateLimited {
+            pause: read_pause(answer, moments.arrived_at),
+        }),
+        408 | 425 | 500..=599 => Err(Failure::Unavailable {
+            reason: format!("it answered {}", answer.status),
+            detail: told(&answer.body, secret).map(|text| format!("\"{text}\"")),
+        }),
+        404 | 405 | 410 => Err(Failure::Unusable {
+            reason: format!("it answered {}", answer.status),
+            detail: told(&answer.body, secret).map(|text| format!("\"{text}\"")),
+            hint: Some(
+                "check `cloud_id` or `base_url`; an older tenant has its token endpoint at \
+                 /api/beta/oauth/token (set `token_url`)"
+                    .to_owned(),
+            ),
+        }),
+        status => Err(Failure::Unusable {
+            reason: format!("it answered {status}"),
+            detail: told(&answer.body, secret).map(|text| format!("\"{text}\"")),
+            hint: None,
+        }),
+    }
+}
+
+fn read_token(body: &[u8], moments: Moments) -> Result<Token, Failure> {
+    let unusable = |reason: String, detail: Option<String>| Failure::Unusable {
+        reason,
+        detail,
+        hint: None,
+    };
+    let wire: WireToken = serde_json::from_slice(body).map_err(|_| {
+        let detail = if body.trim_ascii_start().starts_with(b"<") {
+            "an HTML page, perhaps a proxy's or a login portal's"
+        } else if body.is_empty() {
+            "an empty body"
+        } else {
+            "something that is not the JSON of RFC 6749 section 5.1"
+        };
+        unusable(
+            "the answer is not JSON with an access token".into(),
+            Some(detail.into()),
+        )
+    })?;
+    let kind = match &wire.token_type {
+        None | Some(Value::Null) => "bearer",
+        Some(Value::String(kind)) => kind,
+        Some(_) => "not a text",
+    };
+    if !kind.eq_ignore_ascii_case("bearer") {
+        let reason = format!("its type is `{}` where `bearer` is needed", quote(kind));
+        return Err(unusable(reason, None));
+    }
+    let access_token = AccessToken::parse(wire.access_token).map_err(|error| {
+        unusable(
+            "the access token cannot be used".into(),
+            Some(error.to_string()),
+        )
+    })?;
+    let life = told_life(wire.expires_in.as_ref())
+        .or_else(|| jwt_life(access_token.expose(), moments.sent_at))
+        .unwrap_or(Life::Lasts(UNTOLD_LIFE));
+    let Life::Lasts(life) = life else {
+        let reason = "the access token it gave has expired already".to_owned();
+        return Err(unusable(
+            reason,
+            Some("`expires_in` is zero or less".to_owned()),
+        ));
+    };
+    let scope = match wire.scope {
+        Some(Value::String(scope)) if scope.bytes().all(|b| (0x20..0x7f).contains(&b)) => {
+            Some(scope).filter(|scope| !scope.is_empty() && scope.len() <= 4096)
+        }
+        _ => None,
+    };
+    Ok(Token {
+        access_token,
+        scope,
+        obtained_at: moments.arrived_at,
+        expires_at: moments.sent_at + life,
+    })
+}
+
+enum Life {
+    Lasts(Duration),
+    Over,
+}
+
+/// `expires_in` as a number, a float or a text that holds one; anything else counts as not told.
+fn told_life(expires_in: Option<&Value>) -> Option<Life> {
+    let seconds = match expires_in? {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.trim().parse::<f64>().ok()?,
+        _ => return None,
+    };
+    if !seconds.is_finite() {
+        return None;
+    }
+    if seconds < 1.0 {
+        return Some(Life::Over);
+    }
+    Some(Life::Lasts(Duration::from_secs_f64(
+        seconds.min(LONGEST_LIFE_SECONDS).floor(),
+    )))
+}
+
+/// The `exp` of a token that is a JWT (RFC 7519 §4.1.4). Its signature is the API's business.
+fn jwt_life(token: &str, now: OffsetDateTime) -> Option<Life> {
+    let mut parts = token.split('.');
+    let (_, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
+        return None;
+    };
+    let claims = Zeroizing::new(URL_SAFE_NO_PAD.decode(claims).ok()?);
+    let claims: WireClaims = serde_json::from_slice(&claims).ok()?;
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "seconds since 1970 are far below 2^53"
+    )]
+    let left = claims.exp - now.unix_timestamp() as f64;
+    told_life(Some(&Value::from(left)))
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), else the vendor's
+/// `X-RateLimit-Replenish-Time` in seconds; at most 5 minutes are believed.
+fn read_pause(answer: &Answer, now: OffsetDateTime) -> Option<Duration> {
+    let seconds = |text: &str| text.trim().parse::<f64>().ok().filter(|s| s.is_finite());
+    let until = |text: &str| {
+        let date = text.trim().strip_suffix("GMT")?.to_owned() + "+0000";
+        let at = OffsetDateTime::parse(&date, &time::format_description::well_known::Rfc2822);
+        at.ok().map(|at| (at - now).as_seconds_f64())
+    };
+    let retry_after = answer
+        .retry_after
+        .as_deref()
+        .and_then(|text| seconds(text).or(until(text)));
+    let replenish = answer.replenish_time.as_deref().and_then(seconds);
+    let pause = retry_after.or(replenish)?;
+    Some(Duration::from_secs_f64(
+        pause.clamp(0.0, LONGEST_PAUSE.as_secs_f64()),
+    ))
+}
+
+fn read_refusal(answer: &Answer, secret: &Secret) -> Failure {
+    let error = wire_error(&answer.body)
+        .and_then(|wire| wire.error)
+        .map(|error| quote(&error));
+    let error = error.filter(|error| !error.is_empty() && error.len() <= 60);
+    let error = error.map(|error| redact(&error, secret));
+    let description = told(&answer.body, secret);
+    let text = format!(
+        "{} {}",
+        error.as_deref().unwrap_or(""),
+        description.as_deref().unwrap_or("")
+    );
+    Failure::Refused {
+        refusal: classify(answer.status, error.as_deref(), &text.to_ascii_lowercase()),
+        status: answer.status,
+        error,
+        description,
+    }
+}
+
+/// What kind of refusal a text tells of. The vendor does not publish its texts, so these are the
+/// words that such texts cannot well do without; where none fits, the status decides.
+fn classify(status: u16, error: Option<&str>, text: &str) -> Refusal {
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["expired"]) {
+        Refusal::Expired
+    } else if says(&[
+        "subnet",
+        "source address",
+        "ip address",
+        "source ip",
+        "address is not allowed",
+    ]) {
+        Refusal::SourceAddress
+    } else if says(&["api"]) && says(&["disabled", "not enabled", "enable api", "turned off"]) {
+        Refusal::ApiDisabled
+    } else if matches!(
+        error,
+        Some(
+            "invalid_request"
+                | "invalid_scope"
+                | "invalid_target"
+                | "unsupported_grant_type"
+                | "unauthorized_client"
+        )
+    ) || matches!(status, 415 | 422)
+    {
+        Refusal::Request
+    } else if status == 403 {
+        Refusal::Forbidden
+    } else {
+        Refusal::Credentials
+    }
+}
+
+/// The text of a bad answer, quoted, with every form of the secret taken out: a server that
+/// echoes its request must not make us print it.
+fn told(body: &[u8], secret: &Secret) -> Option<String> {
+    let text = match wire_error(body) {
+        Some(wire) => wire
+            .error_description
+            .or(wire.message)
+            .or(wire.error)
+            .unwrap_or_default(),
+        None if body.trim_ascii_start().starts_with(b"<") => "an HTML page".to_owned(),
+        None => String::from_utf8_lossy(body.get(..2000).unwrap_or(body)).into_owned(),
+    };
+    let text = quote(&redact(&text, secret));
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn redact(text: &str, secret: &Secret) -> String {
+    let encoded = encode(secret.expose());
+    text.replace(secret.expose(), "[redacted]")
+        .replace(encoded.as_str(), "[redacted]")
+}
+
+fn wire_error(body: &[u8]) -> Option<WireError> {
+    serde_json::from_slice(body).ok()
+}
+
+#[derive(Deserialize)]
+struct WireToken {
+    access_token: String,
+    token_type: Option<Value>,
+    expires_in: Option<Value>,
+    scope: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct WireClaims {
+    exp: f64,
+}
+
+/// RFC 6749 §5.2, and the `message` that other servers put in its place.
+#[derive(Deserialize)]
+struct WireError {
+    error: Option<String>,
+    error_description: Option<String>,
+    #[serde(alias = "errorMessage")]
+    message: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use time::OffsetDateTime;
+    use zeroize::Zeroizing;
+
+    use super::{Answer, Failure, Moments, Refusal, read};
+    use crate::secret::Secret;
+    use crate::token::Token;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        let body = Zeroizing::new(body.as_bytes().to_vec());
+        Answer {
+            status,
+            retry_after: None,
+            replenish_time: None,
+            body,
+        }
+    }
+
+    fn read_answer(answer: &Answer) -> Result<Token, Failure> {
+        let at = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let moments = Moments {
+            sent_at: at,
+            arrived_at: at,
+        };
+        read(answer, moments, &Secret::new("s3cret+".to_owned()))
+    }
+
+    fn life_seconds(fields: &str) -> Option<u64> {
+        let body = format!(r#"{{"access_token":"t-1"{fields}}}"#);
+        read_answer(&answer(200, &body))
+            .ok()
+            .map(|token| token.life().as_secs())
+    }
+
+    #[test]
+    fn a_life_is_read_from_whatever_servers_write() {
+        assert_eq!(life_seconds(r#","expires_in":43199"#), Some(43_199));
+        assert_eq!(life_seconds(r#","expires_in":"3600""#), Some(3600));
+        assert_eq!(life_seconds(r#","expires_in":3599.9"#), Some(3599));
+        assert_eq!(
+            life_seconds(r#","expires_in":1e12"#),
+            Some(366 * 86_400),
+            "bounded"
+        );
+        assert_eq!(life_seconds(""), Some(300), "not told");
+        assert_eq!(life_seconds(r#","expires_in":null"#), Some(300));
+        assert_eq!(life_seconds(r#","expires_in":"soon""#), Some(300));
+        assert_eq!(
+            life_seconds(r#","expires_in":0"#),
+            None,
+            "an expired token is no token"
+        );
+        assert_eq!(life_seconds(r#","expires_in":-5"#), None);
+    }
+
+    #[test]
+    fn a_jwt_tells_its_own_end_where_the_server_does_not() {
+        // {"alg":"none"} . {"exp":1700000120} . x
+        let body = r#"{"access_token":"eyJhbGciOiJub25lIn0.eyJleHAiOjE3MDAwMDAxMjB9.x"}"#;
+        let token = read_answer(&answer(200, body)).unwrap();
+        assert_eq!(token.life(), Duration::from_secs(120));
+    }
+
+    #[test]
+    fn only_a_bearer_token_is_a_token() {
+        for body in [
+            r#"{"access_token":"t","token_type":"mac"}"#,
+            r#"{"access_token":"t","token_type":7}"#,
+            r#"{"access_token":""}"#,
+            r#"{"access_token":"a\nb"}"#,
+            r#"{"access_token":7}"#,
+            r#"{"access_token":"a","access_token":"b"}"#,
+            r#"{"token":"t"}"#,
+            "<html></html>",
+            "",
+            "null",
+        ] {
+            let read = read_answer(&answer(200, body));
+            assert!(
+                matches!(read, Err(Failure::Unusable { .. })),
+                "{body} gave {read:?}"
+            );
+        }
+        let read = read_answer(&answer(
+            200,
+            r#"{"access_token":"t","token_type":"BEARER"}"#,
+        ));
+        assert!(read.is_ok(), "in any case");
+    }
+
+    #[test]
+    fn refusals_are_told_apart_by_what_to_do() {
+        let refusal = |status, error: &str, description: &str| {
+            let body = format!(r#"{{"error":"{error}","error_description":"{description}"}}"#);
+            match read_answer(&answer(status, &body)) {
+                Err(Failure::Refused { refusal, .. }) => refusal,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(
+            refusal(401, "invalid_client", "Bad client credentials"),
+            Refusal::Credentials
+        );
+        assert_eq!(
+            refusal(401, "invalid_client", "Client secret expired"),
+            Refusal::Expired
+        );
+        assert_eq!(
+            refusal(403, "access_denied", "API access is disabled"),
+            Refusal::ApiDisabled
+        );
+        assert_eq!(
+            refusal(
+                403,
+                "access_denied",
+                "Source address 192.0.2.1 is not allowed"
+            ),
+            Refusal::SourceAddress
+        );
+        assert_eq!(refusal(400, "invalid_scope", ""), Refusal::Request);
+        assert_eq!(refusal(403, "", ""), Refusal::Forbidden);
+    }
+
+    #[test]
+    fn a_server_that_echoes_the_secret_does_not_make_us_print_it() {
+        let body = r#"{"error":"invalid_client","error_description":"no s3cret+ or s3cret%2B"}"#;
+        let shown = format!("{:?}", read_answer(&answer(401, body)));
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+
+    #[test]
+    fn a_429_tells_how_long_to_wait_and_is_not_believed_beyond_five_minutes() {
+        let pause = |retry_after: Option<&str>, replenish: Option<&str>| {
+            let mut answer = answer(429, "");
+            answer.retry_after = retry_after.map(str::to_owned);
+            answer.replenish_time = replenish.map(str::to_owned);
+            match read_answer(&answer) {
+                Err(Failure::RateLimited { pause }) => pause.map(|pause| pause.as_secs()),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(
+            pause(Some("7"), Some("15")),
+            Some(7),
+            "the standard header first"
+        );
+        assert_eq!(pause(None, Some("15")), Some(15));
+        assert_eq!(pause(Some("86400"), None), Some(300));
+        assert_eq!(pause(Some("-1"), None), Some(0));
+        assert_eq!(
+            pause(Some("Tue, 14 Nov 2023 22:13:50 GMT"), None),
+            Some(30),
+            "a date"
+        );
+        assert_eq!(pause(Some("soon"), None), None);
+    }
+}

@@ -1,0 +1,259 @@
+//! `store`: writes a profile into the configuration file and its secret beside it, and leaves
+//! everything else in the file as it stands, comments and order included.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use time::Date;
+use toml_edit::{DocumentMut, InlineTable, Item, Table, Value, value};
+
+use super::file::listed;
+use super::{Position, ProfileError, lifetime, load, resolve};
+use crate::environment::Environment;
+use crate::file::{self, Kind, Patience, Trust, WaitError};
+use crate::quote::quote;
+use crate::secret::Secret;
+use crate::source::Source;
+
+/// How long another `store` is waited for.
+const LOCK_LIMIT: Duration = Duration::from_secs(5);
+
+/// The keys that a new profile may set as they are.
+pub(crate) const SETTABLE: [&str; 9] = [
+    "cloud_id",
+    "base_url",
+    "token_url",
+    "scope",
+    "audience",
+    "auth_method",
+    "ca_file",
+    "min_ttl",
+    "timeout",
+];
+
+/// A profile to be stored.
+#[derive(Debug)]
+pub(crate) struct NewProfile {
+    /// Its name.
+    pub(crate) name: String,
+    /// The client ID, whole.
+    pub(crate) client_id: String,
+    /// The client secret.
+    pub(crate) client_secret: Secret,
+    /// `2w`, `1mo`, `6mo`, `1y` or the day it ends.
+    pub(crate) lifetime: Option<String>,
+    /// Further keys of [`SETTABLE`] and their values.
+    pub(crate) settings: Vec<(&'static str, String)>,
+}
+
+/// Writes the profile and its secret; a profile of that name is changed, not duplicated.
+///
+/// The whole new file is read back before it replaces the old one, so that nothing is ever
+/// stored that a later run would refuse. Where the file cannot be written, the old secret is put
+/// back.
+pub(crate) fn store(
+    environment: &Environment,
+    flag: Option<&Path>,
+    profile: &NewProfile,
+    today: Date,
+) -> Result<(), ProfileError> {
+    check(profile)?;
+    let secret_expires = end_of_life(profile, today)?;
+    let (path, _) = load::file_path(environment, flag);
+    let path = real_path(path.ok_or(ProfileError::NoPlace)?);
+    let unwritable = |error| ProfileError::Unwritable {
+        path: path.clone(),
+        error,
+    };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    if !folder.as_os_str().is_empty() && !folder.exists() {
+        file::create_private_folder(folder).map_err(unwritable)?;
+    }
+    let guard = lock(&path)?;
+    let old = read_old(&path)?;
+    let new = edited(&path, &old, profile, secret_expires)?;
+    load::parse(&path, &new).map_err(not_storable)?;
+    let secret_path = folder.join(secret_file_name(&profile.name));
+    let old_secret = file::read(&secret_path, 64 * 1024, Trust::Anything).ok();
+    Source::store_file(&secret_path, &profile.client_secret)?;
+    if new == old {
+        return Ok(());
+    }
+    let mode = fs::metadata(&path)
+        .ok()
+        .map(|metadata| metadata.permissions());
+    file::replace(&path, new.as_bytes(), &guard).map_err(|error| {
+        let restored = match old_secret {
+            Some(bytes) => file::replace(&secret_path, &bytes, &file::Guard::without_lock()),
+            None => file::remove(&secret_path),
+        };
+        let error = match restored {
+            Ok(()) => error,
+            Err(second) => io::Error::new(error.kind(), format!("{error}; and then: {second}")),
+        };
+        unwritable(error)
+    })?;
+    if let Some(permissions) = mode {
+        fs::set_permissions(&path, permissions).map_err(unwritable)?;
+    }
+    Ok(())
+}
+
+/// The secret's file beside the configuration.
+fn secret_file_name(profile: &str) -> String {
+    format!("{profile}.secret")
+}
+
+fn check(profile: &NewProfile) -> Result<(), ProfileError> {
+    let refuse = |problem| {
+        Err(ProfileError::NotStorable {
+            problem,
+            hint: None,
+        })
+    };
+    if let Err(problem) = resolve::check_name(&profile.name) {
+        return refuse(problem);
+    }
+    if let Err(problem) = resolve::check_client_id(&profile.client_id) {
+        return refuse(problem.to_owned());
+    }
+    let secret = profile.client_secret.expose();
+    if secret.is_empty() || secret.chars().any(char::is_control) {
+        return refuse("`client_secret` must be one line, not empty".to_owned());
+    }
+    Ok(())
+}
+
+fn end_of_life(profile: &NewProfile, today: Date) -> Result<Option<Date>, ProfileError> {
+    let Some(text) = profile.lifetime.as_deref() else {
+        return Ok(None);
+    };
+    let refuse = || ProfileError::NotStorable {
+        problem: format!("`{}` is not a `lifetime`", quote(text)),
+        hint: Some(format!(
+            "use {}, or the day it ends: 2027-05-22",
+            listed(&lifetime::NAMES)
+        )),
+    };
+    lifetime::end(text, today).map(Some).ok_or_else(refuse)
+}
+
+/// Where the file really stands: a link that a dotfile manager made is written through, not
+/// replaced.
+fn real_path(path: PathBuf) -> PathBuf {
+    fs::canonicalize(&path).unwrap_or(path)
+}
+
+fn lock(path: &Path) -> Result<file::Guard, ProfileError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".lock");
+    let patience = Patience {
+        quiet: LOCK_LIMIT,
+        speak: &|| {},
+        limit: LOCK_LIMIT,
+    };
+    match file::wait(&path.with_file_name(name), Kind::Exclusive, &patience) {
+        Ok(guard) => Ok(guard),
+        Err(WaitError::TimedOut) => Err(ProfileError::Locked(path.to_owned())),
+        Err(WaitError::Io(error)) => Err(ProfileError::Unwritable {
+            path: path.to_owned(),
+            error,
+        }),
+    }
+}
+
+fn read_old(path: &Path) -> Result<String, ProfileError> {
+    match file::read(path, load::LARGEST_FILE, Trust::Anything) {
+        Ok(bytes) => String::from_utf8(bytes.to_vec()).map_err(|_| ProfileError::Unreadable {
+            path: path.to_owned(),
+            error: file::ReadError::Foreign("not UTF-8 text"),
+        }),
+        Err(file::ReadError::Missing) => Ok(String::new()),
+        Err(error) => Err(ProfileError::Unreadable {
+            path: path.to_owned(),
+            error,
+        }),
+    }
+}
+
+fn edited(
+    path: &Path,
+    old: &str,
+    profile: &NewProfile,
+    secret_expires: Option<Date>,
+) -> Result<String, ProfileError> {
+    // The old file must be whole before it is changed; this gives the position of what is not.
+    load::parse(path, old)?;
+    let mut document = DocumentMut::from_str(old).map_err(|error| ProfileError::Invalid {
+        position: Position::of(path, old, error.span().unwrap_or_default().start),
+        problem: quote(error.message()),
+        hint: None,
+    })?;
+    let mut implicit = Table::new();
+    implicit.set_implicit(true);
+    let profiles = document.entry("profiles").or_insert(Item::Table(implicit));
+    let Some(profiles) = profiles.as_table_like_mut() else {
+        return Err(ProfileError::NotStorable {
+            problem: "`profiles` in the configuration file is not a table".to_owned(),
+            hint: None,
+        });
+    };
+    let table = profiles
+        .entry(&profile.name)
+        .or_insert(Item::Table(Table::new()));
+    let Some(table) = table.as_table_like_mut() else {
+        return Err(ProfileError::NotStorable {
+            problem: format!("`profiles.{}` in the file is not a table", profile.name),
+            hint: None,
+        });
+    };
+    // A new server takes the place of the old one, whichever key named it.
+    let is_server = |key: &str| ["cloud_id", "base_url", "token_url"].contains(&key);
+    if profile.settings.iter().any(|(key, _)| is_server(key)) {
+        for key in ["cloud_id", "base_url", "token_url"] {
+            if !profile.settings.iter().any(|(name, _)| *name == key) {
+                table.remove(key);
+            }
+        }
+    }
+    let server = profile.settings.iter().filter(|(key, _)| is_server(key));
+    let others = profile.settings.iter().filter(|(key, _)| !is_server(key));
+    for (key, text) in server {
+        set(table, key, text.as_str().into());
+    }
+    set(table, "client_id", profile.client_id.as_str().into());
+    let mut source = InlineTable::new();
+    source.insert("file", secret_file_name(&profile.name).into());
+    set(table, "client_secret", Value::InlineTable(source));
+    match secret_expires.map(|date| date.to_string().parse::<toml_edit::Datetime>()) {
+        Some(Ok(date)) => set(table, "secret_expires", date.into()),
+        // The end of the old secret says nothing of the new one.
+        _ => drop(table.remove("secret_expires")),
+    }
+    for (key, text) in others {
+        set(table, key, text.as_str().into());
+    }
+    Ok(document.to_string())
+}
+
+/// Sets a key; where it was set before, the comment on its line stays.
+fn set(table: &mut dyn toml_edit::TableLike, key: &str, mut new: Value) {
+    match table.get_mut(key).and_then(Item::as_value_mut) {
+        Some(old) => {
+            *new.decor_mut() = old.decor().clone();
+            *old = new;
+        }
+        None => drop(table.insert(key, value(new))),
+    }
+}
+
+/// What the new file is refused for is not the file's fault but the input's.
+fn not_storable(error: ProfileError) -> ProfileError {
+    match error {
+        ProfileError::Invalid { problem, hint, .. } => ProfileError::NotStorable { problem, hint },
+        other => other,
+    }
+}

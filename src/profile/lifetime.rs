@@ -1,0 +1,79 @@
+//! The lifetime of an API credential, as the portal offers it, and the date it leads to.
+
+use time::{Date, Duration, Month};
+
+/// The names of the portal's lifetimes: two weeks, one month, six months, one year.
+pub(super) const NAMES: [&str; 4] = ["2w", "1mo", "6mo", "1y"];
+
+/// The day on which a credential made `today` ends; also reads a date such as `2027-05-22`.
+pub(super) fn end(lifetime: &str, today: Date) -> Option<Date> {
+    match lifetime {
+        "2w" => today.checked_add(Duration::weeks(2)),
+        "1mo" => after_months(today, 1),
+        "6mo" => after_months(today, 6),
+        "1y" => after_months(today, 12),
+        _ => parse_date(lifetime),
+    }
+}
+
+/// Reads `2027-05-22`.
+pub(super) fn parse_date(text: &str) -> Option<Date> {
+    let mut parts = text.splitn(3, '-');
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    let number = |text: &str, digits: usize| {
+        let plain = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| text.parse::<u16>().ok()).flatten()
+    };
+    let month = Month::try_from(u8::try_from(number(month, 2)?).ok()?).ok()?;
+    let day = u8::try_from(number(day, 2)?).ok()?;
+    Date::from_calendar_date(i32::from(number(year, 4)?), month, day).ok()
+}
+
+/// The same day of a later month, or the last one that this month has.
+fn after_months(from: Date, months: u8) -> Option<Date> {
+    let mut year = from.year();
+    let mut month = from.month();
+    for _ in 0..months {
+        month = month.next();
+        if month == Month::January {
+            year += 1;
+        }
+    }
+    (0..4).find_map(|less| Date::from_calendar_date(year, month, from.day() - less).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{end, parse_date};
+
+    #[test]
+    fn a_lifetime_leads_to_the_day_that_the_portal_means() {
+        for (today, lifetime, expected) in [
+            ("2026-11-22", "2w", "2026-12-06"),
+            ("2026-11-22", "1mo", "2026-12-22"),
+            ("2026-11-22", "6mo", "2027-05-22"),
+            ("2026-11-22", "1y", "2027-11-22"),
+            ("2026-08-31", "6mo", "2027-02-28"),
+            ("2028-02-29", "1y", "2029-02-28"),
+            ("2026-11-22", "2027-01-02", "2027-01-02"),
+        ] {
+            let found = end(lifetime, parse_date(today).unwrap());
+            assert_eq!(found, parse_date(expected), "{today} and {lifetime}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_date_is_refused() {
+        for text in [
+            "2027-2-3",
+            "2027-02-30",
+            "2027-13-01",
+            "27-01-01",
+            "2027-01-01T00",
+            "3mo",
+            "",
+        ] {
+            assert_eq!(end(text, parse_date("2026-11-22").unwrap()), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Profiles: who this program is towards which server, from the configuration file and the
+//! environment.
+//!
+//! `file` reads the TOML as written, with the position of everything; `resolve` turns it into
+//! what it means, checked once and for all; `select` picks the one that a request is for; `edit`
+//! changes the file without touching what else stands in it.
+
+mod edit;
+mod file;
+mod lifetime;
+mod load;
+mod resolve;
+mod select;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use thiserror::Error;
+use time::Date;
+
+use crate::oauth::Client;
+use crate::source::Source;
+use crate::token::MinTtl;
+use crate::uri::{Origin, Uri};
+
+pub(crate) use edit::{NewProfile, SETTABLE, store};
+pub(crate) use load::load;
+pub(crate) use select::{choose, choose_for};
+
+/// The name of the profile that the environment makes.
+pub(crate) const ENVIRONMENT_PROFILE: &str = "env";
+
+/// One profile, complete and valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Profile {
+    /// Its name: letters, digits, `-`, `_`, `.`; at most 64 characters.
+    pub(crate) name: String,
+    /// The tenant, where the profile names one.
+    pub(crate) cloud_id: Option<String>,
+    /// Where API paths begin, without a slash at its end; none for a bare `token_url`.
+    pub(crate) base_url: Option<Uri>,
+    /// Who asks where for what.
+    pub(crate) client: Client,
+    /// Where the client secret comes from.
+    pub(crate) source: Source,
+    /// When the API credential itself ends, as chosen in the portal.
+    pub(crate) secret_expires: Option<Date>,
+    /// The margin asked for.
+    pub(crate) min_ttl: MinTtl,
+    /// Every origin that may be given this token.
+    pub(crate) origins: Vec<Origin>,
+    /// The whole time of a run, where the profile says one.
+    pub(crate) timeout: Option<Duration>,
+    /// Further root certificates, PEM.
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+impl Profile {
+    /// Whether a token of this profile may go to `origin`.
+    pub(crate) fn covers(&self, origin: &Origin) -> bool {
+        self.origins.contains(origin)
+    }
+
+    /// The tenant that the client ID names at its end, where it is another than the profile's:
+    /// the vendor's client IDs end in `.{cloud_id}`.
+    pub(crate) fn mismatched_suffix(&self) -> Option<&str> {
+        let cloud_id = self.cloud_id.as_deref()?;
+        let (_, suffix) = self.client.client_id.rsplit_once('.')?;
+        (!suffix.eq_ignore_ascii_case(cloud_id)).then_some(suffix)
+    }
+}
+
+/// All profiles of this run.
+#[derive(Debug, Default)]
+pub(crate) struct Profiles {
+    /// The one that the environment makes comes first.
+    pub(crate) all: Vec<Profile>,
+    /// `default_profile` of the file.
+    pub(crate) default: Option<String>,
+    /// Where the file stands or would stand; `None` without a home.
+    pub(crate) path: Option<PathBuf>,
+    /// Which variables are missing for a profile from the environment, where some are set.
+    pub(crate) missing_variables: Vec<&'static str>,
+}
+
+impl Profiles {
+    /// The profile of that name.
+    pub(crate) fn named(&self, name: &str) -> Option<&Profile> {
+        self.all.iter().find(|profile| profile.name == name)
+    }
+}
+
+/// A place in the configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Position {
+    path: PathBuf,
+    line: usize,
+    column: usize,
+}
+
+impl Position {
+    /// The place of byte `offset` of `text`, both counted from 1, columns in characters.
+    fn of(path: &Path, text: &str, offset: usize) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count()
+            + 1;
+        Self {
+            path: path.to_owned(),
+            line,
+            column,
+        }
+    }
+}
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "{}:{}:{}",
+            self.path.display(),
+            self.line,
+            self.column
+        )
+    }
+}
+
+/// Why there is no profile to work with. Mend it; a retry does not help.
+#[derive(Debug, Error)]
+pub(crate) enum ProfileError {
+    /// The file is there and cannot be read.
+    #[error("the configuration file `{}` cannot be read: {error}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        error: crate::file::ReadError,
+    },
+    /// The file says something that cannot be meant.
+    #[error("{position}: {problem}")]
+    Invalid {
+        /// Where.
+        position: Position,
+        /// What is wrong.
+        problem: String,
+        /// What to write instead.
+        hint: Option<String>,
+    },
+    /// A variable says something that cannot be meant.
+    #[error("the environment variable `{name}` {problem}")]
+    Variable {
+        /// Which one.
+        name: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A file was named and is not there.
+    #[error("there is no configuration file `{}`", .0.display())]
+    NoFile(PathBuf),
+    /// There is none at all.
+    #[error("no profile is set up")]
+    None {
+        /// Where the file would stand.
+        path: Option<PathBuf>,
+        /// What lacks for one from the environment, where something of it is set.
+        missing_variables: Vec<&'static str>,
+    },
+    /// That one is not there.
+    #[error("there is no profile `{name}`")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The nearest one that there is, or all of them.
+        known: Vec<String>,
+    },
+    /// Several, and nothing says which.
+    #[error("{} profiles are set up and none is the default", known.len())]
+    Undecided {
+        /// Their names.
+        known: Vec<String>,
+    },
+    /// Several cover one host, and nothing says which.
+    #[error("the profiles {} all cover `{host}`", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))]
+    Ambiguous {
+        /// The host.
+        host: String,
+        /// Their names.
+        known: Vec<String>,
+    },
+    /// The file cannot be written.
+    #[error("the configuration file `{}` cannot be written: {error}", path.display())]
+    Unwritable {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// Another process is changing the file.
+    #[error("another process holds the lock of the configuration file `{}`", .0.display())]
+    Locked(PathBuf),
+    /// No home, no place for a file.
+    #[error("there is no place for a configuration file: neither HOME nor XDG_CONFIG_HOME is set")]
+    NoPlace,
+    /// What is to be stored is not a valid profile.
+    #[error("the profile to store is not valid: {problem}")]
+    NotStorable {
+        /// What is wrong.
+        problem: String,
+        /// What to write instead.
+        hint: Option<String>,
+    },
+    /// The secret file beside the configuration cannot be written.
+    #[error(transparent)]
+    Secret(#[from] crate::source::SourceError),
+}

@@ -1,0 +1,272 @@
+//! From a profile as written to a profile as meant: every rule is checked here, once, with the
+//! position of what breaks it.
+
+use std::ops::Range;
+use std::path::Path;
+
+use super::file::{At, Document, WrittenProfile, WrittenSource, listed, path_in};
+use super::{ENVIRONMENT_PROFILE, Profile, ProfileError, lifetime};
+use crate::duration;
+use crate::oauth::{AuthMethod, Client};
+use crate::quote::{nearest, quote};
+use crate::source::{HelperEntry, Source};
+use crate::token::MinTtl;
+use crate::uri::{Origin, Uri};
+
+/// The path of the vendor's token endpoint.
+const TOKEN_PATH: &str = "/api/v1/oauth/token";
+
+/// The API of a tenant.
+pub(super) fn tenant_url(cloud_id: &str) -> Option<Uri> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if cloud_id.is_empty() || cloud_id.len() > 63 || !cloud_id.bytes().all(plain) {
+        return None;
+    }
+    Uri::parse_base(&format!(
+        "https://{}.api.openvpn.com",
+        cloud_id.to_ascii_lowercase()
+    ))
+    .ok()
+}
+
+/// The token endpoint under a base URL.
+pub(super) fn token_url(base_url: &Uri) -> Uri {
+    base_url.join(TOKEN_PATH)
+}
+
+/// Why a text is no name of a profile; the name becomes part of a file's name.
+pub(super) fn check_name(name: &str) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let starts_well = name
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if name == ENVIRONMENT_PROFILE {
+        Err(format!(
+            "the name `{name}` is kept for the profile that environment variables make"
+        ))
+    } else if !starts_well || name.len() > 64 || !name.bytes().all(plain) {
+        Err(format!(
+            "`{}` is not a name for a profile; use up to 64 letters, digits, `-`, `_` and `.`, \
+             beginning with a letter or a digit",
+            quote(name)
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+/// Why a text is no client ID (RFC 6749 §A.1: printable ASCII).
+pub(super) fn check_client_id(client_id: &str) -> Result<(), &'static str> {
+    let printable = client_id.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    if client_id.is_empty() || client_id.len() > 1024 || !printable {
+        return Err("`client_id` must be 1 to 1024 printable ASCII characters");
+    }
+    Ok(())
+}
+
+/// What a profile means.
+pub(super) fn resolve(
+    document: &Document<'_>,
+    written: WrittenProfile,
+) -> Result<Profile, ProfileError> {
+    let invalid = |span: &Range<usize>, problem: String, hint: Option<String>| {
+        document.invalid(span, problem, hint)
+    };
+    check_name(&written.name.value)
+        .map_err(|problem| invalid(&written.name.span, problem, None))?;
+    let base_url = resolve_base_url(document, &written)?;
+    let token_url = match (&written.token_url, &base_url) {
+        (Some(at), _) => uri(document, at, "token_url", Uri::parse)?,
+        (None, Some(base)) => token_url(base),
+        (None, None) => {
+            let name = &written.name;
+            let problem = format!("[profiles.{}] names no server", name.value);
+            let hint = "add `cloud_id = \"…\"` (or `base_url`, or `token_url`)".to_owned();
+            return Err(invalid(&name.span, problem, Some(hint)));
+        }
+    };
+    let Some(client_id) = &written.client_id else {
+        return Err(missing(document, &written.name, "client_id = \"…\""));
+    };
+    check_client_id(&client_id.value)
+        .map_err(|problem| invalid(&client_id.span, problem.to_owned(), None))?;
+    let source = match &written.client_secret {
+        Some(at) => resolve_source(document, at, &token_url, &client_id.value)?,
+        None => {
+            return Err(missing(
+                document,
+                &written.name,
+                "client_secret = { file = \"…\" }",
+            ));
+        }
+    };
+    let mut origins: Vec<Origin> = base_url.iter().map(|base| base.origin().clone()).collect();
+    for at in &written.hosts {
+        let read = Origin::of_host(&at.value).map_err(|error| {
+            let problem = format!("`{}` is not a host or host:port: {error}", quote(&at.value));
+            invalid(&at.span, problem, None)
+        })?;
+        origins.extend(read);
+    }
+    let period = |at: &Option<At<String>>| match at {
+        Some(at) => duration::parse(&at.value)
+            .map(Some)
+            .map_err(|error| invalid(&at.span, error.to_string(), None)),
+        None => Ok(None),
+    };
+    let timeout = period(&written.timeout)?;
+    if let (Some(at), Some(limit)) = (&written.timeout, timeout)
+        && limit.is_zero()
+    {
+        return Err(invalid(
+            &at.span,
+            "`timeout` must be more than nothing".to_owned(),
+            None,
+        ));
+    }
+    Ok(Profile {
+        cloud_id: written.cloud_id.map(|at| at.value),
+        base_url,
+        client: Client {
+            token_url,
+            client_id: client_id.value.clone(),
+            scope: parameter(document, written.scope, "scope")?,
+            audience: parameter(document, written.audience, "audience")?,
+            auth_method: resolve_method(document, written.auth_method.as_ref())?,
+        },
+        source,
+        secret_expires: match &written.secret_expires {
+            Some(at) => Some(lifetime::parse_date(&at.value).ok_or_else(|| {
+                let problem = "`secret_expires` must be a date such as 2027-05-22".to_owned();
+                invalid(&at.span, problem, None)
+            })?),
+            None => None,
+        },
+        min_ttl: period(&written.min_ttl)?.map_or(MinTtl::Default, MinTtl::AtLeast),
+        origins,
+        timeout,
+        ca_file: written
+            .ca_file
+            .map(|at| path_in(folder_of(document), &at.value)),
+        name: written.name.value,
+    })
+}
+
+fn resolve_base_url(
+    document: &Document<'_>,
+    written: &WrittenProfile,
+) -> Result<Option<Uri>, ProfileError> {
+    let tenant = match &written.cloud_id {
+        Some(at) => Some(tenant_url(&at.value).ok_or_else(|| {
+            let problem = format!(
+                "`{}` is not a Cloud ID; it is the first part of your portal's host name, letters, \
+                 digits and `-`",
+                quote(&at.value)
+            );
+            document.invalid(&at.span, problem, None)
+        })?),
+        None => None,
+    };
+    // With both, `base_url` says where and `cloud_id` says whose: a gateway in front of a tenant.
+    match &written.base_url {
+        Some(at) => uri(document, at, "base_url", Uri::parse_base).map(Some),
+        None => Ok(tenant),
+    }
+}
+
+fn resolve_source(
+    document: &Document<'_>,
+    at: &At<WrittenSource>,
+    token_url: &Uri,
+    client_id: &str,
+) -> Result<Source, ProfileError> {
+    let invalid = |problem: &str| document.invalid(&at.span, problem, None);
+    let is_plain_name = |name: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        !name.is_empty() && name.bytes().all(plain) && !name.starts_with(['.', '-'])
+    };
+    match &at.value {
+        WrittenSource::File(path) if path.is_empty() => Err(invalid("`file` is empty")),
+        WrittenSource::File(path) => Ok(Source::File(path_in(folder_of(document), path))),
+        WrittenSource::Variable(name) if name.is_empty() || name.contains(['=', '\0']) => {
+            Err(invalid("`env` must be the name of an environment variable"))
+        }
+        WrittenSource::Variable(name) => Ok(Source::Variable(name.clone())),
+        WrittenSource::Command(words) if words.first().is_none_or(String::is_empty) => Err(
+            invalid("`command` must be a program and its arguments, as a list of texts"),
+        ),
+        WrittenSource::Command(words) if words.iter().any(|word| word.contains('\0')) => {
+            Err(invalid("`command` holds a NUL character"))
+        }
+        WrittenSource::Command(words) => Ok(Source::Command(words.clone())),
+        WrittenSource::SystemdCredential(name) if is_plain_name(name) => {
+            Ok(Source::SystemdCredential(name.clone()))
+        }
+        WrittenSource::SystemdCredential(_) => Err(invalid(
+            "`systemd_credential` must be a plain name, as in LoadCredential=NAME",
+        )),
+        WrittenSource::DockerHelper(name) if is_plain_name(name) => {
+            Ok(Source::DockerHelper(HelperEntry {
+                name: name.clone(),
+                server: format!("{}/{client_id}", token_url.origin()),
+                client_id: client_id.to_owned(),
+            }))
+        }
+        WrittenSource::DockerHelper(_) => Err(invalid(
+            "`docker_helper` must be NAME of a program `docker-credential-NAME`",
+        )),
+    }
+}
+
+fn resolve_method(
+    document: &Document<'_>,
+    written: Option<&At<String>>,
+) -> Result<AuthMethod, ProfileError> {
+    let Some(at) = written else {
+        return Ok(AuthMethod::Auto);
+    };
+    AuthMethod::parse(&at.value).ok_or_else(|| {
+        let problem = format!("`{}` is not an `auth_method`", quote(&at.value));
+        let hint = match nearest(&at.value, AuthMethod::NAMES) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("use one of {}", listed(&AuthMethod::NAMES)),
+        };
+        document.invalid(&at.span, problem, Some(hint))
+    })
+}
+
+fn parameter(
+    document: &Document<'_>,
+    at: Option<At<String>>,
+    key: &str,
+) -> Result<Option<String>, ProfileError> {
+    let Some(at) = at else { return Ok(None) };
+    if at.value.is_empty() || at.value.chars().any(char::is_control) {
+        let problem = format!("`{key}` must be a text without control characters, not empty");
+        return Err(document.invalid(&at.span, problem, None));
+    }
+    Ok(Some(at.value))
+}
+
+fn uri(
+    document: &Document<'_>,
+    at: &At<String>,
+    key: &str,
+    parse: fn(&str) -> Result<Uri, crate::uri::UriError>,
+) -> Result<Uri, ProfileError> {
+    // The value is not shown: it may hold user info.
+    parse(&at.value).map_err(|error| {
+        document.invalid(&at.span, format!("`{key}` is not usable: {error}"), None)
+    })
+}
+
+fn missing(document: &Document<'_>, name: &At<String>, line: &str) -> ProfileError {
+    let key = line.split(' ').next().unwrap_or_default();
+    let problem = format!("[profiles.{}] has no `{key}`", name.value);
+    document.invalid(&name.span, problem, Some(format!("add `{line}`")))
+}
+
+fn folder_of<'a>(document: &'a Document<'_>) -> &'a Path {
+    document.path.parent().unwrap_or(Path::new(""))
+}

@@ -1,0 +1,88 @@
+//! Text from outside, made fit for a person's terminal and for a log.
+
+use strsim::damerau_levenshtein;
+
+/// The most of a foreign text that is shown, in characters.
+const LONGEST: usize = 200;
+
+/// Foreign text on one line: control, format and line-breaking characters become a space,
+/// runs of white space fold into one, and what is over 200 characters is cut.
+///
+/// Bidirectional controls and zero-width characters count as control characters: they can make
+/// a message read as something else.
+pub(crate) fn quote(text: &str) -> String {
+    fold(text, LONGEST)
+}
+
+/// The same without the cut, for text that was ours before it was stored.
+pub(crate) fn clean(text: &str) -> String {
+    fold(text, usize::MAX)
+}
+
+fn fold(text: &str, longest: usize) -> String {
+    let mut shown = String::new();
+    let mut length = 0;
+    for word in text
+        .split(|c: char| c.is_whitespace() || is_unsafe(c))
+        .filter(|w| !w.is_empty())
+    {
+        if length > 0 {
+            shown.push(' ');
+            length += 1;
+        }
+        for character in word.chars() {
+            if length >= longest {
+                shown.push('…');
+                return shown;
+            }
+            shown.push(character);
+            length += 1;
+        }
+    }
+    shown
+}
+
+fn is_unsafe(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The known name nearest to what was written, where it is near enough to be what was meant.
+pub(crate) fn nearest<'a>(
+    written: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|name| (damerau_levenshtein(written, name), name))
+        .filter(|(distance, name)| *distance <= name.chars().count().max(3) / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{nearest, quote};
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(quote("a\x1b[31mred\r\nb\u{202e}c\0"), "a [31mred b c");
+    }
+
+    #[test]
+    fn long_text_is_cut_at_200_characters() {
+        let shown = quote(&"é".repeat(500));
+        assert_eq!(shown.chars().count(), 201, "200 characters and an ellipsis");
+    }
+
+    #[test]
+    fn the_nearest_name_is_offered_and_a_far_one_is_not() {
+        assert_eq!(
+            nearest("cloudid", ["cloud_id", "client_id"]),
+            Some("cloud_id")
+        );
+        assert_eq!(nearest("zzz", ["cloud_id", "client_id"]), None);
+    }
+}

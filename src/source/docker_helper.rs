@@ -1,0 +1,121 @@
+//! Asking a docker credential helper, such as the desktop's keychain, for the client secret.
+//!
+//! We are the client here. Protocol: docker/docker-credential-helpers, README and
+//! `credentials/credentials.go`: one word in argv, the server's name on stdin, JSON on stdout;
+//! errors are told on *stdout* with a non-zero exit code.
+
+use std::ffi::OsString;
+
+use serde::Deserialize;
+
+use super::program::{self, Output};
+use super::{Secret, SourceError, usable};
+use crate::clock::{Clock, Deadline};
+use crate::quote::quote;
+
+/// The sentence by which helpers say that they have nothing
+/// (`credentials/error.go`, `errCredentialsNotFoundMessage`).
+const NOT_FOUND: &str = "credentials not found in native keychain";
+
+/// One entry of one helper.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HelperEntry {
+    /// `NAME` of `docker-credential-NAME`: letters, digits, `-` and `_`.
+    pub(crate) name: String,
+    /// The entry's name: the token endpoint's origin, a slash and the client ID, so that two
+    /// credentials of one tenant do not meet.
+    pub(crate) server: String,
+    /// The user name the entry must carry.
+    pub(crate) client_id: String,
+}
+
+impl HelperEntry {
+    /// The program's name.
+    pub(crate) fn program(&self) -> String {
+        format!("docker-credential-{}", self.name)
+    }
+}
+
+/// Asks for the secret.
+pub(super) fn get(
+    entry: &HelperEntry,
+    clock: &dyn Clock,
+    deadline: Deadline,
+) -> Result<Secret, SourceError> {
+    let program = entry.program();
+    let output = ask(entry, "get", clock, deadline)?;
+    if !output.status.success() {
+        return Err(complaint(entry, &output));
+    }
+    let answer: WireCredentials =
+        serde_json::from_slice(&output.stdout).map_err(|_| SourceError::Unusable {
+            place: format!("the answer of `{program}`"),
+            reason: "is not the JSON of a docker credential helper",
+        })?;
+    let server = entry.server.clone();
+    // golang-docker-credential-helpers 0.6.4 answers a missing entry with empty strings.
+    if answer.secret.is_empty() {
+        return Err(SourceError::HelperHasNone { program, server });
+    }
+    if !answer.username.is_empty() && answer.username != entry.client_id {
+        return Err(SourceError::HelperHasAnother { program, server });
+    }
+    let secret = zeroize::Zeroizing::new(answer.secret.into_bytes());
+    usable(secret, || format!("the secret from `{program}`"))
+}
+
+/// Removes the entry; one that is not there is no error.
+pub(super) fn erase(
+    entry: &HelperEntry,
+    clock: &dyn Clock,
+    deadline: Deadline,
+) -> Result<(), SourceError> {
+    if matches!(
+        get(entry, clock, deadline),
+        Err(SourceError::HelperHasNone { .. })
+    ) {
+        return Ok(());
+    }
+    let output = ask(entry, "erase", clock, deadline)?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(complaint(entry, &output))
+    }
+}
+
+fn ask(
+    entry: &HelperEntry,
+    verb: &str,
+    clock: &dyn Clock,
+    deadline: Deadline,
+) -> Result<Output, SourceError> {
+    program::run(
+        &entry.program(),
+        &[OsString::from(verb)],
+        Some(&entry.server),
+        clock,
+        deadline,
+    )
+}
+
+fn complaint(entry: &HelperEntry, output: &Output) -> SourceError {
+    let program = entry.program();
+    let said = String::from_utf8_lossy(&output.stdout);
+    if said.trim() == NOT_FOUND {
+        return SourceError::HelperHasNone {
+            program,
+            server: entry.server.clone(),
+        };
+    }
+    let status = format!("{}, \"{}\"", output.status, quote(&said));
+    SourceError::ProgramFailed { program, status }
+}
+
+#[derive(Deserialize)]
+struct WireCredentials {
+    #[serde(rename = "Username", default)]
+    username: String,
+    #[serde(rename = "Secret", default)]
+    secret: String,
+}

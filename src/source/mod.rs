@@ -1,0 +1,282 @@
+//! Where a client secret comes from: a variable, a file, a systemd credential, a program, or a
+//! docker credential helper such as the desktop's keychain.
+//!
+//! The secret is never given on a command line, and a child process never inherits it.
+
+mod docker_helper;
+mod program;
+mod store;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::clock::{Clock, Deadline};
+use crate::environment::Environment;
+use crate::file;
+use crate::secret::Secret;
+
+pub(crate) use docker_helper::HelperEntry;
+
+/// The largest secret that is read, in bytes, its trailing newline included.
+const LONGEST: u64 = 64 * 1024;
+
+/// The variable that holds a client secret; it is taken out of every child's environment.
+pub(crate) const SECRET_VARIABLE: &str = "CLOUDCONNEXA_CLIENT_SECRET";
+
+/// A place that holds a client secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The environment variable of that name.
+    Variable(String),
+    /// The file at that path.
+    File(PathBuf),
+    /// `$CREDENTIALS_DIRECTORY/NAME` (systemd.exec(5), `LoadCredential=`).
+    SystemdCredential(String),
+    /// What that program prints, run without a shell. Never empty.
+    Command(Vec<String>),
+    /// What `docker-credential-NAME get` answers.
+    DockerHelper(HelperEntry),
+}
+
+/// Why there is no secret. Mend it; a retry does not help, but for [`SourceError::TimedOut`].
+#[derive(Debug, Error)]
+pub(crate) enum SourceError {
+    /// The variable is not set or empty.
+    #[error("the environment variable `{0}` is not set")]
+    VariableMissing(String),
+    /// The file cannot be used.
+    #[error("the secret file `{}` cannot be used: {error}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        error: file::ReadError,
+    },
+    /// Not started as a systemd service with credentials.
+    #[error("`CREDENTIALS_DIRECTORY` is not set, so there is no systemd credential `{0}`")]
+    NoCredentialsFolder(String),
+    /// The program is not there or could not be started.
+    #[error("`{program}` could not be started: {error}")]
+    NotStarted {
+        /// Its name.
+        program: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The program ended badly.
+    #[error("`{program}` failed: {status}")]
+    ProgramFailed {
+        /// Its name.
+        program: String,
+        /// Its exit code or signal, and what it said where it says it on stdout.
+        status: String,
+    },
+    /// The program did not answer in time.
+    #[error("`{program}` gave no answer within {}", crate::duration::show(*limit))]
+    TimedOut {
+        /// Its name.
+        program: String,
+        /// How long it was waited for.
+        limit: Duration,
+    },
+    /// The credential helper has nothing under that name.
+    #[error("`{program}` holds no secret under `{server}`")]
+    HelperHasNone {
+        /// The helper.
+        program: String,
+        /// The name that was asked for.
+        server: String,
+    },
+    /// The credential helper has a secret of another client.
+    #[error("`{program}` holds the secret of another client ID under `{server}`")]
+    HelperHasAnother {
+        /// The helper.
+        program: String,
+        /// The name that was asked for.
+        server: String,
+    },
+    /// What was read is no secret.
+    #[error("{place} {reason}")]
+    Unusable {
+        /// Where it was read.
+        place: String,
+        /// What is wrong with it; never the text itself.
+        reason: &'static str,
+    },
+}
+
+impl Source {
+    /// Reads the secret where that costs next to nothing, disturbs nobody and works; it is done on
+    /// every call, just to notice that the secret has changed.
+    pub(crate) fn read_cheap(&self, environment: &Environment) -> Option<Secret> {
+        match self {
+            Self::Variable(name) => read_variable(name, environment).ok(),
+            Self::File(path) => read_file(path, file::Trust::Secret).ok(),
+            Self::SystemdCredential(name) => read_credential(name, environment).ok(),
+            Self::Command(_) | Self::DockerHelper(_) => None,
+        }
+    }
+
+    /// Reads the secret; a program has until `deadline` to answer.
+    pub(crate) fn read(
+        &self,
+        environment: &Environment,
+        clock: &dyn Clock,
+        deadline: Deadline,
+    ) -> Result<Secret, SourceError> {
+        match self {
+            Self::Variable(name) => read_variable(name, environment),
+            Self::File(path) => read_file(path, file::Trust::Secret),
+            Self::SystemdCredential(name) => read_credential(name, environment),
+            Self::Command(words) => {
+                let (program, arguments) = words.split_first().ok_or(SourceError::Unusable {
+                    place: "the command".to_owned(),
+                    reason: "is empty",
+                })?;
+                let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+                let output = program::run(program, &arguments, None, clock, deadline)?;
+                if !output.status.success() {
+                    return Err(output.failure(program));
+                }
+                usable(output.stdout, || format!("the output of `{program}`"))
+            }
+            Self::DockerHelper(entry) => docker_helper::get(entry, clock, deadline),
+        }
+    }
+
+    /// Keeps `secret` in the file at `path`, 0600, in the place of what stood there.
+    pub(crate) fn store_file(path: &Path, secret: &Secret) -> Result<(), SourceError> {
+        store::put(path, secret)
+    }
+
+    /// Takes a stored secret away: the file, or the helper's entry. Says whether this source
+    /// keeps secrets of ours at all.
+    pub(crate) fn remove(
+        &self,
+        clock: &dyn Clock,
+        deadline: Deadline,
+    ) -> Result<Removal, SourceError> {
+        match self {
+            Self::File(path) => store::remove(path).map(|()| Removal::Done),
+            Self::DockerHelper(entry) => {
+                docker_helper::erase(entry, clock, deadline).map(|()| Removal::Done)
+            }
+            Self::Variable(_) | Self::SystemdCredential(_) | Self::Command(_) => {
+                Ok(Removal::NotOurs)
+            }
+        }
+    }
+}
+
+/// What became of a stored secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// It is gone (or was gone before).
+    Done,
+    /// It stands where this program never writes.
+    NotOurs,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(name) => write!(formatter, "environment variable {name}"),
+            Self::File(path) => write!(formatter, "file {}", path.display()),
+            Self::SystemdCredential(name) => write!(formatter, "systemd credential {name}"),
+            Self::Command(words) => {
+                write!(
+                    formatter,
+                    "command {}",
+                    words.first().map_or("", String::as_str)
+                )
+            }
+            Self::DockerHelper(entry) => write!(formatter, "{}", entry.program()),
+        }
+    }
+}
+
+fn read_variable(name: &str, environment: &Environment) -> Result<Secret, SourceError> {
+    let text = environment
+        .text(name)
+        .ok_or_else(|| SourceError::VariableMissing(name.to_owned()))?;
+    usable(Zeroizing::new(text.into_bytes()), || {
+        format!("the variable `{name}`")
+    })
+}
+
+fn read_credential(name: &str, environment: &Environment) -> Result<Secret, SourceError> {
+    let folder = environment
+        .path("CREDENTIALS_DIRECTORY")
+        .ok_or_else(|| SourceError::NoCredentialsFolder(name.to_owned()))?;
+    // systemd guards the folder; the file's own mode shows an ACL mask.
+    read_file(&folder.join(name), file::Trust::Anything)
+}
+
+fn read_file(path: &Path, trust: file::Trust) -> Result<Secret, SourceError> {
+    let bytes = file::read(path, LONGEST, trust).map_err(|error| SourceError::File {
+        path: path.to_owned(),
+        error,
+    })?;
+    usable(bytes, || format!("the secret file `{}`", path.display()))
+}
+
+/// Bytes as a secret: UTF-8, one line, its newline taken off, not empty.
+fn usable(bytes: Zeroizing<Vec<u8>>, place: impl Fn() -> String) -> Result<Secret, SourceError> {
+    let unusable = |reason| SourceError::Unusable {
+        place: place(),
+        reason,
+    };
+    let text = std::str::from_utf8(&bytes).map_err(|_| unusable("is not UTF-8 text"))?;
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.is_empty() {
+        return Err(unusable("is empty"));
+    }
+    if line.chars().any(char::is_control) {
+        return Err(unusable("holds more than one line, or a control character"));
+    }
+    Ok(Secret::new(line.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::usable;
+
+    fn read(bytes: &[u8]) -> Option<String> {
+        let secret = usable(Zeroizing::new(bytes.to_vec()), || "the test".to_owned());
+        secret.ok().map(|secret| secret.expose().to_owned())
+    }
+
+    #[test]
+    fn one_trailing_newline_is_not_part_of_a_secret() {
+        assert_eq!(read(b"s3cret\n").as_deref(), Some("s3cret"));
+        assert_eq!(read(b"s3cret\r\n").as_deref(), Some("s3cret"));
+        assert_eq!(
+            read(b" s3cret ").as_deref(),
+            Some(" s3cret "),
+            "spaces may belong to it"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_a_secret_is_refused() {
+        for bytes in [
+            &b""[..],
+            b"\n",
+            b"one\ntwo\n",
+            b"s3cret\n\n",
+            b"a\0b",
+            b"\xff\xfe",
+        ] {
+            assert_eq!(read(bytes), None, "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The secret file that `store` keeps beside the configuration.
+
+use std::io;
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use super::SourceError;
+use crate::file;
+use crate::secret::Secret;
+
+/// Writes the secret and a newline, 0600, atomically. The caller holds the configuration's lock,
+/// so no two writers meet.
+pub(super) fn put(path: &Path, secret: &Secret) -> Result<(), SourceError> {
+    let line = Zeroizing::new(format!("{}\n", secret.expose()));
+    let guard = file::Guard::without_lock();
+    file::replace(path, line.as_bytes(), &guard).map_err(|error| unusable(path, error))
+}
+
+/// Removes it; one that is not there is no error.
+pub(super) fn remove(path: &Path) -> Result<(), SourceError> {
+    file::remove(path).map_err(|error| unusable(path, error))
+}
+
+fn unusable(path: &Path, error: io::Error) -> SourceError {
+    SourceError::File {
+        path: path.to_owned(),
+        error: file::ReadError::Io(error),
+    }
+}

@@ -1,0 +1,182 @@
+//! An access token, its life, and how much of that life a caller asks for.
+
+use std::time::Duration;
+
+use thiserror::Error;
+use time::OffsetDateTime;
+
+use crate::secret::Secret;
+
+/// The longest access token that is taken, in bytes: it has to fit into one HTTP header line.
+const LONGEST: usize = 16 * 1024;
+
+/// What is asked for where nobody asked for more.
+const DEFAULT_MIN_TTL: Duration = Duration::from_secs(60);
+
+/// A text that may not stand in an `Authorization` header.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub(crate) enum MalformedToken {
+    /// Nothing at all.
+    #[error("it is empty")]
+    Empty,
+    /// Over 16 KiB.
+    #[error("it is longer than 16 KiB")]
+    TooLong,
+    /// A character outside `b64token`; a line break here would be a second header.
+    #[error("it holds a character that no bearer token may hold (RFC 6750 section 2.1)")]
+    Character,
+}
+
+/// The text of a bearer token: never empty, `b64token` characters only (RFC 6750 §2.1), so that
+/// it can go into a header, a line or a JSON string as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AccessToken(Secret);
+
+impl AccessToken {
+    /// Checks what a server or a cache file gave.
+    pub(crate) fn parse(text: String) -> Result<Self, MalformedToken> {
+        let secret = Secret::new(text);
+        let text = secret.expose();
+        if text.is_empty() {
+            return Err(MalformedToken::Empty);
+        }
+        if text.len() > LONGEST {
+            return Err(MalformedToken::TooLong);
+        }
+        let body = text.trim_end_matches('=');
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+        if body.is_empty() || !body.bytes().all(allowed) {
+            return Err(MalformedToken::Character);
+        }
+        Ok(Self(secret))
+    }
+
+    /// The text itself.
+    pub(crate) fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+/// How much life a caller wants a token to have left when it is handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MinTtl {
+    /// Nobody said: 60 s, or half the token's life where that is shorter, so that a server of
+    /// short-lived tokens works without a setting.
+    Default,
+    /// Exactly this much, from a flag or the configuration.
+    AtLeast(Duration),
+}
+
+impl MinTtl {
+    /// The margin for a token that lives `life` in all.
+    pub(crate) fn for_life(self, life: Duration) -> Duration {
+        match self {
+            Self::Default => DEFAULT_MIN_TTL.min(life / 2),
+            Self::AtLeast(duration) => duration,
+        }
+    }
+}
+
+/// An access token and its life. Its type is always bearer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Token {
+    /// The token.
+    pub(crate) access_token: AccessToken,
+    /// What it may be used for, space-separated, where the server said (RFC 6749 §3.3).
+    pub(crate) scope: Option<String>,
+    /// When the answer arrived here, UTC, by this machine's clock.
+    pub(crate) obtained_at: OffsetDateTime,
+    /// When it ends, UTC, counted from the moment the request was sent.
+    pub(crate) expires_at: OffsetDateTime,
+}
+
+impl Token {
+    /// Its whole life.
+    pub(crate) fn life(&self) -> Duration {
+        (self.expires_at - self.obtained_at)
+            .try_into()
+            .unwrap_or(Duration::ZERO)
+    }
+
+    /// What is left of it.
+    pub(crate) fn time_left(&self, now: OffsetDateTime) -> Duration {
+        (self.expires_at - now).try_into().unwrap_or(Duration::ZERO)
+    }
+
+    /// The moment until which it is handed out: what every caller is told as its expiry.
+    pub(crate) fn usable_until(&self, min_ttl: MinTtl) -> OffsetDateTime {
+        self.expires_at - min_ttl.for_life(self.life())
+    }
+
+    /// Whether it may be handed out now.
+    pub(crate) fn is_fresh(&self, now: OffsetDateTime, min_ttl: MinTtl) -> bool {
+        now < self.usable_until(min_ttl)
+    }
+
+    /// Whether it is in the last fifth of its life, when one process looks for the next one.
+    pub(crate) fn is_aging(&self, now: OffsetDateTime) -> bool {
+        now >= self.refresh_at()
+    }
+
+    /// The moment from which one process looks for the next token.
+    pub(crate) fn refresh_at(&self) -> OffsetDateTime {
+        self.expires_at - self.life() / 5
+    }
+
+    /// Whether its whole life is too short for what is asked, so that asking again is in vain.
+    pub(crate) fn never_lasts(&self, min_ttl: MinTtl) -> bool {
+        self.life() <= min_ttl.for_life(self.life())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use time::OffsetDateTime;
+
+    use super::{AccessToken, MalformedToken, MinTtl, Token};
+
+    fn token(life_seconds: u64) -> Token {
+        Token {
+            access_token: AccessToken::parse("t-1".to_owned()).unwrap(),
+            scope: None,
+            obtained_at: OffsetDateTime::UNIX_EPOCH,
+            expires_at: OffsetDateTime::UNIX_EPOCH + Duration::from_secs(life_seconds),
+        }
+    }
+
+    #[test]
+    fn only_bearer_characters_get_into_a_header() {
+        assert!(AccessToken::parse("aZ0-._~+/==".to_owned()).is_ok());
+        assert_eq!(
+            AccessToken::parse(String::new()),
+            Err(MalformedToken::Empty)
+        );
+        for text in ["a\nb", "a\r", "a b", "a=b", "é", "a\"", "=", "a\0"] {
+            let parsed = AccessToken::parse(text.to_owned());
+            assert_eq!(parsed, Err(MalformedToken::Character), "{text:?}");
+        }
+        let long = AccessToken::parse("a".repeat(16 * 1024 + 1));
+        assert_eq!(long, Err(MalformedToken::TooLong));
+    }
+
+    #[test]
+    fn the_default_margin_never_eats_a_short_token() {
+        let at = |seconds| OffsetDateTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let (long, short) = (token(3600), token(10));
+        assert!(
+            long.is_fresh(at(3539), MinTtl::Default) && !long.is_fresh(at(3540), MinTtl::Default)
+        );
+        assert!(short.is_fresh(at(4), MinTtl::Default) && !short.is_fresh(at(5), MinTtl::Default));
+        assert!(short.never_lasts(MinTtl::AtLeast(Duration::from_secs(10))));
+        assert!(!short.never_lasts(MinTtl::Default));
+    }
+
+    #[test]
+    fn a_token_ages_in_its_last_fifth() {
+        let at = |seconds| OffsetDateTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert!(!token(100).is_aging(at(79)));
+        assert!(token(100).is_aging(at(80)));
+    }
+}

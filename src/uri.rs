@@ -1,0 +1,400 @@
+//! The strict reading of an `http` or `https` URI, on which the rule "a token goes to its own
+//! hosts only" rests.
+//!
+//! Everything that two parsers could read in two ways is refused rather than repaired: user info,
+//! backslashes, control characters, white space, percent-encoded or non-ASCII hosts, empty ports,
+//! ports with leading zeros. Where RFC 3986 and the WHATWG URL standard differ, the text is not
+//! accepted. A host is compared byte for byte after ASCII lower-casing: no trailing dot, no
+//! punycode, no address in another notation is "the same".
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use thiserror::Error;
+
+/// Why a text is no URI that this program works with.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub(crate) enum UriError {
+    /// No `https://` or `http://` in front.
+    #[error("it does not start with `https://` (or, on loopback, `http://`)")]
+    Scheme,
+    /// A character that some reader would drop, decode or take for a separator.
+    #[error("it holds white space, a backslash or another character that no URI may hold")]
+    Character,
+    /// `user@host`, the classic way to disguise a host.
+    #[error("it holds user info (`…@`); credentials do not belong into a URL")]
+    UserInfo,
+    /// The host is empty, too long, or written in a way that readers disagree about.
+    #[error("its host is not a plain name or address")]
+    Host,
+    /// The port is not a number from 1 to 65535 without leading zeros.
+    #[error("its port is not a number from 1 to 65535")]
+    Port,
+    /// `http://` to a host that is not this machine.
+    #[error("plain `http://` is for loopback only; use `https://`")]
+    PlainHttp,
+    /// A query or a fragment where only a path can be.
+    #[error("it holds a query or a fragment")]
+    QueryOrFragment,
+}
+
+/// `http` or `https`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// Without TLS; loopback only.
+    Http,
+    /// With TLS.
+    Https,
+}
+
+impl Scheme {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+/// Scheme, host and port: the unit of trust (RFC 6454).
+///
+/// The host is lower case, never empty and never holds anything but letters, digits, `.`, `-`
+/// and `_`, or is an IPv6 address in brackets. `http` occurs with a loopback host only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Origin {
+    scheme: Scheme,
+    host: String,
+    port: u16,
+}
+
+impl Origin {
+    /// The scheme.
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The host alone, lower case.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, given or implied.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Reads `host`, `host:port`, as in the configuration key `hosts`: `https` with that port,
+    /// and for a loopback host `http` too.
+    pub(crate) fn of_host(text: &str) -> Result<Vec<Self>, UriError> {
+        check_characters(text)?;
+        if text.contains(['/', '?', '#']) {
+            return Err(UriError::Host);
+        }
+        let https = Self::of_authority(Scheme::Https, text)?;
+        let mut origins = vec![https];
+        if let Ok(http) = Self::of_authority(Scheme::Http, text) {
+            origins.push(http);
+        }
+        Ok(origins)
+    }
+
+    fn of_authority(scheme: Scheme, authority: &str) -> Result<Self, UriError> {
+        if authority.contains('@') {
+            return Err(UriError::UserInfo);
+        }
+        let (host, port) = split_port(authority)?;
+        let port = match port {
+            Some(digits) => parse_port(digits)?,
+            None => scheme.default_port(),
+        };
+        let host = host.to_ascii_lowercase();
+        if !is_plain_host(&host) {
+            return Err(UriError::Host);
+        }
+        if scheme == Scheme::Http && !is_loopback(&host) {
+            return Err(UriError::PlainHttp);
+        }
+        Ok(Self { scheme, host, port })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}://{}", self.scheme.name(), self.host)?;
+        if self.port == self.scheme.default_port() {
+            Ok(())
+        } else {
+            write!(formatter, ":{}", self.port)
+        }
+    }
+}
+
+/// An absolute URI: its origin, and the rest from the path on as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Uri {
+    origin: Origin,
+    rest: String,
+}
+
+impl Uri {
+    /// Reads an absolute URI. The fragment, if any, is dropped: it never goes over the wire.
+    pub(crate) fn parse(text: &str) -> Result<Self, UriError> {
+        check_characters(text)?;
+        let (scheme, after) = text.split_once("://").ok_or(UriError::Scheme)?;
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "https" => Scheme::Https,
+            "http" => Scheme::Http,
+            _ => return Err(UriError::Scheme),
+        };
+        let end = after.find(['/', '?', '#']).unwrap_or(after.len());
+        let (authority, rest) = after.split_at(end);
+        let origin = Origin::of_authority(scheme, authority)?;
+        let rest = rest.split('#').next().unwrap_or_default().to_owned();
+        Ok(Self { origin, rest })
+    }
+
+    /// Reads a base URL: no query, no fragment, no slash at its end.
+    pub(crate) fn parse_base(text: &str) -> Result<Self, UriError> {
+        if text.contains(['?', '#']) {
+            return Err(UriError::QueryOrFragment);
+        }
+        let mut uri = Self::parse(text)?;
+        uri.rest.truncate(uri.rest.trim_end_matches('/').len());
+        Ok(uri)
+    }
+
+    /// Where it leads.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// This base URL with `path` (which begins with a slash) behind it.
+    pub(crate) fn join(&self, path: &str) -> Self {
+        Self {
+            origin: self.origin.clone(),
+            rest: format!("{}{path}", self.rest),
+        }
+    }
+
+    /// What a `Location` header found at this URI points to (RFC 9110 §10.2.2).
+    pub(crate) fn resolve(&self, location: &str) -> Result<Self, UriError> {
+        if location.starts_with("//") {
+            return Self::parse(&format!("{}:{location}", self.origin.scheme.name()));
+        }
+        if location.contains("://") && !location.starts_with(['/', '?', '.']) {
+            return Self::parse(location);
+        }
+        check_characters(location)?;
+        let path = self.rest.split('?').next().unwrap_or_default();
+        let folder = path
+            .rfind('/')
+            .map_or("", |slash| path.get(..slash).unwrap_or_default());
+        let rest = match location.as_bytes().first() {
+            Some(b'/') => location.to_owned(),
+            Some(b'?') => format!("{path}{location}"),
+            _ => format!("{folder}/{location}"),
+        };
+        let rest = rest.split('#').next().unwrap_or_default().to_owned();
+        Ok(Self {
+            origin: self.origin.clone(),
+            rest,
+        })
+    }
+
+    /// The same URI with `parameters` (already encoded) added to its query.
+    pub(crate) fn with_query(&self, parameters: &str) -> String {
+        let separator = if self.rest.contains('?') { '&' } else { '?' };
+        format!("{self}{separator}{parameters}")
+    }
+
+    /// The URI without its query, for messages: a query can hold secrets.
+    pub(crate) fn without_query(&self) -> String {
+        format!(
+            "{}{}",
+            self.origin,
+            self.rest.split('?').next().unwrap_or_default()
+        )
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}{}", self.origin, self.rest)
+    }
+}
+
+fn check_characters(text: &str) -> Result<(), UriError> {
+    let allowed = |byte: u8| (0x21..0x7f).contains(&byte) && !b"\\\"<>^`{|}".contains(&byte);
+    if text.bytes().all(allowed) {
+        Ok(())
+    } else {
+        Err(UriError::Character)
+    }
+}
+
+fn split_port(authority: &str) -> Result<(&str, Option<&str>), UriError> {
+    if authority.starts_with('[') {
+        let (host, after) =
+            authority.split_at(authority.find(']').ok_or(UriError::Host)?.saturating_add(1));
+        return match after.strip_prefix(':') {
+            Some(port) => Ok((host, Some(port))),
+            None if after.is_empty() => Ok((host, None)),
+            None => Err(UriError::Host),
+        };
+    }
+    match authority.split_once(':') {
+        Some((host, port)) => Ok((host, Some(port))),
+        None => Ok((authority, None)),
+    }
+}
+
+fn parse_port(digits: &str) -> Result<u16, UriError> {
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+    if plain {
+        digits.parse().map_err(|_| UriError::Port)
+    } else {
+        Err(UriError::Port)
+    }
+}
+
+fn is_plain_host(host: &str) -> bool {
+    if let Some(address) = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        return address.parse::<Ipv6Addr>().is_ok();
+    }
+    let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    !host.is_empty() && host.len() <= 253 && host.bytes().all(is_name_byte)
+}
+
+fn is_loopback(host: &str) -> bool {
+    if let Some(address) = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        return address
+            .parse::<Ipv6Addr>()
+            .is_ok_and(|address| IpAddr::V6(address).is_loopback());
+    }
+    host == "localhost"
+        || host
+            .parse::<Ipv4Addr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Origin, Uri, UriError};
+
+    fn origin(text: &str) -> Result<String, UriError> {
+        Uri::parse(text).map(|uri| uri.origin().to_string())
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port_in_one_spelling() {
+        for (text, expected) in [
+            (
+                "https://acme.api.openvpn.com/api/v1/networks?a=b#c",
+                "https://acme.api.openvpn.com",
+            ),
+            (
+                "HTTPS://ACME.api.openvpn.com:443",
+                "https://acme.api.openvpn.com",
+            ),
+            (
+                "https://acme.api.openvpn.com:8443/",
+                "https://acme.api.openvpn.com:8443",
+            ),
+            ("http://127.0.0.1:8080/x", "http://127.0.0.1:8080"),
+            ("http://localhost", "http://localhost"),
+            ("http://[::1]:9/", "http://[::1]:9"),
+        ] {
+            assert_eq!(origin(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn whatever_two_parsers_could_read_in_two_ways_is_refused() {
+        for text in [
+            "https://acme.api.openvpn.com@evil.test/",
+            "https://user:pw@acme.api.openvpn.com/",
+            "https://acme.api.openvpn.com\\@evil.test/",
+            "https:\\\\acme.api.openvpn.com/",
+            "https://acme.api.openvpn.com%2eevil.test/",
+            "https://acme.api.openvpn.com\n.evil.test/",
+            "https://acme.api.openvpn.com\t/",
+            " https://acme.api.openvpn.com/",
+            "https://acme.api.openvpn.com:/",
+            "https://acme.api.openvpn.com:0443/",
+            "https://acme.api.openvpn.com:+443/",
+            "https://acme.api.openvpn.com:443:443/",
+            "https://аcme.api.openvpn.com/",
+            "https:///acme.api.openvpn.com/",
+            "https:acme.api.openvpn.com",
+            "//acme.api.openvpn.com/",
+            "acme.api.openvpn.com",
+            "https://[::1",
+            "https://[::1]x/",
+            "https://[::1%25eth0]/",
+            "ftp://acme.api.openvpn.com/",
+            "http://acme.api.openvpn.com/",
+            "http://127.0.0.1.evil.test/",
+            "",
+        ] {
+            assert!(
+                Uri::parse(text).is_err(),
+                "{text:?} gave {:?}",
+                Uri::parse(text)
+            );
+        }
+    }
+
+    #[test]
+    fn a_host_of_the_configuration_covers_http_on_loopback_only() {
+        let shown = |text| {
+            Origin::of_host(text).map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            shown("proxy.acme.internal"),
+            Ok(vec!["https://proxy.acme.internal".to_owned()])
+        );
+        assert_eq!(
+            shown("localhost:8080"),
+            Ok(vec![
+                "https://localhost:8080".to_owned(),
+                "http://localhost:8080".to_owned()
+            ])
+        );
+        assert_eq!(shown("https://acme.test"), Err(UriError::Host));
+    }
+
+    #[test]
+    fn a_location_is_read_against_the_uri_it_was_found_at() {
+        let at = Uri::parse("https://acme.test/api/token?x=1").unwrap();
+        for (location, expected) in [
+            ("/other", "https://acme.test/other"),
+            ("other", "https://acme.test/api/other"),
+            ("?y=2", "https://acme.test/api/token?y=2"),
+            ("//evil.test/x", "https://evil.test/x"),
+            ("https://evil.test/x#f", "https://evil.test/x"),
+            (
+                "/x?to=http://evil.test",
+                "https://acme.test/x?to=http://evil.test",
+            ),
+        ] {
+            assert_eq!(
+                at.resolve(location).unwrap().to_string(),
+                expected,
+                "{location}"
+            );
+        }
+    }
+}

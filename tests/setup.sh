@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# Installs the third-party programs that the integration tests drive.
+#
+#   usage: setup.sh DIR        DIR is an absolute path, e.g. $PWD/target/test-tools
+#
+# npm and Python packages go under DIR and nowhere else:
+#   DIR/oidc-provider/node_modules    for  NODE_PATH=... node servers/oidc-provider/server.mjs
+#   DIR/authlib/bin/python            for  .../python servers/authlib/server.py
+# Debian packages are installed with apt-get, as root or through sudo without a password.
+# What is there already is left alone; with everything there this takes well under a second.
+# No service is started: of tinyproxy, for example, only the binary is installed.
+set -euo pipefail
+
+usage='usage: setup.sh DIR   (an absolute path)'
+[[ $# -eq 1 ]] || { echo "$usage" >&2; exit 2; }
+[[ $1 == /* ]] || { echo "$usage; got '$1'" >&2; exit 2; }
+
+tools=$1
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+
+say() { echo "setup.sh: $*" >&2; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# command and the Debian package that has it
+wanted=(
+  tinyproxy               tinyproxy-bin
+  pass                    pass
+  gpg                     gnupg
+  gpgconf                 gpgconf
+  docker-credential-pass  golang-docker-credential-helpers
+  curl                    curl
+  jq                      jq
+  strace                  strace
+  flock                   util-linux
+  node                    nodejs
+  npm                     npm
+)
+
+missing_packages() {
+  local i
+  for ((i = 0; i < ${#wanted[@]}; i += 2)); do
+    have "${wanted[i]}" || echo "${wanted[i + 1]}"
+  done
+  # A `venv` without `ensurepip` (Debian's python3 without python3-venv) makes no pip.
+  python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3-venv
+}
+
+install_packages() {
+  local as_root=()
+  if ! have apt-get; then
+    say "no apt-get here; install what corresponds to: $*"
+    return 1
+  fi
+  if [[ $(id -u) -ne 0 ]]; then
+    if ! have sudo || ! sudo -n true 2>/dev/null; then
+      say "not root and no sudo without a password; missing Debian packages: $*"
+      return 1
+    fi
+    as_root=(sudo -n)
+  fi
+  say "installing Debian packages: $*"
+  "${as_root[@]}" apt-get -qq update
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -qq install -y --no-install-recommends "$@" >/dev/null
+}
+
+# The copy of the lock file or of requirements.txt is written last: it says the install is whole.
+
+install_oidc_provider() {
+  local from=$here/servers/oidc-provider to=$tools/oidc-provider
+  cmp -s "$from/package-lock.json" "$to/installed-lock.json" && return
+  say "installing oidc-provider into $to"
+  rm -rf "$to"
+  mkdir -p "$to"
+  cp "$from/package.json" "$from/package-lock.json" "$to"
+  npm ci --prefix "$to" --cache "$to/cache" --ignore-scripts \
+    --no-audit --no-fund --no-update-notifier --loglevel=error >&2
+  rm -rf "$to/cache"
+  cp "$from/package-lock.json" "$to/installed-lock.json"
+}
+
+install_authlib() {
+  local from=$here/servers/authlib to=$tools/authlib
+  # The interpreter is run too: it is a link that an upgrade of Python can break.
+  cmp -s "$from/requirements.txt" "$to/installed-requirements.txt" &&
+    "$to/bin/python" -c '' 2>/dev/null && return
+  say "installing Authlib into $to"
+  python3 -m venv --clear "$to"
+  "$to/bin/python" -m pip install --quiet --no-input --no-cache-dir \
+    --disable-pip-version-check --requirement "$from/requirements.txt" >&2
+  cp "$from/requirements.txt" "$to/installed-requirements.txt"
+}
+
+mapfile -t missing < <(missing_packages)
+[[ ${#missing[@]} -eq 0 ]] || install_packages "${missing[@]}"
+
+mkdir -p "$tools"
+exec 9>"$tools/.lock" # two test runs at once: the second one waits
+flock 9
+install_oidc_provider
+install_authlib
