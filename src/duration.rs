@@ -58,9 +58,17 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     Ok(duration)
 }
 
-/// Writes a duration to a person: the two largest units that matter, whole seconds rounded up.
+/// Writes a duration to a person: the two largest units that matter, rounded up.
 pub(crate) fn show(duration: Duration) -> String {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    let finest = if seconds >= 86_400 {
+        3_600
+    } else if seconds >= 3_600 {
+        60
+    } else {
+        1
+    };
+    let seconds = seconds.next_multiple_of(finest);
     let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
     let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
     let parts = [(days, 'd'), (hours, 'h'), (minutes, 'm'), (rest, 's')];
@@ -128,7 +136,9 @@ mod tests {
             (59, "59s"),
             (3600, "1h"),
             (5400, "1h30m"),
-            (93_784, "1d2h"),
+            (43_199, "12h"),
+            (93_600, "1d2h"),
+            (93_784, "1d3h"),
         ] {
             assert_eq!(show(Duration::from_secs(seconds)), text);
         }

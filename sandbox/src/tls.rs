@@ -1,0 +1,89 @@
+//! The sandbox's own certificate authority, made anew at each start, and the server's certificate.
+
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose,
+};
+use time::{Duration, OffsetDateTime};
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use crate::random;
+
+/// What is right or wrong about the server's certificate. All are signed by the sandbox's CA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Certificate {
+    /// For `localhost`, `127.0.0.1` and `::1`, valid now.
+    #[default]
+    Right,
+    /// For `wrong-host.test` only.
+    WrongHost,
+    /// For the right hosts, but a year out of date.
+    Expired,
+}
+
+/// What HTTPS needs, and what a client needs to trust it.
+pub(crate) struct Identity {
+    pub(crate) ca_pem: String,
+    pub(crate) config: Arc<ServerConfig>,
+}
+
+impl Identity {
+    pub(crate) fn make(certificate: Certificate) -> Self {
+        let now = OffsetDateTime::now_utc();
+        let ca = authority(now);
+        let key = KeyPair::generate().expect("ring makes P-256 keys");
+        let leaf = leaf(certificate, now)
+            .signed_by(&key, &ca)
+            .expect("the parameters are fixed and valid");
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("rcgen writes PKCS #8");
+
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("ring supports TLS 1.2 and 1.3")
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.der().clone()], key)
+            .expect("the key is the certificate's");
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Self {
+            ca_pem: ca.pem(),
+            config: Arc::new(config),
+        }
+    }
+}
+
+fn authority(now: OffsetDateTime) -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::default();
+    // A name of its own at each start: two authorities of one name confuse clients that look them up by it.
+    let name = format!("cloudconnexa-sandbox CA {}", random::text::<4>());
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.not_before = now - Duration::weeks(3 * 52);
+    params.not_after = now + Duration::weeks(52);
+    let key = KeyPair::generate().expect("ring makes P-256 keys");
+    CertifiedIssuer::self_signed(params, key).expect("the parameters are fixed and valid")
+}
+
+fn leaf(certificate: Certificate, now: OffsetDateTime) -> CertificateParams {
+    let hosts: &[&str] = match certificate {
+        Certificate::Right | Certificate::Expired => &["localhost", "127.0.0.1", "::1"],
+        Certificate::WrongHost => &["wrong-host.test"],
+    };
+    let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+    let mut params = CertificateParams::new(hosts).expect("the names are fixed and valid");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "cloudconnexa-sandbox");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    let end = match certificate {
+        Certificate::Right | Certificate::WrongHost => now + Duration::weeks(26),
+        Certificate::Expired => now - Duration::weeks(52),
+    };
+    (params.not_before, params.not_after) = (end - Duration::weeks(30), end);
+    params
+}

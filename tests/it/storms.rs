@@ -1,0 +1,274 @@
+//! Many processes at once: each a real one, all sharing one token.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use cloudconnexa_sandbox::{CredentialSpec, Fault, Sandbox};
+
+use crate::harness::{Outcome, World};
+
+fn tokens(outcomes: Vec<Outcome>) -> Vec<String> {
+    outcomes
+        .into_iter()
+        .map(|outcome| outcome.succeeds().trim_end().to_owned())
+        .collect()
+}
+
+#[test]
+fn two_hundred_processes_on_a_cold_cache_cost_one_request() {
+    let world = World::new();
+
+    let tokens = tokens(world.run(["token"]).in_parallel(200));
+
+    let distinct: BTreeSet<&String> = tokens.iter().collect();
+    assert_eq!(
+        (tokens.len(), distinct.len()),
+        (200, 1),
+        "all are given the same token"
+    );
+    assert_eq!(
+        world.sandbox.token_requests(),
+        1,
+        "the lock holder asks; the others read"
+    );
+}
+
+#[test]
+fn fifty_profiles_of_four_processes_cost_fifty_requests_and_leave_fifty_whole_entries() {
+    let world = World::without_profile(Sandbox::builder());
+    let mut config = String::new();
+    for number in 0..50 {
+        let credential = world.sandbox.add_credential(CredentialSpec::default());
+        world.write_secret(&format!("p{number}.secret"), &credential.client_secret);
+        writeln!(
+            config,
+            "[profiles.p{number}]\nbase_url = \"{}\"\nclient_id = \"{}\"\n\
+             client_secret = {{ file = \"p{number}.secret\" }}",
+            world.sandbox.base_url(),
+            credential.client_id
+        )
+        .unwrap();
+    }
+    world.write_config(&config);
+
+    let names: Vec<String> = (0..200).map(|number| format!("p{}", number % 50)).collect();
+    let run = |name: &String| world.run(["token", "--profile", name]).start();
+    let tokens = tokens(world.outcomes(names.iter().map(run).collect()));
+
+    for (first, name) in names.iter().enumerate().take(50) {
+        let same = (0..4).all(|round| tokens[first + 50 * round] == tokens[first]);
+        assert!(same, "the four callers of {name} are given the same token");
+    }
+    let distinct: BTreeSet<&String> = tokens.iter().collect();
+    assert_eq!(
+        distinct.len(),
+        50,
+        "and no caller is given another profile's"
+    );
+    assert_eq!(world.sandbox.token_requests(), 50);
+    assert_eq!(world.entries().len(), 50, "every entry is whole");
+}
+
+#[test]
+fn waiters_wait_for_one_request_and_not_for_a_queue_of_them() {
+    let world = World::new();
+    let gate = world.sandbox.gate();
+    let running: Vec<_> = (0..20)
+        .map(|_| world.run(["token", "-v"]).start())
+        .collect();
+
+    gate.wait_for_requests(1);
+    gate.release();
+    let outcomes = world.outcomes(running);
+
+    let asked = outcomes
+        .iter()
+        .filter(|outcome| outcome.stderr.contains("asking"))
+        .count();
+    assert_eq!(asked, 1, "one process asks");
+    assert_eq!(world.sandbox.token_requests(), 1);
+    let distinct: BTreeSet<&String> = outcomes.iter().map(|outcome| &outcome.stdout).collect();
+    assert_eq!(distinct.len(), 1);
+}
+
+#[test]
+fn a_wait_of_two_seconds_is_told_once_with_what_is_waited_for() {
+    let world = World::new();
+    let gate = world.sandbox.gate();
+    let leader = world.run(["token"]).start();
+    gate.wait_for_requests(1);
+    let mut waiter = world.run(["token"]).start();
+
+    let told = waiter.wait_for_stderr("waiting for another process");
+    gate.release();
+
+    assert!(
+        told.contains(".lock") && told.contains("--timeout"),
+        "{told}"
+    );
+    assert_eq!(told.lines().count(), 1, "{told}");
+    let (stdout, rest) = waiter.outcome().succeeds_with_stderr();
+    assert_eq!(rest, "", "it is told once");
+    assert_eq!(stdout, leader.outcome().succeeds());
+}
+
+#[test]
+fn a_waiter_whose_time_is_up_says_so_with_its_own_exit_code() {
+    let world = World::new();
+    let gate = world.sandbox.gate();
+    let leader = world.run(["token"]).start();
+    gate.wait_for_requests(1);
+
+    let stderr = world.run(["token", "--timeout", "1s"]).fails(7);
+
+    assert!(
+        stderr.contains("within 1s") && stderr.contains("--timeout"),
+        "{stderr}"
+    );
+    gate.release();
+    leader.outcome().succeeds();
+}
+
+#[test]
+fn a_killed_leader_costs_one_more_request_and_no_loop() {
+    let world = World::new();
+    let gate = world.sandbox.gate();
+    let leader = world.run(["token"]).start();
+    gate.wait_for_requests(1);
+    let waiters: Vec<_> = (0..10).map(|_| world.run(["token"]).start()).collect();
+
+    leader.kill();
+    gate.wait_for_requests(2);
+    gate.release();
+
+    let outcomes = world.outcomes(waiters);
+    let distinct: BTreeSet<String> = tokens(outcomes).into_iter().collect();
+    assert_eq!(distinct.len(), 1, "the next one asks, the others read");
+    assert_eq!(
+        world.sandbox.token_requests(),
+        2,
+        "the killed one's and one more"
+    );
+}
+
+#[test]
+fn waiters_do_not_repeat_a_request_that_was_just_refused() {
+    let world = World::new();
+    let credential = world.sandbox.credential();
+    world.set("CLOUDCONNEXA_CLIENT_SECRET", "not-the-secret");
+    world.watch("not-the-secret");
+    let gate = world.sandbox.gate();
+    let running: Vec<_> = (0..30).map(|_| world.run(["token"]).start()).collect();
+
+    gate.wait_for_requests(1);
+    gate.release();
+
+    for outcome in world.outcomes(running) {
+        let stderr = outcome.fails(4);
+        assert!(stderr.contains("401 invalid_client"), "{stderr}");
+    }
+    let asked = world.sandbox.token_requests_of(&credential.client_id);
+    assert_eq!(asked, 2, "`auto` tries two forms, once, for everybody");
+}
+
+#[test]
+fn a_rate_limit_is_waited_out_once_for_everybody() {
+    let world = World::new();
+    let limited = || Fault::Status {
+        code: 429,
+        headers: vec![("Retry-After".to_owned(), "1".to_owned())],
+        body: Vec::new(),
+    };
+    world.sandbox.next(limited());
+
+    let outcomes = world.run(["token"]).in_parallel(20);
+
+    let told = outcomes
+        .iter()
+        .filter(|outcome| outcome.stderr.contains("rate limited"))
+        .count();
+    assert_eq!(told, 1, "the one who waits says so");
+    let mut distinct = BTreeSet::new();
+    for outcome in outcomes {
+        distinct.insert(outcome.succeeds_with_stderr().0);
+    }
+    assert_eq!(distinct.len(), 1);
+    assert_eq!(
+        world.sandbox.token_requests(),
+        2,
+        "the refused one and the one after the wait"
+    );
+}
+
+#[test]
+fn in_the_last_fifth_one_caller_refreshes_and_nobody_waits() {
+    let world = World::new();
+    let old = world.token();
+    world.advance(Duration::from_secs(43_199 * 9 / 10));
+    let gate = world.sandbox.gate();
+    let refresher = world.run(["token"]).start();
+    gate.wait_for_requests(1);
+
+    // The refresher holds the lock and the server keeps it waiting: these answer all the same.
+    for token in tokens(world.run(["token"]).in_parallel(20)) {
+        assert_eq!(token, old, "the token at hand is the answer");
+    }
+
+    gate.release();
+    let new = refresher.outcome().succeeds().trim_end().to_owned();
+    assert_ne!(new, old);
+    assert_eq!(world.token(), new, "and then everybody has the next one");
+    assert_eq!(world.sandbox.token_requests(), 2);
+}
+
+#[test]
+fn of_many_who_refresh_at_once_one_asks() {
+    let world = World::new();
+    let old = world.token();
+    let gate = world.sandbox.gate();
+    let running: Vec<_> = (0..20)
+        .map(|_| world.run(["token", "--refresh"]).start())
+        .collect();
+
+    gate.wait_for_requests(1);
+    // Each of them began before the gate opens, so what comes through it is new to all.
+    for running in &running {
+        wait_until_blocked(running);
+    }
+    gate.release();
+
+    let outcomes = world.outcomes(running);
+    let distinct: BTreeSet<String> = tokens(outcomes).into_iter().collect();
+    assert_eq!(distinct.len(), 1);
+    assert!(
+        !distinct.contains(&old),
+        "what was there before does not count"
+    );
+    assert_eq!(
+        world.sandbox.token_requests(),
+        2,
+        "the first call's and one for all of them"
+    );
+}
+
+/// Waits until a process has opened the lock file, by which it has passed its own beginning.
+fn wait_until_blocked(running: &crate::harness::Running<'_>) {
+    #[cfg(target_os = "linux")]
+    {
+        let folder = format!("/proc/{}/fd", running.id());
+        let has_lock = || {
+            std::fs::read_dir(&folder).is_ok_and(|mut files| {
+                files.any(|file| {
+                    let target = file.and_then(|file| std::fs::read_link(file.path()));
+                    target.is_ok_and(|target| target.to_string_lossy().ends_with(".lock"))
+                })
+            })
+        };
+        while !has_lock() {
+            std::thread::yield_now();
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = running;
+}
