@@ -294,14 +294,12 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Started by another program, which is given the program under test as an argument.
+    /// Started by a shell: the arguments are the shell's, and `$0` is the program under test.
+    #[cfg(unix)]
     #[must_use]
-    pub(crate) fn through(mut self, program: &str, arguments: &[&str]) -> Self {
-        let inner = std::mem::replace(&mut self.program, PathBuf::from(program));
-        let before = arguments.iter().map(|&argument| argument.to_owned());
-        let behind = std::mem::take(&mut self.arguments);
-        let inner = inner.to_str().unwrap().to_owned();
-        self.arguments = before.chain([inner]).chain(behind).collect();
+    pub(crate) fn through_shell(mut self) -> Self {
+        self.program = PathBuf::from("/bin/sh");
+        self.arguments.push(PROGRAM.to_owned());
         self
     }
 
