@@ -45,6 +45,11 @@ impl Environment {
         self.raw(name).map(PathBuf::from)
     }
 
+    /// The user's home.
+    pub(crate) fn home(&self) -> Option<PathBuf> {
+        self.absolute(if cfg!(windows) { "USERPROFILE" } else { "HOME" })
+    }
+
     /// Where the configuration stands; `None` without a home.
     ///
     /// `$XDG_CONFIG_HOME` or `~/.config`; `~/Library/Application Support` on macOS; `%APPDATA%`

@@ -1,10 +1,12 @@
 //! The one error that leaves a command: what it says in three lines, and the exit code.
 
 use std::io;
+use std::time::Duration;
 
 use crate::broker::{Explanation, ObtainError};
 use crate::cache::Reason;
 use crate::cli::UsageError;
+use crate::duration::show;
 use crate::oauth::Failure;
 use crate::profile::ProfileError;
 use crate::protocol::InputError;
@@ -40,6 +42,13 @@ pub(crate) enum Error {
         verb: &'static str,
         /// What is wrong with it.
         error: InputError,
+    },
+    /// stdin was not closed in time.
+    InputTimedOut {
+        /// The verb that read it.
+        verb: &'static str,
+        /// How long it was waited for.
+        limit: Duration,
     },
     /// stdin could not be read.
     Stdin(io::Error),
@@ -86,7 +95,9 @@ impl Error {
             Self::Stdin(_) | Self::Stdout(_) | Self::Removal(_) => Code::Unexpected,
             Self::Profile(ProfileError::NotStorable { .. })
             | Self::Usage(_)
+            | Self::InputTimedOut { .. }
             | Self::Input { .. } => Code::Usage,
+            Self::Profile(ProfileError::Locked(_)) => Code::LockTimedOut,
             Self::Variable { .. }
             | Self::Profile(_)
             | Self::NotCovered { .. }
@@ -115,6 +126,14 @@ impl Error {
                 };
                 say(format!("`{verb}`: {error}"), None, Some(hint))
             }
+            Self::InputTimedOut { verb, limit } => say(
+                format!("`{verb}`: stdin was not closed within {}", show(*limit)),
+                None,
+                Some(
+                    "send the request and close the pipe; or allow more time with `--timeout`"
+                        .into(),
+                ),
+            ),
             Self::Stdin(error) => say(
                 "stdin could not be read".into(),
                 Some(error.to_string()),
@@ -189,6 +208,7 @@ pub(crate) fn code_of(error: &ObtainError) -> Code {
             Reason::Refused => Code::Refused,
             Reason::Unavailable => Code::Unavailable,
         },
+        ObtainError::Source(SourceError::TimedOut { .. }) => Code::Unavailable,
         ObtainError::Source(_) | ObtainError::SetUp(_) | ObtainError::LifeTooShort { .. } => {
             Code::NotSetUp
         }

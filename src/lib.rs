@@ -6,13 +6,12 @@
 //!
 //! | floor | room | what it is for |
 //! |---|---|---|
-//! | 6 | `cli` | argv, and the one table of verbs and flags |
 //! | 5 | `command` | one file a verb |
 //! | 4 | `error`, `report` | what people are told, and the exit code |
 //! | 3 | `broker` | the life of a request: cache, lock, exchange, cool-down |
 //! | 2 | `profile` | configuration, and which profile a request is for |
-//! | 1 | `source`, `oauth`, `cache`, `protocol` | secret sources; the exchange; the entries; wire formats |
-//! | 0 | `file`, `secret`, `token`, `uri`, `clock`, … | plain values, and files that hold secrets |
+//! | 1 | `cli`, `source`, `oauth`, `cache`, `protocol` | argv; secret sources; the exchange; the entries; wire formats |
+//! | 0 | `file`, `input`, `secret`, `token`, `uri`, `clock`, … | plain values, stdin, files that hold secrets |
 //!
 //! Deliberately absent: async, a daemon, unsafe code, anything on stdout but the reply.
 
@@ -25,6 +24,7 @@ mod duration;
 mod environment;
 mod error;
 mod file;
+mod input;
 mod oauth;
 mod profile;
 mod protocol;
@@ -36,7 +36,7 @@ mod token;
 mod uri;
 
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use zeroize::Zeroizing;
@@ -49,10 +49,11 @@ use crate::error::Error;
 use crate::report::{Level, Report};
 
 /// Runs the program: `arguments` are those behind its name. The answer goes to `stdout` in one
-/// write; everything else goes to the process's stderr.
-pub fn run(arguments: Vec<OsString>, stdin: &mut dyn Read, stdout: &mut dyn Write) -> ExitCode {
+/// write, and everything else to the process's stderr; the process's stdin is read only by the
+/// verbs whose protocol sends something.
+pub fn run(arguments: Vec<OsString>, stdout: &mut dyn Write) -> ExitCode {
     let environment = Environment::Process;
-    let answer = answer(arguments, stdin, &environment);
+    let answer = answer(arguments, &environment);
     match answer.and_then(|output| write(stdout, &output)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -62,11 +63,7 @@ pub fn run(arguments: Vec<OsString>, stdin: &mut dyn Read, stdout: &mut dyn Writ
     }
 }
 
-fn answer(
-    arguments: Vec<OsString>,
-    stdin: &mut dyn Read,
-    environment: &Environment,
-) -> Result<Output, Error> {
+fn answer(arguments: Vec<OsString>, environment: &Environment) -> Result<Output, Error> {
     let clock = SystemClock::start();
     match cli::parse(arguments)? {
         Invocation::Help(verb) => Ok(Zeroizing::new(cli::help(verb).into_bytes())),
@@ -82,7 +79,7 @@ fn answer(
                 options: &options,
                 report,
             };
-            command::run(verb, &context, stdin)
+            command::run(verb, &context)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `cloudconnexa-auth`: arguments and standard streams in, an exit code out.
+//! `cloudconnexa-auth`: arguments in, an answer and an exit code out.
 
 use std::env;
 use std::io;
@@ -6,5 +6,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = env::args_os().skip(1).collect();
-    cloudconnexa_auth::run(arguments, &mut io::stdin(), &mut io::stdout())
+    cloudconnexa_auth::run(arguments, &mut io::stdout())
 }

@@ -10,6 +10,9 @@ use crate::secret::Secret;
 /// The longest access token that is taken, in bytes: it has to fit into one HTTP header line.
 const LONGEST: usize = 16 * 1024;
 
+/// How far back the clock may go before what was obtained "later" is not believed.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
 /// What is asked for where nobody asked for more.
 const DEFAULT_MIN_TTL: Duration = Duration::from_secs(60);
 
@@ -127,6 +130,11 @@ impl Token {
     pub(crate) fn never_lasts(&self, min_ttl: MinTtl) -> bool {
         self.life() <= min_ttl.for_life(self.life())
     }
+}
+
+/// Whether the clock has gone back behind `at`, by more than a minute, since that was recorded.
+pub(crate) fn is_from_the_future(at: OffsetDateTime, now: OffsetDateTime) -> bool {
+    at > now + CLOCK_TOLERANCE
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use super::ObtainError;
-use super::explain::{Explanation, explain_failure};
+use super::explain::{ANY_PROFILE, Explanation, explain_failure};
 use crate::clock::{Clock, Deadline};
 use crate::environment::Environment;
 use crate::oauth::{Failure, Form, Granted, Http, HttpSettings, Proxies, exchange};
@@ -28,7 +28,7 @@ pub(crate) trait Endpoint {
         deadline: Deadline,
     ) -> Result<Granted, ObtainError>;
 
-    /// A failure in words for people.
+    /// A failure in words for all who share the entry.
     fn tell(&self, failure: &Failure) -> Explanation;
 }
 
@@ -93,6 +93,6 @@ impl Endpoint for ProfileEndpoint<'_> {
     }
 
     fn tell(&self, failure: &Failure) -> Explanation {
-        explain_failure(failure, self.profile)
+        explain_failure(failure, self.profile, ANY_PROFILE)
     }
 }

@@ -8,8 +8,7 @@ use crate::file::{Kind, Patience};
 
 impl Broker<'_> {
     /// Drops the cached token; with `only`, only where it is that token, so that a slow caller
-    /// does not throw away the one that came after. The form of request that works and any
-    /// cool-down stay.
+    /// does not throw away the one that came after. A cool-down stays.
     ///
     /// # Errors
     /// [`ObtainError::LockTimedOut`], where another process holds the lock to the end, and
@@ -43,10 +42,13 @@ impl Broker<'_> {
         };
         let entry = slot.read();
         if is_meant(&entry) {
+            // Whoever drops whatever is there starts anew; one refused token says nothing of the
+            // form of request.
+            let auth_method = entry.auth_method.filter(|_| only.is_some());
             let entry = Entry {
-                held: None,
-                refresh_not_before: None,
-                ..entry
+                cooldown: entry.cooldown,
+                auth_method,
+                ..Entry::default()
             };
             slot.write(&entry, &guard)
                 .map_err(|error| unwritable(slot, error))?;

@@ -20,12 +20,16 @@ pub(crate) struct Explanation {
     pub(crate) hint: Option<String>,
 }
 
+/// Stands for the profile's name in words that are left in the cache: profiles of one identity
+/// share an entry. No profile can be called so.
+pub(super) const ANY_PROFILE: &str = "{profile}";
+
 /// Explains why a profile has no token.
 pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTime) -> Explanation {
     let name = &profile.name;
     match error {
-        ObtainError::Exchange(failure) => explain_failure(failure, profile),
-        ObtainError::CoolingDown(cooldown) => explain_cooldown(cooldown, now),
+        ObtainError::Exchange(failure) => explain_failure(failure, profile, name),
+        ObtainError::CoolingDown(cooldown) => explain_cooldown(cooldown, name, now),
         ObtainError::Source(error) => Explanation {
             what: format!("no client secret for profile `{name}`"),
             cause: Some(error.to_string()),
@@ -68,8 +72,9 @@ pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTim
 }
 
 /// Explains an exchange that failed just now.
-pub(super) fn explain_failure(failure: &Failure, profile: &Profile) -> Explanation {
-    let name = &profile.name;
+///
+/// `name` is how the profile is called, or [`ANY_PROFILE`] where the words are left for others.
+pub(super) fn explain_failure(failure: &Failure, profile: &Profile, name: &str) -> Explanation {
     let url = profile.client.token_url.without_query();
     let from = |text: &str| format!("{text}, from {url}");
     match failure {
@@ -141,14 +146,19 @@ pub(super) fn explain_failure(failure: &Failure, profile: &Profile) -> Explanati
     }
 }
 
-fn explain_cooldown(cooldown: &Cooldown, now: OffsetDateTime) -> Explanation {
+/// Says why nobody asks, in the words that were left, with this caller's name for the profile.
+pub(crate) fn cooldown_message(cooldown: &Cooldown, name: &str) -> String {
+    cooldown.message.replace(ANY_PROFILE, name)
+}
+
+fn explain_cooldown(cooldown: &Cooldown, name: &str, now: OffsetDateTime) -> Explanation {
     let left = (cooldown.until - now)
         .try_into()
         .map(show)
         .unwrap_or_default();
     let pause = format!("no request is made for another {left} (`--refresh` makes one at once)");
     Explanation {
-        what: cooldown.message.clone(),
+        what: cooldown_message(cooldown, name),
         cause: cooldown.cause.clone(),
         hint: Some(match &cooldown.hint {
             Some(hint) => format!("{pause}; {hint}"),

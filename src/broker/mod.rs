@@ -28,10 +28,10 @@ use crate::file::{self, Attempt, Guard, Kind, Patience, WaitError};
 use crate::oauth::{Failure, Form, Granted, SetupError};
 use crate::secret::Secret;
 use crate::source::SourceError;
-use crate::token::{MinTtl, Token};
+use crate::token::{MinTtl, Token, is_from_the_future};
 
 pub(crate) use endpoint::{Endpoint, ProfileEndpoint};
-pub(crate) use explain::{Explanation, explain};
+pub(crate) use explain::{Explanation, cooldown_message, explain};
 
 /// How long a wait is silent.
 const QUIET: Duration = Duration::from_secs(2);
@@ -41,9 +41,6 @@ const REFRESH_AHEAD_LIMIT: Duration = Duration::from_secs(5);
 
 /// A request that was given this long and was not answered says something of the server.
 const PATIENT: Duration = Duration::from_secs(4);
-
-/// How far back the clock may go before what was obtained "later" is not believed.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
 /// What a caller asks for.
 #[derive(Debug, Clone, Copy)]
@@ -221,6 +218,10 @@ impl Broker<'_> {
                     Ok(_) => token,
                     Err(error) => {
                         (self.notify)(Notice::RefreshFailed(&error));
+                        if !matches!(error, ObtainError::Exchange(_)) {
+                            // No request was made, so nothing is recorded yet.
+                            self.postpone_refresh(slot, &guard, entry, &token);
+                        }
                         token
                     }
                 }
@@ -228,11 +229,22 @@ impl Broker<'_> {
         }
     }
 
+    /// Leaves word that looking for the next token is of no use for a while.
+    fn postpone_refresh(&self, slot: &Slot, guard: &Guard, entry: Entry, token: &Token) {
+        let now = self.clock.now();
+        let pause = cooldown::pause_before_refresh(token.time_left(now));
+        let entry = Entry {
+            refresh_not_before: Some(now + pause),
+            ..entry
+        };
+        self.write(Some((slot, guard)), &entry);
+    }
+
     /// Judges an entry by the clock of this moment.
     fn judge(&self, entry: &Entry, ask: &Ask) -> Verdict {
         let now = self.clock.now();
         let counts = |at: OffsetDateTime| {
-            ask.not_before.is_none_or(|start| at >= start) && at <= now + CLOCK_TOLERANCE
+            ask.not_before.is_none_or(|start| at >= start) && !is_from_the_future(at, now)
         };
         let current = self.current_secret(entry);
         let same = |digest: Option<&SecretDigest>| match (digest, &current) {

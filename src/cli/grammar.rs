@@ -93,7 +93,7 @@ pub(super) const FLAGS: [FlagRule; 11] = [
         long: "timeout",
         short: None,
         value: Some("DURATION"),
-        help: "End the whole run within this time [default: 30s; 9s for `get`]",
+        help: "End the whole run within this time [default: 30s; 9s for `get` and `erase`]",
     },
     FlagRule {
         flag: Flag::Refresh,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
-use super::grammar::{COMMON, FLAGS, Flag, FlagRule, VERBS, VerbRule};
+use super::grammar::{COMMON, FLAGS, Flag, FlagRule, VERBS, Verb, VerbRule};
 use super::{Invocation, Options, UsageError};
 use crate::duration;
 use crate::quote::{nearest, quote};
@@ -86,6 +86,9 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, UsageError> 
     }
     if options.refresh && options.no_cache {
         return Err(UsageError::Conflict("--refresh", "--no-cache"));
+    }
+    if options.no_cache && rule.verb == Verb::Erase {
+        return Err(UsageError::Conflict("erase", "--no-cache"));
     }
     Ok(Invocation::Run(rule.verb, options))
 }
@@ -168,9 +171,8 @@ mod tests {
     use std::ffi::OsString;
     use std::time::Duration;
 
-    use super::super::Verb;
     use super::super::{Invocation, Options, UsageError};
-    use super::parse;
+    use super::{Verb, parse};
 
     fn parse_words(line: &str) -> Result<Invocation, UsageError> {
         parse(line.split_whitespace().map(OsString::from).collect())

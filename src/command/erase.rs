@@ -5,9 +5,10 @@ use super::session::{Caller, Session};
 use super::{Context, Output};
 use crate::cli::Verb;
 use crate::error::Error;
+use crate::profile::Profile;
+use crate::protocol::InputError;
 use crate::protocol::helper::{self, Whose};
 use crate::secret::Secret;
-use crate::source::Removal;
 
 pub(super) fn run(context: &Context<'_>, input: &[u8]) -> Result<Output, Error> {
     let request = helper::read_erase(input).map_err(|error| Error::Input {
@@ -17,22 +18,40 @@ pub(super) fn run(context: &Context<'_>, input: &[u8]) -> Result<Output, Error> 
     let session = Session::open(context, Caller::Protocol)?;
     let profile = match &request.whose {
         Whose::Uri(uri) => session.profile_for(uri)?,
+        Whose::Profile(name) if session.chosen_name().is_some_and(|chosen| chosen != name) => {
+            let error =
+                InputError::Contradiction("the chosen profile and `profile` in the input differ");
+            return Err(Error::Input {
+                verb: Verb::Erase.name(),
+                error,
+            });
+        }
         Whose::Profile(name) => Some(session.named(name)?),
     };
     // Nothing of ours is cached for a foreign URI, so it is erased already.
     if let Some(profile) = profile {
         session.erase(profile, request.token.as_ref().map(Secret::expose))?;
         if request.credentials {
-            let removal = profile
-                .source
-                .remove(context.clock, session.deadline(profile));
-            if removal.map_err(Error::Removal)? == Removal::NotOurs {
-                return Err(Error::NotRemovable {
-                    profile: profile.name.clone(),
-                    source: profile.source.to_string(),
-                });
-            }
+            remove_secret(context, &session, profile)?;
         }
     }
     Ok(Output::new(b"{}\n".to_vec()))
+}
+
+/// Takes away the stored secret, if this program is the one that keeps it.
+fn remove_secret(
+    context: &Context<'_>,
+    session: &Session<'_>,
+    profile: &Profile,
+) -> Result<(), Error> {
+    if !session.profiles.keeps_secret_of(profile) {
+        return Err(Error::NotRemovable {
+            profile: profile.name.clone(),
+            source: profile.source.to_string(),
+        });
+    }
+    profile
+        .source
+        .remove(context.clock, session.deadline(profile))
+        .map_err(Error::Removal)
 }

@@ -9,7 +9,7 @@ use crate::protocol::helper::{self, Listed};
 
 pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
     let session = Session::open(context, Caller::Person)?;
-    let default = session.profile().ok().map(|profile| profile.name.as_str());
+    let default = session.default_name();
     let profiles = session.profiles.all.iter().map(|profile| Listed {
         name: &profile.name,
         base_url: profile.base_url.as_ref().map(ToString::to_string),

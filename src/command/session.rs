@@ -19,7 +19,7 @@ use crate::uri::Uri;
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// The time of a run that a tool waits for: Bazel kills a helper after 10 s.
-const PROTOCOL_LIMIT: Duration = Duration::from_secs(9);
+pub(super) const PROTOCOL_LIMIT: Duration = Duration::from_secs(9);
 
 /// Who waits for the answer, which decides how long the run may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,13 @@ impl<'a> Session<'a> {
         Ok(choose(&self.profiles, self.name.as_deref())?)
     }
 
+    /// The profile of a request that names nothing at all, where there is one.
+    pub(super) fn default_name(&self) -> Option<&str> {
+        choose(&self.profiles, None)
+            .ok()
+            .map(|profile| profile.name.as_str())
+    }
+
     /// The name that the caller chose, where one was.
     pub(super) fn chosen_name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -97,8 +104,11 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// The place of a profile in the cache, where there is a folder for one.
+    /// The place of a profile in the cache, where there is a folder for one and it may be used.
     pub(super) fn slot(&self, profile: &Profile) -> Option<Slot> {
+        if self.context.options.no_cache {
+            return None;
+        }
         let folder = self.context.environment.cache_folder()?;
         let token_url = profile.client.token_url.to_string();
         let key = Key::of(&Identity {
@@ -161,11 +171,7 @@ impl<'a> Session<'a> {
             options,
             report,
         } = *self.context;
-        let slot = if options.no_cache {
-            None
-        } else {
-            self.slot(profile)
-        };
+        let slot = self.slot(profile);
         if slot.is_none() && !options.no_cache {
             report.warning(
                 "there is no folder for the cache, so every call is a token request; set \

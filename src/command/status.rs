@@ -7,12 +7,13 @@ use time::OffsetDateTime;
 
 use super::session::{Caller, Session};
 use super::{Context, Output};
+use crate::broker::cooldown_message;
 use crate::cache::{Cooldown, Reason, SecretDigest};
 use crate::duration::show;
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::protocol::{helper, timestamp};
-use crate::token::Token;
+use crate::token::{Token, is_from_the_future};
 
 pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
     let session = Session::open(context, Caller::Person)?;
@@ -23,12 +24,12 @@ pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
     if shown.is_empty() {
         session.profile()?;
     }
-    let default = session.profile().ok().map(|profile| profile.name.clone());
+    let default = session.default_name();
     let now = context.clock.now();
     let states: Vec<State> = shown
         .into_iter()
         .map(|profile| {
-            let is_default = default.as_ref() == Some(&profile.name);
+            let is_default = default == Some(profile.name.as_str());
             State::of(context, &session, profile, is_default, now)
         })
         .collect();
@@ -97,6 +98,7 @@ impl State {
             .held
             .filter(|held| is_of_this_secret(held.secret.as_ref()));
         let token = held.map(|held| held.token);
+        let token = token.filter(|token| !is_from_the_future(token.obtained_at, now));
         let cooldown = entry
             .cooldown
             .filter(|cooldown| now < cooldown.until && is_of_this_secret(cooldown.secret.as_ref()));
@@ -124,7 +126,7 @@ impl State {
             expires_in: token.as_ref().map(|token| token.time_left(now).as_secs()),
             refresh_at: token.as_ref().map(Token::refresh_at).map(timestamp),
             auth_method: entry.auth_method,
-            cooldown: cooldown.map(|cooldown| WireCooldown::of(&cooldown, now)),
+            cooldown: cooldown.map(|cooldown| WireCooldown::of(&cooldown, profile, now)),
             warnings: warnings(profile, days_left),
         }
     }
@@ -174,11 +176,11 @@ impl State {
 }
 
 impl WireCooldown {
-    fn of(cooldown: &Cooldown, now: OffsetDateTime) -> Self {
+    fn of(cooldown: &Cooldown, profile: &Profile, now: OffsetDateTime) -> Self {
         let left: Duration = (cooldown.until - now).try_into().unwrap_or_default();
         Self {
             reason: cooldown.reason,
-            message: cooldown.message.clone(),
+            message: cooldown_message(cooldown, &profile.name),
             until: timestamp(cooldown.until),
             seconds_left: left.as_secs() + u64::from(left.subsec_nanos() > 0),
         }
@@ -198,7 +200,8 @@ fn warnings(profile: &Profile, days_left: Option<i64>) -> Vec<String> {
             warnings.push("the API credential has expired; make a new one in the portal".into());
         }
         Some(days) if days <= 14 => {
-            warnings.push(format!("the API credential ends in {days} days"));
+            let plural = if days == 1 { "" } else { "s" };
+            warnings.push(format!("the API credential ends in {days} day{plural}"));
         }
         _ => {}
     }

@@ -6,13 +6,25 @@ use super::{Context, Output};
 use crate::cli::Verb;
 use crate::error::Error;
 use crate::profile::{NewProfile, SETTABLE, store};
-use crate::protocol::helper;
+use crate::protocol::{InputError, helper};
 
 pub(super) fn run(context: &Context<'_>, input: &[u8]) -> Result<Output, Error> {
     let request = helper::read_store(input, &SETTABLE).map_err(|error| Error::Input {
         verb: Verb::Store.name(),
         error,
     })?;
+    if context
+        .options
+        .profile
+        .as_ref()
+        .is_some_and(|name| *name != request.profile)
+    {
+        let error = InputError::Contradiction("`--profile` and `profile` in the input differ");
+        return Err(Error::Input {
+            verb: Verb::Store.name(),
+            error,
+        });
+    }
     let profile = NewProfile {
         name: request.profile,
         client_id: request.client_id,
@@ -21,11 +33,13 @@ pub(super) fn run(context: &Context<'_>, input: &[u8]) -> Result<Output, Error> 
         settings: request.settings,
     };
     let config = context.options.config.as_deref();
+    let today = context.clock.now().date();
     store(
         context.environment,
         config,
         &profile,
-        context.clock.now().date(),
+        today,
+        context.options.timeout,
     )?;
     Ok(helper::line(&WireStored {
         profile: &profile.name,

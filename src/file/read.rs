@@ -12,8 +12,9 @@ use zeroize::Zeroizing;
 pub(crate) enum Trust {
     /// Whatever the user pointed at: links are followed, pipes are read.
     Anything,
-    /// A secret somebody put there for this user: links are followed (Kubernetes mounts secrets
-    /// as links), but nobody outside the owner and, for a file of root's, its group may read it.
+    /// A secret somebody put there for this user: a regular file; links are followed (Kubernetes
+    /// mounts secrets as links), but nobody outside the owner and, for a file of root's, its group
+    /// may read it. No pipe: it can be read once, and this program may read it twice.
     Secret,
     /// This program's own file: a regular file of this user, no link, mode 0600 or stricter.
     Own,
@@ -68,9 +69,14 @@ fn open(path: &Path, trust: Trust) -> Result<File, ReadError> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
-    if trust == Trust::Own {
+    {
         use std::os::unix::fs::OpenOptionsExt as _;
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        // Opening a pipe that nobody writes to would never end.
+        let flags = match trust {
+            Trust::Anything => rustix::fs::OFlags::empty(),
+            Trust::Secret => rustix::fs::OFlags::NONBLOCK,
+            Trust::Own => rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW,
+        };
         options.custom_flags(flags.bits().cast_signed());
     }
     options.open(path).map_err(|error| match error.kind() {
@@ -89,38 +95,27 @@ fn check(metadata: &Metadata, trust: Trust) -> Result<(), ReadError> {
 
     let mode = metadata.mode() & 0o7777;
     let owner = metadata.uid();
-    match trust {
-        Trust::Anything => Ok(()),
-        Trust::Secret => {
-            if metadata.is_dir() {
-                return Err(ReadError::Foreign("a folder"));
-            }
-            let own = owner == rustix::process::geteuid().as_raw();
-            let exposing = if owner == 0 && !own { 0o007 } else { 0o077 };
-            // A pipe has no bystanders: `<(op read …)` shows as mode 0600 or 0660 by platform.
-            if metadata.is_file() && mode & exposing != 0 {
-                return Err(ReadError::Exposed { mode });
-            }
-            Ok(())
-        }
-        Trust::Own => {
-            if !metadata.is_file() {
-                return Err(ReadError::Foreign("not a regular file"));
-            }
-            if owner != rustix::process::geteuid().as_raw() {
-                return Err(ReadError::Foreign("another user's file"));
-            }
-            if mode & 0o077 != 0 {
-                return Err(ReadError::Exposed { mode });
-            }
-            Ok(())
-        }
+    if trust != Trust::Anything && !metadata.is_file() {
+        return Err(ReadError::Foreign("not a regular file"));
+    }
+    let is_own = owner == rustix::process::geteuid().as_raw();
+    let exposing = match trust {
+        Trust::Anything => 0,
+        Trust::Secret if owner == 0 && !is_own => 0o007,
+        Trust::Secret => 0o077,
+        Trust::Own if !is_own => return Err(ReadError::Foreign("another user's file")),
+        Trust::Own => 0o077,
+    };
+    if mode & exposing == 0 {
+        Ok(())
+    } else {
+        Err(ReadError::Exposed { mode })
     }
 }
 
 #[cfg(not(unix))]
 fn check(metadata: &Metadata, trust: Trust) -> Result<(), ReadError> {
-    if trust == Trust::Own && !metadata.is_file() {
+    if trust != Trust::Anything && !metadata.is_file() {
         return Err(ReadError::Foreign("not a regular file"));
     }
     Ok(())

@@ -33,11 +33,12 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes `folder` (and what is above it) for this user alone, mode 0700, and sees to it that
-/// nobody else can put anything there.
+/// Makes `folder` (and what is above it) for this user alone, mode 0700. One that is there is
+/// taken as it is, and never changed: it may be anything that somebody named.
 ///
 /// # Errors
-/// Where the folder is a link, a file or another user's, or cannot be made.
+/// Where the folder is a link, a file or another user's, where others can write in it, or where
+/// it cannot be made.
 pub(crate) fn create_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -60,15 +61,14 @@ pub(crate) fn create_private_folder(folder: &Path) -> io::Result<()> {
     }
     #[cfg(unix)]
     {
-        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        use std::os::unix::fs::MetadataExt as _;
+        let denied = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         if metadata.uid() != rustix::process::geteuid().as_raw() {
-            return Err(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                "it is another user's",
-            ));
+            return denied("it is another user's".to_owned());
         }
-        if metadata.mode() & 0o077 != 0 {
-            fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+        let mode = metadata.mode() & 0o7777;
+        if mode & 0o022 != 0 {
+            return denied(format!("others can write there (mode {mode:04o})"));
         }
     }
     Ok(())
@@ -143,17 +143,23 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_folder_open_to_others_is_closed() {
+    fn a_folder_that_others_can_write_in_is_refused_and_left_as_it_is() {
         use std::os::unix::fs::PermissionsExt as _;
         let parent = tempfile::tempdir().unwrap();
-        let folder = parent.path().join("cache");
+        let folder = parent.path().join("tmp");
         std::fs::create_dir(&folder).unwrap();
-        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o1777)).unwrap();
 
-        create_private_folder(&folder).unwrap();
+        assert!(
+            create_private_folder(&folder).is_err(),
+            "whoever writes there can swap our files"
+        );
 
-        let mode = folder.metadata().unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode, 0o700, "whoever can write there can swap our files");
+        let mode = folder.metadata().unwrap().permissions().mode() & 0o7777;
+        assert_eq!(
+            mode, 0o1777,
+            "somebody may have named /tmp, and others need it"
+        );
     }
 
     #[cfg(unix)]

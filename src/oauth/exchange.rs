@@ -98,7 +98,7 @@ fn ask(
                 sent_at,
                 arrived_at: clock.now(),
             };
-            return response::read(&reply.answer, moments, secret);
+            return response::read(&reply.answer, moments, &request);
         };
         url = target;
     }

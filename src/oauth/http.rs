@@ -69,6 +69,8 @@ pub(crate) enum SetupError {
 pub(crate) struct Http {
     agent: Agent,
     host: String,
+    /// Whom the connection is made to: the host, or the proxy (without its password).
+    peer: String,
     root_problem: Option<String>,
 }
 
@@ -79,6 +81,11 @@ impl Http {
         let proxy = match settings.proxies.for_origin(&settings.origin) {
             Some(url) => Some(Proxy::new(url).map_err(|_| SetupError::Proxy)?),
             None => None,
+        };
+        let host = settings.origin.to_string();
+        let peer = match &proxy {
+            Some(proxy) => format!("the proxy {}:{}", proxy.host(), proxy.port()),
+            None => host.clone(),
         };
         let (roots, root_problem) = match settings.origin.scheme() {
             Scheme::Http => (Vec::new(), None),
@@ -99,7 +106,8 @@ impl Http {
             .build();
         Ok(Self {
             agent: agent.into(),
-            host: settings.origin.to_string(),
+            host,
+            peer,
             root_problem,
         })
     }
@@ -167,11 +175,11 @@ impl Http {
                 hint,
             }
         };
-        let host = &self.host;
+        let (host, peer) = (&self.host, &self.peer);
         match error {
             ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => unavailable(
                 &format!(
-                    "no connection to {host} within {}",
+                    "no connection to {peer} within {}",
                     duration::show(CONNECT_LIMIT.min(limit))
                 ),
                 None,
@@ -183,9 +191,9 @@ impl Http {
                 ),
             },
             ureq::Error::HostNotFound => {
-                unavailable(&format!("the host of {host} was not found"), None)
+                unavailable(&format!("the name of {peer} was not found"), None)
             }
-            ureq::Error::ConnectionFailed => unavailable(&format!("no connection to {host}"), None),
+            ureq::Error::ConnectionFailed => unavailable(&format!("no connection to {peer}"), None),
             ureq::Error::Io(io) => match io.get_ref().and_then(|inner| inner.downcast_ref()) {
                 Some(tls) => self.tls_failure(tls),
                 None => self.io_failure(io),
@@ -210,9 +218,9 @@ impl Http {
     }
 
     fn io_failure(&self, error: &io::Error) -> Failure {
-        let host = &self.host;
+        let (host, peer) = (&self.host, &self.peer);
         let reason = match error.kind() {
-            io::ErrorKind::ConnectionRefused => format!("{host} refused the connection"),
+            io::ErrorKind::ConnectionRefused => format!("{peer} refused the connection"),
             io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
                 format!("{host} reset the connection")
             }
@@ -220,9 +228,9 @@ impl Http {
                 format!("{host} closed the connection in the middle of the answer")
             }
             _ if error.to_string().contains("lookup address") => {
-                format!("the host of {host} was not found")
+                format!("the name of {peer} was not found")
             }
-            _ => format!("no connection to {host}"),
+            _ => format!("no connection to {peer}"),
         };
         let told = error.to_string();
         let told = told.split(" (os error").next().unwrap_or_default();

@@ -55,6 +55,25 @@ pub(super) struct Composed {
     pub(super) authorization: Option<Zeroizing<String>>,
     pub(super) content_type: Option<&'static str>,
     pub(super) body: Zeroizing<String>,
+    secret: Secret,
+}
+
+impl Composed {
+    /// A text of the server without any form in which this request gave it the secret: a server
+    /// that echoes what it was sent must not make us print it.
+    pub(super) fn redact(&self, text: &str) -> String {
+        let encoded = encode(self.secret.expose());
+        let basic = self
+            .authorization
+            .as_ref()
+            .and_then(|value| value.strip_prefix("Basic "));
+        [Some(self.secret.expose()), Some(encoded.as_str()), basic]
+            .into_iter()
+            .flatten()
+            .fold(text.to_owned(), |text, form| {
+                text.replace(form, "[redacted]")
+            })
+    }
 }
 
 const URLENCODED: Option<&str> = Some("application/x-www-form-urlencoded");
@@ -64,37 +83,48 @@ pub(super) fn compose(url: &Uri, client: &Client, secret: &Secret, form: Form) -
     let id = client.client_id.as_str();
     let plain_url = || Zeroizing::new(url.to_string());
     let credentials = [("client_id", id), ("client_secret", secret.expose())];
-    match form {
-        Form::Basic => Composed {
-            url: plain_url(),
-            authorization: Some(basic(&encode(id), &encode(secret.expose()))),
-            content_type: URLENCODED,
-            body: parameters(client, &[]),
-        },
-        Form::BasicRaw => Composed {
-            url: plain_url(),
-            authorization: Some(basic(id, secret.expose())),
-            content_type: URLENCODED,
-            body: parameters(client, &[]),
-        },
-        Form::Body => Composed {
-            url: plain_url(),
-            authorization: None,
-            content_type: URLENCODED,
-            body: parameters(client, &credentials),
-        },
-        Form::Query => Composed {
-            url: Zeroizing::new(url.with_query(&parameters(client, &credentials))),
-            authorization: None,
-            content_type: None,
-            body: Zeroizing::new(String::new()),
-        },
-        Form::Json => Composed {
-            url: plain_url(),
-            authorization: Some(basic(id, secret.expose())),
-            content_type: None,
-            body: json_body(client),
-        },
+    let (url, authorization, content_type, body) = match form {
+        Form::Basic => {
+            let authorization = basic(&encode(id), &encode(secret.expose()));
+            (
+                plain_url(),
+                Some(authorization),
+                URLENCODED,
+                parameters(client, &[]),
+            )
+        }
+        Form::BasicRaw => {
+            let authorization = basic(id, secret.expose());
+            (
+                plain_url(),
+                Some(authorization),
+                URLENCODED,
+                parameters(client, &[]),
+            )
+        }
+        Form::Body => (
+            plain_url(),
+            None,
+            URLENCODED,
+            parameters(client, &credentials),
+        ),
+        Form::Query => {
+            let url = Zeroizing::new(url.with_query(&parameters(client, &credentials)));
+            (url, None, None, Zeroizing::new(String::new()))
+        }
+        Form::Json => (
+            plain_url(),
+            Some(basic(id, secret.expose())),
+            None,
+            json_body(client),
+        ),
+    };
+    Composed {
+        url,
+        authorization,
+        content_type,
+        body,
+        secret: secret.clone(),
     }
 }
 

@@ -10,9 +10,8 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::failure::{Failure, Refusal};
-use super::request::encode;
+use super::request::Composed;
 use crate::quote::quote;
-use crate::secret::Secret;
 use crate::token::{AccessToken, Token};
 
 /// The longest life that is believed, in seconds: 366 days.
@@ -40,20 +39,20 @@ pub(super) struct Moments {
 }
 
 /// Reads an answer that is no redirect.
-pub(super) fn read(answer: &Answer, moments: Moments, secret: &Secret) -> Result<Token, Failure> {
+pub(super) fn read(answer: &Answer, moments: Moments, asked: &Composed) -> Result<Token, Failure> {
     match answer.status {
         200..=299 => read_token(&answer.body, moments),
-        400 | 401 | 403 | 415 | 422 => Err(read_refusal(answer, secret)),
+        400 | 401 | 403 | 415 | 422 => Err(read_refusal(answer, asked)),
         429 => Err(Failure::RateLimited {
             pause: read_pause(answer, moments.arrived_at),
         }),
         408 | 425 | 500..=599 => Err(Failure::Unavailable {
             reason: format!("it answered {}", answer.status),
-            detail: told(&answer.body, secret).map(|text| format!("\"{text}\"")),
+            detail: told(&answer.body, asked).map(|text| format!("\"{text}\"")),
         }),
         404 | 405 | 410 => Err(Failure::Unusable {
             reason: format!("it answered {}", answer.status),
-            detail: told(&answer.body, secret).map(|text| format!("\"{text}\"")),
+            detail: told(&answer.body, asked).map(|text| format!("\"{text}\"")),
             hint: Some(
                 "check `cloud_id` or `base_url`; an older tenant has its token endpoint at \
                  /api/beta/oauth/token (set `token_url`)"
@@ -62,7 +61,7 @@ pub(super) fn read(answer: &Answer, moments: Moments, secret: &Secret) -> Result
         }),
         status => Err(Failure::Unusable {
             reason: format!("it answered {status}"),
-            detail: told(&answer.body, secret).map(|text| format!("\"{text}\"")),
+            detail: told(&answer.body, asked).map(|text| format!("\"{text}\"")),
             hint: None,
         }),
     }
@@ -185,13 +184,13 @@ fn read_pause(answer: &Answer, now: OffsetDateTime) -> Option<Duration> {
     ))
 }
 
-fn read_refusal(answer: &Answer, secret: &Secret) -> Failure {
+fn read_refusal(answer: &Answer, asked: &Composed) -> Failure {
     let error = wire_error(&answer.body)
         .and_then(|wire| wire.error)
         .map(|error| quote(&error));
     let error = error.filter(|error| !error.is_empty() && error.len() <= 60);
-    let error = error.map(|error| redact(&error, secret));
-    let description = told(&answer.body, secret);
+    let error = error.map(|error| asked.redact(&error));
+    let description = told(&answer.body, asked);
     let text = format!(
         "{} {}",
         error.as_deref().unwrap_or(""),
@@ -242,7 +241,7 @@ fn classify(status: u16, error: Option<&str>, text: &str) -> Refusal {
 
 /// The text of a bad answer, quoted, with every form of the secret taken out: a server that
 /// echoes its request must not make us print it.
-fn told(body: &[u8], secret: &Secret) -> Option<String> {
+fn told(body: &[u8], asked: &Composed) -> Option<String> {
     let text = match wire_error(body) {
         Some(wire) => wire
             .error_description
@@ -252,14 +251,8 @@ fn told(body: &[u8], secret: &Secret) -> Option<String> {
         None if body.trim_ascii_start().starts_with(b"<") => "an HTML page".to_owned(),
         None => String::from_utf8_lossy(body.get(..2000).unwrap_or(body)).into_owned(),
     };
-    let text = quote(&redact(&text, secret));
+    let text = quote(&asked.redact(&text));
     Some(text).filter(|text| !text.is_empty())
-}
-
-fn redact(text: &str, secret: &Secret) -> String {
-    let encoded = encode(secret.expose());
-    text.replace(secret.expose(), "[redacted]")
-        .replace(encoded.as_str(), "[redacted]")
 }
 
 fn wire_error(body: &[u8]) -> Option<WireError> {
@@ -295,9 +288,12 @@ mod tests {
     use time::OffsetDateTime;
     use zeroize::Zeroizing;
 
+    use super::super::request::{Form, compose};
+    use super::super::{AuthMethod, Client};
     use super::{Answer, Failure, Moments, Refusal, read};
     use crate::secret::Secret;
     use crate::token::Token;
+    use crate::uri::Uri;
 
     fn answer(status: u16, body: &str) -> Answer {
         let body = Zeroizing::new(body.as_bytes().to_vec());
@@ -315,7 +311,16 @@ mod tests {
             sent_at: at,
             arrived_at: at,
         };
-        read(answer, moments, &Secret::new("s3cret+".to_owned()))
+        let client = Client {
+            token_url: Uri::parse("https://acme.test/token").unwrap(),
+            client_id: "id".to_owned(),
+            scope: None,
+            audience: None,
+            auth_method: AuthMethod::Auto,
+        };
+        let secret = Secret::new("s3cret+".to_owned());
+        let asked = compose(&client.token_url, &client, &secret, Form::BasicRaw);
+        read(answer, moments, &asked)
     }
 
     fn life_seconds(fields: &str) -> Option<u64> {
@@ -416,9 +421,12 @@ mod tests {
 
     #[test]
     fn a_server_that_echoes_the_secret_does_not_make_us_print_it() {
-        let body = r#"{"error":"invalid_client","error_description":"no s3cret+ or s3cret%2B"}"#;
+        let body = r#"{"error":"invalid_client","error_description":"no s3cret+ or s3cret%2B or Basic aWQ6czNjcmV0Kw=="}"#;
         let shown = format!("{:?}", read_answer(&answer(401, body)));
-        assert!(!shown.contains("s3cret"), "{shown}");
+        assert!(
+            !shown.contains("s3cret") && !shown.contains("aWQ6"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -8,17 +8,17 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use time::Date;
-use toml_edit::{DocumentMut, InlineTable, Item, Table, Value, value};
+use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
 use super::file::listed;
-use super::{Position, ProfileError, lifetime, load, resolve};
+use super::{Position, ProfileError, lifetime, load, resolve, secret_file_name};
 use crate::environment::Environment;
 use crate::file::{self, Kind, Patience, Trust, WaitError};
 use crate::quote::quote;
 use crate::secret::Secret;
 use crate::source::Source;
 
-/// How long another `store` is waited for.
+/// How long another `store` is waited for where nobody says.
 const LOCK_LIMIT: Duration = Duration::from_secs(5);
 
 /// The keys that a new profile may set as they are.
@@ -59,11 +59,12 @@ pub(crate) fn store(
     flag: Option<&Path>,
     profile: &NewProfile,
     today: Date,
+    lock_limit: Option<Duration>,
 ) -> Result<(), ProfileError> {
     check(profile)?;
     let secret_expires = end_of_life(profile, today)?;
     let (path, _) = load::file_path(environment, flag);
-    let path = real_path(path.ok_or(ProfileError::NoPlace)?);
+    let path = path.ok_or(ProfileError::NoPlace)?;
     let unwritable = |error| ProfileError::Unwritable {
         path: path.clone(),
         error,
@@ -72,10 +73,12 @@ pub(crate) fn store(
     if !folder.as_os_str().is_empty() && !folder.exists() {
         file::create_private_folder(folder).map_err(unwritable)?;
     }
-    let guard = lock(&path)?;
+    let guard = lock(&path, lock_limit.unwrap_or(LOCK_LIMIT))?;
     let old = read_old(&path)?;
+    // The old file must be whole before it is changed; this gives the position of what is not.
+    load::parse(&path, &old, environment)?;
     let new = edited(&path, &old, profile, secret_expires)?;
-    load::parse(&path, &new).map_err(not_storable)?;
+    load::parse(&path, &new, environment).map_err(not_storable)?;
     let secret_path = folder.join(secret_file_name(&profile.name));
     let old_secret = file::read(&secret_path, 64 * 1024, Trust::Anything).ok();
     Source::store_file(&secret_path, &profile.client_secret)?;
@@ -85,7 +88,7 @@ pub(crate) fn store(
     let mode = fs::metadata(&path)
         .ok()
         .map(|metadata| metadata.permissions());
-    file::replace(&path, new.as_bytes(), &guard).map_err(|error| {
+    file::replace(&real_path(&path), new.as_bytes(), &guard).map_err(|error| {
         let restored = match old_secret {
             Some(bytes) => file::replace(&secret_path, &bytes, &file::Guard::without_lock()),
             None => file::remove(&secret_path),
@@ -97,14 +100,9 @@ pub(crate) fn store(
         unwritable(error)
     })?;
     if let Some(permissions) = mode {
-        fs::set_permissions(&path, permissions).map_err(unwritable)?;
+        fs::set_permissions(real_path(&path), permissions).map_err(unwritable)?;
     }
     Ok(())
-}
-
-/// The secret's file beside the configuration.
-fn secret_file_name(profile: &str) -> String {
-    format!("{profile}.secret")
 }
 
 fn check(profile: &NewProfile) -> Result<(), ProfileError> {
@@ -143,17 +141,17 @@ fn end_of_life(profile: &NewProfile, today: Date) -> Result<Option<Date>, Profil
 
 /// Where the file really stands: a link that a dotfile manager made is written through, not
 /// replaced.
-fn real_path(path: PathBuf) -> PathBuf {
-    fs::canonicalize(&path).unwrap_or(path)
+fn real_path(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn lock(path: &Path) -> Result<file::Guard, ProfileError> {
+fn lock(path: &Path, limit: Duration) -> Result<file::Guard, ProfileError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".lock");
     let patience = Patience {
-        quiet: LOCK_LIMIT,
+        quiet: limit,
         speak: &|| {},
-        limit: LOCK_LIMIT,
+        limit,
     };
     match file::wait(&path.with_file_name(name), Kind::Exclusive, &patience) {
         Ok(guard) => Ok(guard),
@@ -179,37 +177,45 @@ fn read_old(path: &Path) -> Result<String, ProfileError> {
     }
 }
 
+/// The new text. A new profile is put behind everything that is there; of one that is there, only
+/// the values that change are touched.
 fn edited(
     path: &Path,
     old: &str,
     profile: &NewProfile,
     secret_expires: Option<Date>,
 ) -> Result<String, ProfileError> {
-    // The old file must be whole before it is changed; this gives the position of what is not.
-    load::parse(path, old)?;
     let mut document = DocumentMut::from_str(old).map_err(|error| ProfileError::Invalid {
         position: Position::of(path, old, error.span().unwrap_or_default().start),
         problem: quote(error.message()),
         hint: None,
     })?;
-    let mut implicit = Table::new();
-    implicit.set_implicit(true);
-    let profiles = document.entry("profiles").or_insert(Item::Table(implicit));
-    let Some(profiles) = profiles.as_table_like_mut() else {
-        return Err(ProfileError::NotStorable {
-            problem: "`profiles` in the configuration file is not a table".to_owned(),
-            hint: None,
-        });
+    let profiles = document
+        .get_mut("profiles")
+        .and_then(Item::as_table_like_mut);
+    let table = profiles.and_then(|profiles| profiles.get_mut(&profile.name));
+    if let Some(table) = table.and_then(Item::as_table_like_mut) {
+        fill(table, profile, secret_expires);
+        return Ok(document.to_string());
+    }
+    let mut table = Table::new();
+    fill(&mut table, profile, secret_expires);
+    let mut profiles = Table::new();
+    profiles.set_implicit(true);
+    profiles.insert(&profile.name, Item::Table(table));
+    let mut addition = DocumentMut::new();
+    addition.insert("profiles", Item::Table(profiles));
+    let gap = match old {
+        "" => "",
+        text if text.ends_with("\n\n") => "",
+        text if text.ends_with('\n') => "\n",
+        _ => "\n\n",
     };
-    let table = profiles
-        .entry(&profile.name)
-        .or_insert(Item::Table(Table::new()));
-    let Some(table) = table.as_table_like_mut() else {
-        return Err(ProfileError::NotStorable {
-            problem: format!("`profiles.{}` in the file is not a table", profile.name),
-            hint: None,
-        });
-    };
+    Ok(format!("{old}{gap}{addition}"))
+}
+
+/// Sets what the profile says; what it does not say stays.
+fn fill(table: &mut dyn TableLike, profile: &NewProfile, secret_expires: Option<Date>) {
     // A new server takes the place of the old one, whichever key named it.
     let is_server = |key: &str| ["cloud_id", "base_url", "token_url"].contains(&key);
     if profile.settings.iter().any(|(key, _)| is_server(key)) {
@@ -236,11 +242,10 @@ fn edited(
     for (key, text) in others {
         set(table, key, text.as_str().into());
     }
-    Ok(document.to_string())
 }
 
 /// Sets a key; where it was set before, the comment on its line stays.
-fn set(table: &mut dyn toml_edit::TableLike, key: &str, mut new: Value) {
+fn set(table: &mut dyn TableLike, key: &str, mut new: Value) {
     match table.get_mut(key).and_then(Item::as_value_mut) {
         Some(old) => {
             *new.decor_mut() = old.decor().clone();

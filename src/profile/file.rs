@@ -90,6 +90,8 @@ pub(super) struct Written {
 pub(super) struct Document<'a> {
     pub(super) path: PathBuf,
     pub(super) text: &'a str,
+    /// What `~/` stands for in a path.
+    pub(super) home: Option<PathBuf>,
 }
 
 impl Document<'_> {
@@ -105,6 +107,15 @@ impl Document<'_> {
             position,
             problem: problem.into(),
             hint,
+        }
+    }
+
+    /// Where a path of the file leads: `~/` is the home, anything else that is relative stands
+    /// beside the file.
+    pub(super) fn path(&self, written: &str) -> PathBuf {
+        match (written.strip_prefix("~/"), &self.home) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ => self.path.parent().unwrap_or(Path::new("")).join(written),
         }
     }
 
@@ -326,9 +337,4 @@ pub(super) fn listed(names: &[&str]) -> String {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         _ => quoted.concat(),
     }
-}
-
-/// Where a path of the file leads: relative to the file's own folder, `~/` to the home.
-pub(super) fn path_in(folder: &Path, text: &str) -> PathBuf {
-    folder.join(text)
 }

@@ -30,7 +30,7 @@ pub(crate) fn load(
 ) -> Result<Profiles, ProfileError> {
     let (path, is_named) = file_path(environment, flag);
     let mut profiles = match &path {
-        Some(path) => read_file(path, is_named)?,
+        Some(path) => read_file(path, is_named, environment)?,
         None => Profiles::default(),
     };
     profiles.path = path;
@@ -57,7 +57,11 @@ pub(super) fn file_path(environment: &Environment, flag: Option<&Path>) -> (Opti
     }
 }
 
-fn read_file(path: &Path, is_named: bool) -> Result<Profiles, ProfileError> {
+fn read_file(
+    path: &Path,
+    is_named: bool,
+    environment: &Environment,
+) -> Result<Profiles, ProfileError> {
     let unreadable = |error| ProfileError::Unreadable {
         path: path.to_owned(),
         error,
@@ -73,17 +77,24 @@ fn read_file(path: &Path, is_named: bool) -> Result<Profiles, ProfileError> {
         let document = Document {
             path: path.to_owned(),
             text: &start,
+            home: None,
         };
         document.invalid(&(start.len()..start.len()), "this is not UTF-8 text", None)
     })?;
-    parse(path, text)
+    parse(path, text, environment)
 }
 
 /// The profiles of a text that stands at `path`.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Profiles, ProfileError> {
+pub(super) fn parse(
+    path: &Path,
+    text: &str,
+    environment: &Environment,
+) -> Result<Profiles, ProfileError> {
+    let home = environment.home();
     let document = Document {
         path: path.to_owned(),
         text,
+        home,
     };
     let written = document.read()?;
     let mut all = Vec::with_capacity(written.profiles.len());

@@ -84,10 +84,28 @@ pub(crate) struct Profiles {
 }
 
 impl Profiles {
+    /// Whether the secret of a profile is one that this program put where it is: a file that
+    /// `store` wrote, or an entry of a keychain under the name that only this program uses.
+    pub(crate) fn keeps_secret_of(&self, profile: &Profile) -> bool {
+        match &profile.source {
+            Source::File(path) => {
+                let folder = self.path.as_deref().and_then(Path::parent);
+                folder.is_some_and(|folder| *path == folder.join(secret_file_name(&profile.name)))
+            }
+            Source::DockerHelper(_) => true,
+            Source::Variable(_) | Source::SystemdCredential(_) | Source::Command(_) => false,
+        }
+    }
+
     /// The profile of that name.
     pub(crate) fn named(&self, name: &str) -> Option<&Profile> {
         self.all.iter().find(|profile| profile.name == name)
     }
+}
+
+/// The name of the secret's file beside the configuration.
+fn secret_file_name(profile: &str) -> String {
+    format!("{profile}.secret")
 }
 
 /// A place in the configuration file.

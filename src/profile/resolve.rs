@@ -2,9 +2,8 @@
 //! position of what breaks it.
 
 use std::ops::Range;
-use std::path::Path;
 
-use super::file::{At, Document, WrittenProfile, WrittenSource, listed, path_in};
+use super::file::{At, Document, WrittenProfile, WrittenSource, listed};
 use super::{ENVIRONMENT_PROFILE, Profile, ProfileError, lifetime};
 use crate::duration;
 use crate::oauth::{AuthMethod, Client};
@@ -146,9 +145,7 @@ pub(super) fn resolve(
         min_ttl: period(&written.min_ttl)?.map_or(MinTtl::Default, MinTtl::AtLeast),
         origins,
         timeout,
-        ca_file: written
-            .ca_file
-            .map(|at| path_in(folder_of(document), &at.value)),
+        ca_file: written.ca_file.map(|at| document.path(&at.value)),
         name: written.name.value,
     })
 }
@@ -188,7 +185,7 @@ fn resolve_source(
     };
     match &at.value {
         WrittenSource::File(path) if path.is_empty() => Err(invalid("`file` is empty")),
-        WrittenSource::File(path) => Ok(Source::File(path_in(folder_of(document), path))),
+        WrittenSource::File(path) => Ok(Source::File(document.path(path))),
         WrittenSource::Variable(name) if name.is_empty() || name.contains(['=', '\0']) => {
             Err(invalid("`env` must be the name of an environment variable"))
         }
@@ -265,8 +262,4 @@ fn missing(document: &Document<'_>, name: &At<String>, line: &str) -> ProfileErr
     let key = line.split(' ').next().unwrap_or_default();
     let problem = format!("[profiles.{}] has no `{key}`", name.value);
     document.invalid(&name.span, problem, Some(format!("add `{line}`")))
-}
-
-fn folder_of<'a>(document: &'a Document<'_>) -> &'a Path {
-    document.path.parent().unwrap_or(Path::new(""))
 }

@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::token::AccessToken;
 
 /// The most that is read from stdin, in bytes.
-pub(crate) const LARGEST_INPUT: u64 = 1024 * 1024;
+pub(crate) const LARGEST_INPUT: usize = 1024 * 1024;
 
 /// What a caller is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,7 @@ pub(crate) enum InputError {
         /// The nearest known one.
         meant: Option<&'static str>,
     },
-    /// Members that exclude each other.
+    /// Members that exclude each other, or a flag.
     #[error("{0}")]
     Contradiction(&'static str),
 }

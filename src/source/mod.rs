@@ -1,7 +1,8 @@
 //! Where a client secret comes from: a variable, a file, a systemd credential, a program, or a
 //! docker credential helper such as the desktop's keychain.
 //!
-//! The secret is never given on a command line, and a child process never inherits it.
+//! The secret is never given on a command line, and no child process inherits the variable
+//! `CLOUDCONNEXA_CLIENT_SECRET`.
 
 mod docker_helper;
 mod program;
@@ -155,32 +156,15 @@ impl Source {
         store::put(path, secret)
     }
 
-    /// Takes a stored secret away: the file, or the helper's entry. Says whether this source
-    /// keeps secrets of ours at all.
-    pub(crate) fn remove(
-        &self,
-        clock: &dyn Clock,
-        deadline: Deadline,
-    ) -> Result<Removal, SourceError> {
+    /// Takes a stored secret away: the file, or the helper's entry. What is gone already is no
+    /// error, and the other sources keep nothing that this program could remove.
+    pub(crate) fn remove(&self, clock: &dyn Clock, deadline: Deadline) -> Result<(), SourceError> {
         match self {
-            Self::File(path) => store::remove(path).map(|()| Removal::Done),
-            Self::DockerHelper(entry) => {
-                docker_helper::erase(entry, clock, deadline).map(|()| Removal::Done)
-            }
-            Self::Variable(_) | Self::SystemdCredential(_) | Self::Command(_) => {
-                Ok(Removal::NotOurs)
-            }
+            Self::File(path) => store::remove(path),
+            Self::DockerHelper(entry) => docker_helper::erase(entry, clock, deadline),
+            Self::Variable(_) | Self::SystemdCredential(_) | Self::Command(_) => Ok(()),
         }
     }
-}
-
-/// What became of a stored secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Removal {
-    /// It is gone (or was gone before).
-    Done,
-    /// It stands where this program never writes.
-    NotOurs,
 }
 
 impl fmt::Display for Source {
