@@ -1,1 +1,344 @@
+//! The broker's rules over time, with a clock that the test moves and an endpoint that it scripts.
 
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::{Ask, Broker, Endpoint, Explanation, Notice, ObtainError};
+use crate::cache::{Cache, Identity, Key, Reason, Slot};
+use crate::clock::{Clock, Deadline};
+use crate::oauth::{Failure, Form, Granted, Refusal};
+use crate::secret::Secret;
+use crate::source::SourceError;
+use crate::token::{AccessToken, MinTtl, Token};
+
+/// Time that goes by only where the test or a sleep lets it.
+#[derive(Default)]
+struct TestClock {
+    elapsed: Cell<Duration>,
+    wall_offset_seconds: Cell<i64>,
+}
+
+impl TestClock {
+    fn advance(&self, by: Duration) {
+        self.elapsed.set(self.elapsed.get() + by);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> OffsetDateTime {
+        let start = OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap();
+        start + self.elapsed.get() + time::Duration::seconds(self.wall_offset_seconds.get())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.elapsed.get()
+    }
+
+    fn sleep(&self, pause: Duration) {
+        self.advance(pause);
+    }
+}
+
+/// Gives what is scripted, then tokens of an hour; each exchange takes `takes`.
+struct TestEndpoint {
+    script: RefCell<VecDeque<Failure>>,
+    always: RefCell<Option<Failure>>,
+    secret: RefCell<&'static str>,
+    has_secret: Cell<bool>,
+    takes: Cell<Duration>,
+    asked: Cell<u32>,
+}
+
+impl Endpoint for TestEndpoint {
+    fn cheap_secret(&self) -> Option<Secret> {
+        Some(Secret::new((*self.secret.borrow()).to_owned()))
+    }
+
+    fn secret(&self, _: &dyn Clock, _: Deadline) -> Result<Secret, SourceError> {
+        let missing = || SourceError::VariableMissing("X".to_owned());
+        self.cheap_secret()
+            .filter(|_| self.has_secret.get())
+            .ok_or_else(missing)
+    }
+
+    fn exchange(
+        &self,
+        _: &Secret,
+        remembered: Option<Form>,
+        clock: &dyn Clock,
+        deadline: Deadline,
+    ) -> Result<Granted, ObtainError> {
+        self.asked.set(self.asked.get() + 1);
+        let left = deadline.remaining(clock);
+        if self.takes.get() > left {
+            clock.sleep(left);
+            return Err(ObtainError::Exchange(Failure::TimedOut {
+                reason: "slow".to_owned(),
+            }));
+        }
+        clock.sleep(self.takes.get());
+        let scripted = self.script.borrow_mut().pop_front();
+        if let Some(failure) = scripted.or_else(|| self.always.borrow().clone()) {
+            return Err(ObtainError::Exchange(failure));
+        }
+        let token = Token {
+            access_token: AccessToken::parse(format!("t-{}", self.asked.get())).unwrap(),
+            scope: None,
+            obtained_at: clock.now(),
+            expires_at: clock.now() + Duration::from_secs(3600),
+        };
+        Ok(Granted {
+            token,
+            form: remembered.unwrap_or(Form::Basic),
+        })
+    }
+
+    fn tell(&self, _: &Failure) -> Explanation {
+        Explanation {
+            what: "failed".to_owned(),
+            cause: None,
+            hint: None,
+        }
+    }
+}
+
+struct Scene {
+    clock: TestClock,
+    endpoint: TestEndpoint,
+    slot: Slot,
+    _folder: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity {
+            token_url: "https://a",
+            client_id: "i",
+            scope: None,
+            audience: None,
+        };
+        Self {
+            clock: TestClock::default(),
+            endpoint: TestEndpoint {
+                script: RefCell::default(),
+                always: RefCell::default(),
+                secret: RefCell::new("one"),
+                has_secret: Cell::new(true),
+                takes: Cell::new(Duration::ZERO),
+                asked: Cell::new(0),
+            },
+            slot: Cache::in_folder(folder.path().join("cache")).slot(Key::of(&identity)),
+            _folder: folder,
+        }
+    }
+
+    /// A call that may take `seconds`.
+    fn call(&self, seconds: u64, refresh: bool) -> Result<String, ObtainError> {
+        let silent = |_: Notice<'_>| {};
+        let broker = Broker {
+            clock: &self.clock,
+            slot: Some(self.slot.clone()),
+            endpoint: &self.endpoint,
+            notify: &silent,
+        };
+        let ask = Ask {
+            min_ttl: MinTtl::Default,
+            not_before: refresh.then(|| self.clock.now()),
+            deadline: Deadline::after_start(self.clock.elapsed() + Duration::from_secs(seconds)),
+        };
+        broker
+            .obtain(&ask)
+            .map(|token| token.access_token.expose().to_owned())
+    }
+
+    fn token(&self) -> String {
+        self.call(30, false).unwrap()
+    }
+
+    fn cooling(&self) -> Option<Reason> {
+        match self.call(30, false) {
+            Err(ObtainError::CoolingDown(cooldown)) => Some(cooldown.reason),
+            _ => None,
+        }
+    }
+
+    fn asked(&self) -> u32 {
+        self.endpoint.asked.get()
+    }
+}
+
+fn refused() -> Failure {
+    let refusal = Refusal::Credentials;
+    Failure::Refused {
+        refusal,
+        status: 401,
+        error: None,
+        description: None,
+    }
+}
+
+fn limited(seconds: u64) -> Failure {
+    Failure::RateLimited {
+        pause: Some(Duration::from_secs(seconds)),
+    }
+}
+
+fn unavailable() -> Failure {
+    Failure::Unavailable {
+        reason: "down".to_owned(),
+        detail: None,
+    }
+}
+
+#[test]
+fn a_limit_that_fits_into_the_callers_time_is_waited_out_once() {
+    let scene = Scene::new();
+    scene.endpoint.script.borrow_mut().push_back(limited(20));
+    let start = scene.clock.elapsed();
+    assert_eq!(scene.token(), "t-2");
+    assert_eq!(
+        scene.clock.elapsed() - start,
+        Duration::from_secs(20),
+        "as long as was said"
+    );
+
+    scene.clock.advance(Duration::from_secs(1));
+    scene
+        .endpoint
+        .script
+        .borrow_mut()
+        .extend([limited(5), limited(5)]);
+    let second = scene.call(30, true);
+    assert!(
+        matches!(
+            second,
+            Err(ObtainError::Exchange(Failure::RateLimited { .. }))
+        ),
+        "once"
+    );
+}
+
+#[test]
+fn a_limit_that_does_not_fit_is_told_and_binds_everybody_until_it_is_over() {
+    let scene = Scene::new();
+    scene.endpoint.script.borrow_mut().push_back(limited(60));
+    assert!(scene.call(30, false).is_err());
+    for _ in 0..5 {
+        assert_eq!(scene.cooling(), Some(Reason::RateLimited));
+    }
+    assert_eq!(scene.asked(), 1, "nobody asks inside a cool-down");
+    scene.clock.advance(Duration::from_secs(61));
+    assert_eq!(scene.token(), "t-2");
+}
+
+#[test]
+fn a_refusal_binds_for_30_seconds_and_not_a_new_secret() {
+    let scene = Scene::new();
+    scene.endpoint.script.borrow_mut().push_back(refused());
+    assert!(scene.call(30, false).is_err());
+    scene.clock.advance(Duration::from_secs(29));
+    assert_eq!(scene.cooling(), Some(Reason::Refused));
+    *scene.endpoint.secret.borrow_mut() = "two";
+    assert_eq!(scene.token(), "t-2", "mended is mended");
+}
+
+#[test]
+fn an_outage_is_retried_within_the_run_and_then_binds_for_5_seconds() {
+    let scene = Scene::new();
+    *scene.endpoint.always.borrow_mut() = Some(unavailable());
+    assert!(scene.call(30, false).is_err());
+    assert_eq!(scene.asked(), 4, "one request and three retries");
+    assert_eq!(scene.cooling(), Some(Reason::Unavailable));
+    scene.clock.advance(Duration::from_secs(6));
+    assert!(scene.call(30, false).is_err());
+    assert_eq!(scene.asked(), 8);
+}
+
+#[test]
+fn ten_minutes_without_a_server_are_not_noticed_while_the_token_is_good() {
+    let scene = Scene::new();
+    let token = scene.token();
+    scene.clock.advance(Duration::from_secs(2880));
+    *scene.endpoint.always.borrow_mut() = Some(unavailable());
+    scene.endpoint.takes.set(Duration::from_secs(60));
+    let mut spent = Duration::ZERO;
+    while scene.clock.elapsed() < Duration::from_secs(2880 + 600) {
+        let before = scene.clock.elapsed();
+        assert_eq!(scene.token(), token);
+        spent += scene.clock.elapsed() - before;
+        scene.clock.advance(Duration::from_secs(1));
+    }
+    let tries = scene.asked() - 1;
+    assert!(tries <= 18, "one caller every half minute at most: {tries}");
+    assert!(
+        spent <= Duration::from_secs(5) * tries,
+        "and 5 s at most each: {spent:?}"
+    );
+}
+
+#[test]
+fn a_secret_that_is_gone_does_not_cost_every_caller_a_try() {
+    let scene = Scene::new();
+    let token = scene.token();
+    scene.clock.advance(Duration::from_secs(3000));
+    scene.endpoint.has_secret.set(false);
+    assert_eq!(scene.token(), token);
+    let noted = scene.slot.read().refresh_not_before;
+    assert!(
+        noted.is_some_and(|at| at > scene.clock.now()),
+        "the next callers do not try at once"
+    );
+}
+
+#[test]
+fn a_caller_in_a_hurry_does_not_spoil_it_for_the_patient() {
+    let scene = Scene::new();
+    scene.endpoint.takes.set(Duration::from_secs(3));
+    let hasty = scene.call(1, false);
+    assert!(matches!(
+        hasty,
+        Err(ObtainError::Exchange(Failure::TimedOut { .. }))
+    ));
+    assert_eq!(
+        scene.token(),
+        "t-2",
+        "3 s are nothing to somebody who has 30"
+    );
+
+    scene.clock.advance(Duration::from_secs(1));
+    scene.endpoint.takes.set(Duration::from_secs(60));
+    assert!(scene.call(30, true).is_err());
+    let cooldown = scene.slot.read().cooldown;
+    assert!(
+        cooldown.is_some(),
+        "30 s without an answer say something of the server"
+    );
+}
+
+#[test]
+fn a_clock_that_goes_back_makes_a_miss_and_not_an_endless_token() {
+    let scene = Scene::new();
+    scene.token();
+    scene.clock.wall_offset_seconds.set(-50);
+    assert_eq!(scene.token(), "t-1", "less than a minute");
+    scene.clock.wall_offset_seconds.set(-3600);
+    assert_eq!(scene.token(), "t-2");
+    scene.clock.wall_offset_seconds.set(86_400 * 365);
+    assert_eq!(scene.token(), "t-3", "and far forwards is past its expiry");
+}
+
+#[test]
+fn an_expired_token_is_never_served() {
+    let scene = Scene::new();
+    scene.token();
+    *scene.endpoint.always.borrow_mut() = Some(unavailable());
+    scene.clock.advance(Duration::from_secs(3540));
+    assert!(
+        scene.call(30, false).is_err(),
+        "60 s are asked for and 60 are left"
+    );
+}

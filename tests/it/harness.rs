@@ -79,6 +79,12 @@ impl World {
             .push((name.to_owned(), value.to_owned()));
     }
 
+    /// The variables of every run.
+    #[cfg(unix)]
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+        self.variables.borrow().clone()
+    }
+
     /// Takes a variable away.
     pub(crate) fn unset(&self, name: &str) {
         self.variables

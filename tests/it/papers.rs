@@ -1,1 +1,272 @@
-//! (to come)
+//! The papers say what is true: README's commands are run as they stand there, with nothing but
+//! the host and the credentials replaced by the sandbox's.
+
+use std::fs;
+use std::process::Command;
+
+use cloudconnexa_sandbox::Sandbox;
+
+use crate::harness::{PROGRAM, World};
+
+fn paper(name: &str) -> String {
+    fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+/// The fenced blocks that follow a comment, with what the comment says.
+fn marked_blocks(text: &str, mark: &str) -> Vec<(String, String)> {
+    let opening = format!("<!-- {mark}");
+    let block = |part: &str| {
+        let (says, rest) = part.split_once("-->").unwrap();
+        let fence = rest.trim_start();
+        let inside = fence
+            .split_once('\n')
+            .unwrap()
+            .1
+            .split_once("\n```")
+            .unwrap()
+            .0;
+        (
+            says.trim_start_matches(':').trim().to_owned(),
+            format!("{inside}\n"),
+        )
+    };
+    text.split(&opening).skip(1).map(block).collect()
+}
+
+/// A world in which README's commands work: the program on PATH, its host and credentials.
+struct Reader {
+    world: World,
+}
+
+impl Reader {
+    fn new() -> Self {
+        let world = World::without_profile(Sandbox::builder());
+        let folder = std::path::Path::new(PROGRAM)
+            .parent()
+            .unwrap()
+            .to_str()
+            .unwrap();
+        let path = std::env::var("PATH").unwrap();
+        world.set("PATH", &format!("{folder}:{path}"));
+        world.set("CURL_CA_BUNDLE", world.path("ca.pem").to_str().unwrap());
+        Self { world }
+    }
+
+    fn translate(&self, text: &str) -> String {
+        let credential = self.world.sandbox.credential();
+        let base_url = self.world.sandbox.base_url();
+        text.replace(
+            "\"cloud_id\": \"acme\"",
+            &format!("\"base_url\": \"{base_url}\""),
+        )
+        .replace("https://acme.api.openvpn.com", base_url)
+        .replace("CLIENT_ID.acme", &credential.client_id)
+        .replace("CLIENT_SECRET", &credential.client_secret)
+    }
+
+    /// Runs a shell script; both streams as one text.
+    fn shell(&self, script: &str) -> String {
+        let mut command = Command::new("bash");
+        command.arg("-c").arg(format!("exec 2>&1\n{script}"));
+        command
+            .env_clear()
+            .envs(self.world.variables())
+            .current_dir(self.world.path(""));
+        let output = command.output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+/// Whether a text is as expected, where `…` stands for anything on its line.
+fn fits(found: &str, expected: &str) -> bool {
+    let found: Vec<&str> = found.lines().collect();
+    let expected: Vec<&str> = expected.lines().collect();
+    found.len() == expected.len() && found.iter().zip(expected).all(|(f, e)| line_fits(f, e))
+}
+
+fn line_fits(found: &str, expected: &str) -> bool {
+    let Some((head, tail)) = expected.split_once('…') else {
+        return found == expected;
+    };
+    let Some(rest) = found.strip_prefix(head) else {
+        return false;
+    };
+    (0..=rest.len()).any(|at| rest.get(at..).is_some_and(|rest| line_fits(rest, tail)))
+}
+
+#[test]
+fn the_readmes_commands_do_what_it_says() {
+    let reader = Reader::new();
+    let readme = paper("README.md");
+    let blocks = marked_blocks(&readme, "run");
+    assert!(blocks.len() >= 6, "the marks are found");
+    let credentials = blocks[0]
+        .1
+        .lines()
+        .skip(1)
+        .take(2)
+        .collect::<Vec<_>>()
+        .join("\n");
+    let credentials = reader.translate(&format!("{credentials}\n"));
+    fs::write(reader.world.path("credentials.json"), credentials).unwrap();
+
+    for (says, block) in blocks {
+        let block = reader.translate(&block);
+        if !says.is_empty() {
+            fs::write(reader.world.path("Makefile"), &block).unwrap();
+            let printed = reader.shell(&says);
+            assert!(
+                printed.starts_with("[{\"") && printed.contains("office"),
+                "{says}: {printed}"
+            );
+            continue;
+        }
+        let mut before = ":;".to_owned();
+        for step in format!("\n{block}").split("\n$ ").skip(1) {
+            let (command, expected) = step.split_once('\n').unwrap_or((step, ""));
+            let printed = reader.shell(&format!("{{ {before} }} > /dev/null\n{command}"));
+            // An API answer is shown as `{…}`, whatever it is made of.
+            let expected = if expected.trim() == "{…}" {
+                "[{…}]"
+            } else {
+                expected
+            };
+            assert!(
+                fits(&printed, expected),
+                "{command}\nprinted\n{printed}instead of\n{expected}"
+            );
+            // What later lines of the block build on.
+            if command.contains(" || exit") || command.starts_with("api()") {
+                before = format!("{before} {command};");
+            }
+        }
+    }
+    reader.world.check_files();
+}
+
+#[test]
+fn the_make_recipe_stops_where_there_is_no_token() {
+    let reader = Reader::new();
+    let recipe = marked_blocks(&paper("README.md"), "run: make networks")
+        .remove(0)
+        .1;
+    fs::write(reader.world.path("Makefile"), reader.translate(&recipe)).unwrap();
+    let printed = reader.shell("make networks; echo \"code $?\"");
+    assert!(printed.contains("no CloudConnexa token"), "{printed}");
+    assert!(
+        printed.contains("no profile is set up"),
+        "with the reason: {printed}"
+    );
+    assert!(printed.ends_with("code 2\n"), "{printed}");
+}
+
+#[test]
+fn every_configuration_that_is_shown_is_one() {
+    let world = World::without_profile(Sandbox::builder());
+    let readme = marked_blocks(&paper("README.md"), "config").remove(0).1;
+    let docs = paper("docs/configuration.md");
+    let shown = docs
+        .split("```toml\n")
+        .skip(1)
+        .map(|part| part.split("```").next().unwrap());
+    let mut count = 0;
+    for text in shown.chain([readme.as_str()]).flat_map(alternatives) {
+        let text = if text.contains("[profiles.") {
+            text.clone()
+        } else {
+            let server = if text.contains("cloud_id =") || text.contains("_url =") {
+                ""
+            } else {
+                "cloud_id = \"a\"\n"
+            };
+            let id = if text.contains("client_id =") {
+                ""
+            } else {
+                "client_id = \"x.a\"\n"
+            };
+            let secret = if text.contains("client_secret =") {
+                ""
+            } else {
+                "client_secret = { env = \"S\" }\n"
+            };
+            format!("[profiles.p]\n{server}{id}{secret}{text}")
+        };
+        world.write_config(&text);
+        let outcome = world.run(["list"]).outcome();
+        assert_eq!(outcome.code, Some(0), "{text}\n{}", outcome.stderr);
+        count += 1;
+    }
+    assert!(count >= 5, "the blocks are found");
+}
+
+/// A block that shows several ways to write one key is several configurations.
+fn alternatives(block: &str) -> Vec<String> {
+    if block.matches("client_secret =").count() > 1 && !block.contains("[profiles.") {
+        return block.lines().map(str::to_owned).collect();
+    }
+    vec![block.to_owned()]
+}
+
+#[test]
+fn every_variable_and_every_key_is_told_of() {
+    let docs = paper("docs/configuration.md");
+    let mut names: Vec<String> = Vec::new();
+    for source in crate::tidy::sources() {
+        let text = fs::read_to_string(source).unwrap();
+        let words = text.split(|c: char| !c.is_ascii_uppercase() && c != '_');
+        names.extend(
+            words
+                .filter(|word| word.starts_with("CLOUDCONNEXA_"))
+                .map(str::to_owned),
+        );
+    }
+    let file = fs::read_to_string(format!(
+        "{}/src/profile/file.rs",
+        env!("CARGO_MANIFEST_DIR")
+    ));
+    let file = file.unwrap();
+    let keys = file
+        .split("const PROFILE_KEYS")
+        .nth(1)
+        .unwrap()
+        .split("];")
+        .next()
+        .unwrap();
+    names.extend(keys.split('"').skip(1).step_by(2).map(str::to_owned));
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        assert!(
+            docs.contains(&name),
+            "docs/configuration.md does not tell of {name}"
+        );
+    }
+}
+
+#[test]
+fn readme_help_and_code_have_one_table_of_exit_codes() {
+    let readme = paper("README.md");
+    let help = World::new().run(["--help"]).succeeds();
+    for code in 0..=7 {
+        let row = format!("\n| {code} | ");
+        assert_eq!(
+            readme.matches(&row).count(),
+            1,
+            "README has one row for {code}"
+        );
+        assert!(
+            help.contains(&format!("\n  {code}  ")),
+            "--help has a line for {code}"
+        );
+    }
+}
+
+#[test]
+fn this_version_has_its_heading_in_the_changelog() {
+    let heading = concat!("## [", env!("CARGO_PKG_VERSION"), "]");
+    let unreleased = "## [Unreleased]";
+    let changelog = paper("CHANGELOG.md");
+    assert_eq!(
+        changelog.matches(heading).count() + changelog.matches(unreleased).count(),
+        1
+    );
+}

@@ -1,1 +1,183 @@
-//! (to come)
+//! The house rules that a compiler does not know.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Every source file of the program.
+pub(crate) fn sources() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    collect(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut files,
+    );
+    files
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else {
+            files.push(path);
+        }
+    }
+}
+
+/// The floor of every room; a room uses lower floors only. Floor 0 is in thirds, for plain values
+/// are made of plainer ones.
+const FLOORS: [(&str, u32); 19] = [
+    ("quote", 0),
+    ("secret", 0),
+    ("clock", 0),
+    ("environment", 0),
+    ("file", 0),
+    ("uri", 0),
+    ("duration", 1),
+    ("token", 1),
+    ("input", 1),
+    ("cli", 10),
+    ("source", 10),
+    ("oauth", 10),
+    ("cache", 10),
+    ("protocol", 10),
+    ("profile", 20),
+    ("broker", 30),
+    ("error", 40),
+    ("report", 40),
+    ("command", 50),
+];
+
+#[test]
+fn a_room_uses_only_what_stands_below_it() {
+    let floors: BTreeMap<&str, u32> = FLOORS.into_iter().collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for path in sources() {
+        let inside = path.strip_prefix(&root).unwrap();
+        let room = inside
+            .iter()
+            .next()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .trim_end_matches(".rs");
+        if ["main", "lib"].contains(&room) {
+            continue;
+        }
+        let floor = *floors
+            .get(room)
+            .unwrap_or_else(|| panic!("{room} has no floor"));
+        let text = fs::read_to_string(&path).unwrap();
+        for part in text.split("crate::").skip(1) {
+            let used = part
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next()
+                .unwrap();
+            if used == room {
+                continue;
+            }
+            let below = floors
+                .get(used)
+                .unwrap_or_else(|| panic!("`crate::{used}` is no room"));
+            assert!(
+                *below < floor,
+                "{} ({floor}) uses {used} ({below})",
+                inside.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn files_stay_small_enough_to_read() {
+    for path in sources() {
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        let limit = if path.ends_with("main.rs") { 30 } else { 600 };
+        assert!(lines <= limit, "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn only_one_file_names_each_library_that_is_dangerous_in_the_wrong_place() {
+    for (word, home) in [
+        ("ureq::", "oauth/http.rs"),
+        ("fs4::", "file/lock.rs"),
+        ("env::var", "environment.rs"),
+    ] {
+        for path in sources() {
+            let text = fs::read_to_string(&path).unwrap();
+            let is_home = path.ends_with(home);
+            assert!(
+                is_home || !text.contains(word),
+                "{} names {word}",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_shipped_program_is_made_of_few_things_and_of_none_that_it_must_not_be_made_of() {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--package",
+            "cloudconnexa-auth",
+            "--edges",
+            "normal",
+        ])
+        .args(["--prefix", "none", "--format", "{p}", "--manifest-path"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut packages: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    packages.sort_unstable();
+    packages.dedup();
+    for unwanted in [
+        "tokio",
+        "async-std",
+        "smol",
+        "futures",
+        "hyper",
+        "openssl",
+        "openssl-sys",
+        "native-tls",
+        "aws-lc-rs",
+        "aws-lc-sys",
+        "webpki-roots",
+        "reqwest",
+        "cloudconnexa-sandbox",
+    ] {
+        assert!(
+            !packages.contains(&unwanted),
+            "{unwanted} is linked into the program"
+        );
+    }
+    assert!(
+        packages.len() <= 80,
+        "{} packages: {packages:?}",
+        packages.len()
+    );
+}
+
+#[test]
+fn nothing_is_left_to_do_in_the_code() {
+    for path in sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        for word in ["TODO", "FIXME", "XXX", "unimplemented!", "#[ignore"] {
+            assert!(!text.contains(word), "{} holds {word}", path.display());
+        }
+    }
+}
