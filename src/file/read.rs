@@ -101,10 +101,9 @@ fn check(metadata: &Metadata, trust: Trust) -> Result<(), ReadError> {
     let is_own = owner == rustix::process::geteuid().as_raw();
     let exposing = match trust {
         Trust::Anything => 0,
-        Trust::Secret if owner == 0 && !is_own => 0o007,
-        Trust::Secret => 0o077,
         Trust::Own if !is_own => return Err(ReadError::Foreign("another user's file")),
-        Trust::Own => 0o077,
+        Trust::Secret if owner == 0 && !is_own => 0o007,
+        Trust::Secret | Trust::Own => 0o077,
     };
     if mode & exposing == 0 {
         Ok(())

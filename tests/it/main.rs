@@ -3,12 +3,18 @@
 
 #![allow(
     clippy::disallowed_methods,
-    reason = "tests set the scene by themselves"
-)]
-#![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test that panics has failed"
+    clippy::let_underscore_must_use,
+    reason = "tests set the scene by themselves, and one that panics has failed"
+)]
+#![allow(
+    clippy::too_many_lines,
+    reason = "a table of cases is as long as there are cases"
+)]
+#![allow(
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "the names are our own"
 )]
 
 mod cache;

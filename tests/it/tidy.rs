@@ -53,9 +53,9 @@ const FLOORS: [(&str, u32); 19] = [
 #[test]
 fn a_room_uses_only_what_stands_below_it() {
     let floors: BTreeMap<&str, u32> = FLOORS.into_iter().collect();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for path in sources() {
-        let inside = path.strip_prefix(&root).unwrap();
+        let inside = path.strip_prefix(&base).unwrap();
         let room = inside
             .iter()
             .next()
