@@ -1,6 +1,9 @@
 //! HTTPS, with the certificate really verified.
 
+use std::sync::Arc;
+
 use cloudconnexa_sandbox::{Certificate, Fault, Sandbox};
+use tokio_rustls::rustls::crypto::ring;
 use ureq::Agent;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
@@ -14,6 +17,7 @@ fn agent(sandbox: &Sandbox) -> Agent {
     });
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::new_with_certs(&roots.collect::<Vec<_>>()))
+        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
         .build();
     Agent::new_with_config(Agent::config_builder().tls_config(tls).build())
 }
