@@ -22,6 +22,7 @@ pub(crate) enum StdinError {
 ///
 /// # Errors
 /// A retry does not help; the caller has to send its request and close the pipe.
+#[cfg(unix)]
 pub(crate) fn read_stdin(
     largest: usize,
     clock: &dyn Clock,
@@ -31,7 +32,11 @@ pub(crate) fn read_stdin(
     let mut chunk = Zeroizing::new([0; 4096]);
     loop {
         wait(clock, deadline)?;
-        let count = read(chunk.as_mut_slice()).map_err(StdinError::Io)?;
+        // Past the buffer of the standard library, which would hide from `wait` what it holds.
+        let count = match rustix::io::read(io::stdin(), chunk.as_mut_slice()) {
+            Err(rustix::io::Errno::INTR) => continue,
+            read => read.map_err(|error| StdinError::Io(error.into()))?,
+        };
         let Some(read) = chunk.get(..count).filter(|read| !read.is_empty()) else {
             return Ok(bytes);
         };
@@ -42,6 +47,7 @@ pub(crate) fn read_stdin(
     }
 }
 
+/// Waits until there is something to read, or the end.
 #[cfg(unix)]
 fn wait(clock: &dyn Clock, deadline: Option<Deadline>) -> Result<(), StdinError> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -61,24 +67,31 @@ fn wait(clock: &dyn Clock, deadline: Option<Deadline>) -> Result<(), StdinError>
     }
 }
 
-/// Without a portable way to wait, the caller's own limit has to do.
+/// The same where nothing but a thread can wait for stdin and a deadline at once.
 #[cfg(not(unix))]
-fn wait(_: &dyn Clock, _: Option<Deadline>) -> Result<(), StdinError> {
-    Ok(())
-}
+pub(crate) fn read_stdin(
+    largest: usize,
+    clock: &dyn Clock,
+    deadline: Option<Deadline>,
+) -> Result<Zeroizing<Vec<u8>>, StdinError> {
+    use std::io::Read as _;
 
-/// Past the buffer of the standard library, which would hide from `wait` what it holds.
-#[cfg(unix)]
-fn read(chunk: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match rustix::io::read(io::stdin(), &mut *chunk) {
-            Err(rustix::io::Errno::INTR) => {}
-            other => return other.map_err(io::Error::from),
-        }
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let bound = u64::try_from(largest).unwrap_or(u64::MAX).saturating_add(1);
+    std::thread::spawn(move || {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+        let read = io::stdin().take(bound).read_to_end(&mut bytes);
+        drop(sender.send(read.map(|_| bytes)));
+    });
+    let limit = deadline.map_or(Duration::MAX, |deadline| deadline.remaining(clock));
+    let read = receiver.recv_timeout(limit);
+    let told = deadline.map_or(limit, Deadline::limit);
+    let bytes = read
+        .map_err(|_| StdinError::TimedOut(told))?
+        .map_err(StdinError::Io)?;
+    if bytes.len() > largest {
+        Err(StdinError::TooLarge)
+    } else {
+        Ok(bytes)
     }
-}
-
-#[cfg(not(unix))]
-fn read(chunk: &mut [u8]) -> io::Result<usize> {
-    io::Read::read(&mut io::stdin(), chunk)
 }

@@ -27,6 +27,7 @@ pub(crate) enum ReadError {
     #[error("it does not exist")]
     Missing,
     /// Others can read (or write) it.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "modes are a thing of Unix"))]
     #[error("others can read it (mode {mode:04o})")]
     Exposed {
         /// The permission bits.
@@ -65,6 +66,10 @@ pub(crate) fn read(path: &Path, limit: u64, trust: Trust) -> Result<Zeroizing<Ve
     Ok(bytes)
 }
 
+#[cfg_attr(
+    not(unix),
+    expect(unused_variables, reason = "the flags are a thing of Unix")
+)]
 fn open(path: &Path, trust: Trust) -> Result<File, ReadError> {
     let mut options = OpenOptions::new();
     options.read(true);

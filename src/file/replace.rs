@@ -115,7 +115,9 @@ mod tests {
     use std::fs::File;
     use std::io::Read as _;
 
-    use super::{create_private_folder, replace};
+    #[cfg(unix)]
+    use super::create_private_folder;
+    use super::replace;
     use crate::file::{Attempt, try_exclusive};
 
     #[test]

@@ -1,7 +1,6 @@
 //! The cache: what makes an entry good, what makes it a miss, and that nothing about it can fail a
 //! good answer.
 
-use std::fs;
 use std::time::Duration;
 
 use cloudconnexa_sandbox::Fault;
@@ -227,9 +226,10 @@ fn no_home_is_a_warning_with_the_variable_to_set() {
 
 #[cfg(unix)]
 mod unix {
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-    use super::{World, fs};
+    use super::World;
 
     fn mode(path: &std::path::Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o7777
