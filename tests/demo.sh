@@ -8,9 +8,12 @@ cd "$(dirname "$0")/.."
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 [[ -t 1 ]] || say() { printf '\n%s\n' "$*"; }
 fail() { echo "demo: $*" >&2; exit 1; }
-for tool in cargo curl; do
-  command -v "$tool" >/dev/null || fail "$tool is needed and not installed"
-done
+command -v cargo >/dev/null || fail 'cargo is needed: install Rust'
+if ! command -v curl >/dev/null && [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
+  say '0. Install curl'
+  apt-get -qq update && apt-get -qq install -y --no-install-recommends curl >/dev/null
+fi
+command -v curl >/dev/null || fail 'curl is needed: install it'
 
 folder=$(mktemp -d)
 sandbox=

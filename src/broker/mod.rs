@@ -71,8 +71,8 @@ pub(crate) enum Notice<'a> {
     },
     /// The server asked to wait, and there is time.
     Pausing(Duration),
-    /// A passing failure; the next try follows after this.
-    Retrying(&'a Failure, Duration),
+    /// A passing failure, in a few words; the next try follows after this.
+    Retrying(&'a str, Duration),
     /// The next token could not be had; this one goes on.
     RefreshFailed(&'a ObtainError),
     /// The cache cannot be used; the answer is not the worse for it.
@@ -376,8 +376,8 @@ impl Broker<'_> {
             let left = ask.deadline.remaining(self.clock);
             let pause = cooldown::pause_before_retry(&failure, retries, has_paused)
                 .filter(|pause| at_hand.is_none() && *pause < left);
-            if let (Some(pause), Failure::Unavailable { .. }) = (pause, &failure) {
-                (self.notify)(Notice::Retrying(&failure, pause));
+            if let (Some(pause), Failure::Unavailable { reason, .. }) = (pause, &failure) {
+                (self.notify)(Notice::Retrying(reason, pause));
                 self.clock.sleep(pause);
                 retries += 1;
                 continue;

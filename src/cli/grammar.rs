@@ -239,11 +239,10 @@ impl Verb {
 }
 
 impl VerbRule {
-    /// The rules of all flags that this verb has.
+    /// The rules of all flags that this verb has, its own first.
     pub(super) fn flag_rules(&self) -> impl Iterator<Item = &'static FlagRule> {
-        FLAGS
-            .iter()
-            .filter(|rule| COMMON.contains(&rule.flag) || self.flags.contains(&rule.flag))
+        let own = FLAGS.iter().filter(|rule| self.flags.contains(&rule.flag));
+        own.chain(FLAGS.iter().filter(|rule| COMMON.contains(&rule.flag)))
     }
 }
 

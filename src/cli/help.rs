@@ -22,10 +22,12 @@ const EXIT_CODES: &str = "Exit codes:\n  \
 /// The help page of a verb, or of the program.
 pub(crate) fn help(verb: Option<Verb>) -> String {
     let mut command = match verb.and_then(Verb::rule) {
-        Some(rule) => verb_command(rule).bin_name(format!("cloudconnexa-auth {}", rule.name)),
+        Some(rule) => verb_command(rule)
+            .about(format!("{}\n\n{}", rule.summary, rule.details))
+            .bin_name(format!("cloudconnexa-auth {}", rule.name)),
         None => program_command(),
     };
-    command.render_long_help().to_string()
+    format!("{}\n", command.render_help().to_string().trim_end())
 }
 
 fn program_command() -> Command {
@@ -38,6 +40,14 @@ fn program_command() -> Command {
         .subcommand_value_name("COMMAND")
         .disable_help_flag(true)
         .disable_help_subcommand(true)
+        .disable_version_flag(true)
+        .arg(
+            Arg::new("version")
+                .long("version")
+                .short('V')
+                .help("Show the version")
+                .action(ArgAction::SetTrue),
+        )
         .subcommands(verbs);
     super::grammar::COMMON
         .iter()
@@ -48,7 +58,6 @@ fn program_command() -> Command {
 fn verb_command(rule: &VerbRule) -> Command {
     let command = Command::new(rule.name)
         .about(rule.summary)
-        .long_about(format!("{}\n\n{}", rule.summary, rule.details))
         .after_help(format!("Examples:\n{}", rule.examples))
         .disable_help_flag(true);
     rule.flag_rules()

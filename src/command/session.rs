@@ -219,8 +219,8 @@ fn tell(context: &Context<'_>, profile: &Profile, notice: &Notice<'_>) {
             "profile `{name}` is rate limited; asking again in {}",
             show(*pause)
         )),
-        Notice::Retrying(failure, pause) => report.debug(&format!(
-            "profile `{name}`: trying again in {} ms after {failure:?}",
+        Notice::Retrying(reason, pause) => report.debug(&format!(
+            "profile `{name}`: {reason}; trying again in {} ms",
             pause.as_millis()
         )),
         Notice::RefreshFailed(error) => {

@@ -335,3 +335,50 @@ fn a_value_of_the_log_variable_that_is_unknown_is_not_passed_over() {
         .succeeds_with_stderr();
     assert!(stderr.contains("debug: "), "{stderr}");
 }
+
+#[test]
+fn a_path_may_begin_at_the_home() {
+    let world = bare();
+    let text = world.profile_text("prod");
+    let secret = world.config_folder().join("prod.secret");
+    std::fs::rename(secret, world.home().join("mine.secret")).unwrap();
+    world.write_config(&text.replace("prod.secret", "~/mine.secret"));
+    world.token();
+}
+
+#[test]
+fn words_that_one_profile_left_are_told_to_another_under_its_own_name() {
+    let world = bare();
+    let text = format!(
+        "{}{}",
+        world.profile_text("first"),
+        world.profile_text("second")
+    );
+    world.write_config(&text);
+    world.sandbox.enable_api(false);
+    world.run(["token", "--profile", "first"]).fails(4);
+    let stderr = world.run(["token", "--profile", "second"]).fails(4);
+    assert!(
+        stderr.contains("profile `second`") && !stderr.contains("first"),
+        "{stderr}"
+    );
+    assert_eq!(world.sandbox.token_requests(), 1, "they are one identity");
+}
+
+#[test]
+fn a_flag_that_contradicts_the_input_is_not_passed_over() {
+    let world = bare();
+    world.write_config(&format!(
+        "{}{}",
+        world.profile_text("a"),
+        world.profile_text("b")
+    ));
+    let erase = "{\"profile\":\"a\"}";
+    let stderr = world.run(["erase", "--profile", "b"]).stdin(erase).fails(2);
+    assert!(stderr.contains("differ"), "{stderr}");
+    let store =
+        "{\"profile\":\"a\",\"cloud_id\":\"x\",\"client_id\":\"y\",\"client_secret\":\"zz\"}";
+    let stderr = world.run(["store", "--profile", "b"]).stdin(store).fails(2);
+    assert!(stderr.contains("differ"), "{stderr}");
+    world.run(["erase", "--no-cache"]).stdin(erase).fails(2);
+}

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use cloudconnexa_sandbox::{Builder, Credential, Sandbox};
@@ -311,6 +311,13 @@ impl<'a> Run<'a> {
 
     /// Starts it.
     pub(crate) fn start(self) -> Running<'a> {
+        let mut running = self.start_with_open_stdin();
+        running.stdin = None;
+        running
+    }
+
+    /// Starts it and leaves its stdin open behind what is sent.
+    pub(crate) fn start_with_open_stdin(self) -> Running<'a> {
         let mut child = Command::new(&self.program)
             .args(&self.arguments)
             .env_clear()
@@ -323,11 +330,13 @@ impl<'a> Run<'a> {
             .spawn()
             .unwrap_or_else(|error| panic!("{} does not start: {error}", self.program.display()));
         // A run that does not read its stdin may end before it is written.
-        let _ = child.stdin.take().unwrap().write_all(self.stdin.as_bytes());
+        let mut stdin = child.stdin.take().unwrap();
+        let _ = stdin.write_all(self.stdin.as_bytes());
         Running {
             world: self.world,
             arguments: self.arguments,
             child,
+            stdin: Some(stdin),
         }
     }
 
@@ -360,6 +369,7 @@ pub(crate) struct Running<'a> {
     world: &'a World,
     arguments: Vec<String>,
     child: Child,
+    stdin: Option<ChildStdin>,
 }
 
 impl Running<'_> {
@@ -404,6 +414,7 @@ impl Running<'_> {
     fn unchecked(self) -> Outcome {
         let canaries = self.world.canaries();
         let output = self.child.wait_with_output().unwrap();
+        drop(self.stdin);
         let outcome = Outcome {
             arguments: self.arguments,
             code: output.status.code(),

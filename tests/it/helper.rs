@@ -136,6 +136,40 @@ fn get_keeps_within_what_bazel_waits_for() {
 }
 
 #[test]
+fn a_caller_that_never_closes_stdin_is_told_so_in_time() {
+    let world = World::new();
+    world.token();
+    let mut running = world
+        .run(["get", "--timeout", "1s"])
+        .start_with_open_stdin();
+    let told = running.wait_for_stderr("hint: ");
+    assert!(
+        told.contains("`get`: stdin was not closed within 1s"),
+        "{told}"
+    );
+    assert_eq!(running.outcome().code, Some(2));
+}
+
+#[test]
+fn erase_without_a_token_starts_anew_with_the_form_of_request() {
+    use cloudconnexa_sandbox::Form;
+    let world = World::new();
+    world.token();
+    world.sandbox.accept(&[Form::Query]);
+    let stderr = world.run(["token", "--refresh"]).fails(4);
+    assert!(
+        stderr.contains("(401"),
+        "only the remembered form is sent: {stderr}"
+    );
+    world
+        .run(["erase"])
+        .stdin("{\"profile\":\"env\"}")
+        .succeeds();
+    world.run(["token", "--refresh"]).succeeds();
+    assert_eq!(world.entry().1["auth_method"], "query");
+}
+
+#[test]
 fn erase_drops_only_the_token_that_was_refused() {
     let world = World::new();
     let old = world.token();
@@ -237,6 +271,26 @@ fn list_and_version_answer_as_their_schemas_say() {
     assert_eq!(list["profiles"][0]["name"], "a");
     assert_eq!(list["profiles"][0]["default"], true);
     assert_eq!(list["profiles"][0]["base_url"], world.sandbox.base_url());
+
+    let two = format!(
+        "default_profile = \"a\"\n{}{}",
+        world.profile_text("a"),
+        world.profile_text("b")
+    );
+    world.write_config(&two);
+    let list = validate(
+        "list-response",
+        &world.run(["list", "--profile", "b"]).succeeds(),
+    );
+    let defaults = [
+        &list["profiles"][0]["default"],
+        &list["profiles"][1]["default"],
+    ];
+    assert_eq!(
+        defaults,
+        [true, false],
+        "the default is not the one that was chosen"
+    );
 
     let version = validate("version-response", &world.run(["version"]).succeeds());
     assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
