@@ -75,6 +75,8 @@ pub(crate) enum Notice<'a> {
     Retrying(&'a str, Duration),
     /// The next token could not be had; this one goes on.
     RefreshFailed(&'a ObtainError),
+    /// The cache cannot be locked: it is used all the same, but several may ask at once.
+    CacheUnlockable(&'a io::Error),
     /// The cache cannot be used; the answer is not the worse for it.
     CacheUnusable(&'a io::Error),
 }
@@ -294,8 +296,13 @@ impl Broker<'_> {
     /// looks at what the holder left, and only if that is no answer queues for the lock itself.
     fn lock(&self, slot: &Slot, ask: &Ask) -> Result<Locked, LockError> {
         slot.prepare()?;
-        if let Attempt::Held(guard) = file::try_exclusive(slot.sidecar())? {
-            return Ok(Locked::Guard(guard));
+        match file::try_exclusive(slot.sidecar())? {
+            Attempt::Held(guard) => return Ok(Locked::Guard(guard)),
+            Attempt::Unsupported(error) => {
+                (self.notify)(Notice::CacheUnlockable(&error));
+                return Ok(Locked::Guard(Guard::without_lock()));
+            }
+            Attempt::Busy => {}
         }
         let spoken = Cell::new(false);
         let speak = || {

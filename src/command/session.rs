@@ -1,6 +1,7 @@
 //! What all verbs that deal with a profile share: the profiles of this run, the choice among
 //! them, and the way to a token.
 
+use std::io;
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -230,13 +231,18 @@ fn tell(context: &Context<'_>, profile: &Profile, notice: &Notice<'_>) {
                 told.what
             ));
         }
-        Notice::CacheUnusable(error) => {
-            let folder = context.environment.cache_folder().unwrap_or_default();
-            report.warning(&format!(
-                "the cache `{}` cannot be used: {error}; set CLOUDCONNEXA_AUTH_CACHE_DIR to a \
-                 folder of your own",
-                folder.display()
-            ));
+        Notice::CacheUnlockable(error) => {
+            report.warning(&cache_trouble(context, "locked", error));
         }
+        Notice::CacheUnusable(error) => report.warning(&cache_trouble(context, "used", error)),
     }
+}
+
+fn cache_trouble(context: &Context<'_>, what: &str, error: &io::Error) -> String {
+    let folder = context.environment.cache_folder().unwrap_or_default();
+    format!(
+        "the cache `{}` cannot be {what}: {error}; set CLOUDCONNEXA_AUTH_CACHE_DIR to a folder of \
+         your own",
+        folder.display()
+    )
 }

@@ -38,6 +38,8 @@ pub(crate) enum Attempt {
     Held(Guard),
     /// Somebody else has it.
     Busy,
+    /// This file system has no locks; waiting cannot help.
+    Unsupported(io::Error),
 }
 
 /// How a lock is waited for.
@@ -73,13 +75,13 @@ pub(crate) enum WaitError {
 /// Takes the lock if it is free.
 ///
 /// # Errors
-/// Where the sidecar cannot be opened or the file system has no locks; waiting cannot help.
+/// Where the sidecar cannot be opened.
 pub(crate) fn try_exclusive(sidecar: &Path) -> io::Result<Attempt> {
     let file = open(sidecar)?;
     match fs4::FileExt::try_lock(&file) {
         Ok(()) => Ok(Attempt::Held(Guard { file: Some(file) })),
         Err(fs4::TryLockError::WouldBlock) => Ok(Attempt::Busy),
-        Err(fs4::TryLockError::Error(error)) => Err(error),
+        Err(fs4::TryLockError::Error(error)) => Ok(Attempt::Unsupported(error)),
     }
 }
 

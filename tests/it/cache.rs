@@ -325,4 +325,49 @@ mod unix {
             );
         }
     }
+
+    /// Runs `token` with the n-th call of a system call failing.
+    #[cfg(target_os = "linux")]
+    fn with_fault<'a>(world: &'a World, fault: &str) -> crate::harness::Run<'a> {
+        let script = format!("exec strace -f -qq -o /dev/null -e inject={fault} \"$0\" token");
+        world.run(["-c", &script]).through_shell()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn no_fault_of_the_file_system_fails_a_good_answer() {
+        for fault in [
+            "fsync:error=EIO",
+            "rename:error=ENOSPC",
+            "flock:error=ENOLCK",
+            "mkdir:error=EROFS",
+            "openat:error=EMFILE:when=30+",
+        ] {
+            let world = World::new();
+            let (token, stderr) = with_fault(&world, fault).outcome().succeeds_with_stderr();
+            assert_eq!(token.len(), 65, "{fault}");
+            let warnings = stderr.matches("warning: the cache").count();
+            assert!(warnings <= 1, "{fault}: one warning at most: {stderr}");
+            assert_eq!(
+                stderr.lines().count(),
+                warnings,
+                "{fault}: and nothing else: {stderr}"
+            );
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_system_without_locks_still_keeps_the_token() {
+        let world = World::new();
+        let (token, stderr) = with_fault(&world, "flock:error=ENOLCK")
+            .outcome()
+            .succeeds_with_stderr();
+        assert!(
+            stderr.contains("cannot be locked: No locks available"),
+            "{stderr}"
+        );
+        assert_eq!(world.run(["token"]).succeeds(), token);
+        assert_eq!(world.sandbox.token_requests(), 1);
+    }
 }
