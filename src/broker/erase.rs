@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::{Ask, Broker, LockError, ObtainError};
+use super::wait::{LockError, wait};
+use super::{Ask, Broker, ObtainError};
 use crate::cache::{Entry, Slot};
 use crate::file::{Kind, Patience};
 
@@ -31,7 +32,7 @@ impl Broker<'_> {
             speak: &|| {},
             limit,
         };
-        let guard = match super::wait(slot, Kind::Exclusive, &patience) {
+        let guard = match wait(slot, Kind::Exclusive, &patience) {
             Ok(guard) => guard,
             Err(LockError::TimedOut) => {
                 return Err(ObtainError::LockTimedOut {

@@ -53,7 +53,7 @@ pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTim
             ),
         },
         ObtainError::CacheUnwritable { folder, error } => Explanation {
-            what: format!("the cached token of profile `{name}` could not be dropped"),
+            what: format!("the cache entry of profile `{name}` could not be written"),
             cause: Some(format!("`{}`: {error}", folder.display())),
             hint: None,
         },

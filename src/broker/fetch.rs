@@ -1,0 +1,115 @@
+//! Asking the endpoint, and leaving the outcome for everybody.
+
+use std::time::Duration;
+
+use super::{Ask, Broker, Notice, ObtainError, cooldown};
+use crate::cache::{Entry, Held, SecretDigest, Slot};
+use crate::file::Guard;
+use crate::oauth::{Failure, Form, Granted};
+use crate::secret::Secret;
+use crate::token::Token;
+
+/// A request that was given this long and was not answered says something of the server.
+const PATIENT: Duration = Duration::from_secs(4);
+
+impl Broker<'_> {
+    /// Asks the endpoint, with retries while the failure may pass, and leaves the outcome in the
+    /// entry. `at_hand` is the good token that a refresh ahead of expiry would replace: it is kept
+    /// whatever happens, nothing is tried twice for it and nobody is kept waiting.
+    pub(super) fn fetch(
+        &self,
+        place: Option<(&Slot, &Guard)>,
+        entry: &Entry,
+        ask: &Ask,
+        at_hand: Option<&Token>,
+    ) -> Result<Token, ObtainError> {
+        let secret = self
+            .endpoint
+            .secret(self.clock, ask.deadline)
+            .map_err(ObtainError::Source)?;
+        let remembered = entry.auth_method.as_deref().and_then(Form::parse);
+        let mut has_paused = false;
+        let mut retries = 0;
+        loop {
+            (self.notify)(Notice::Asking);
+            let given = ask.deadline.remaining(self.clock);
+            let answer = self
+                .endpoint
+                .exchange(&secret, remembered, self.clock, ask.deadline);
+            let failure = match answer {
+                Ok(granted) => {
+                    self.keep(place, &granted, &secret);
+                    return Ok(granted.token);
+                }
+                Err(ObtainError::Exchange(failure)) => failure,
+                Err(error) => return Err(error),
+            };
+            let left = ask.deadline.remaining(self.clock);
+            let pause = cooldown::pause_before_retry(&failure, retries, has_paused)
+                .filter(|pause| at_hand.is_none() && *pause < left);
+            if let (Some(pause), Failure::Unavailable { reason, .. }) = (pause, &failure) {
+                (self.notify)(Notice::Retrying(reason, pause));
+                self.clock.sleep(pause);
+                retries += 1;
+                continue;
+            }
+            // A caller in a hurry must not spoil it for those who would have waited.
+            let is_hasty = matches!(failure, Failure::TimedOut { .. }) && given < PATIENT;
+            if !is_hasty {
+                self.record(place, entry, &failure, &secret);
+            }
+            let Some(pause) = pause else {
+                return Err(ObtainError::Exchange(failure));
+            };
+            (self.notify)(Notice::Pausing(pause));
+            self.clock.sleep(pause);
+            has_paused = true;
+        }
+    }
+
+    /// Leaves a new token for everybody.
+    fn keep(&self, place: Option<(&Slot, &Guard)>, granted: &Granted, secret: &Secret) {
+        let entry = Entry {
+            held: Some(Held {
+                token: granted.token.clone(),
+                secret: SecretDigest::of(secret),
+            }),
+            auth_method: Some(granted.form.name().to_owned()),
+            cooldown: None,
+            refresh_not_before: None,
+        };
+        self.write(place, &entry);
+    }
+
+    /// Leaves the failure for everybody, beside the token at hand.
+    fn record(
+        &self,
+        place: Option<(&Slot, &Guard)>,
+        entry: &Entry,
+        failure: &Failure,
+        secret: &Secret,
+    ) {
+        let now = self.clock.now();
+        let told = self.endpoint.tell(failure);
+        let cooldown = cooldown::of(failure, told, now, SecretDigest::of(secret));
+        let held = entry
+            .held
+            .clone()
+            .filter(|held| now < held.token.expires_at);
+        let entry = Entry {
+            held,
+            auth_method: entry.auth_method.clone(),
+            cooldown: Some(cooldown),
+            refresh_not_before: entry.refresh_not_before,
+        };
+        self.write(place, &entry);
+    }
+
+    pub(super) fn write(&self, place: Option<(&Slot, &Guard)>, entry: &Entry) {
+        if let Some((slot, guard)) = place
+            && let Err(error) = slot.write(entry, guard)
+        {
+            (self.notify)(Notice::CacheUnusable(&error));
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What an entry is worth to a caller right now.
+
+use time::OffsetDateTime;
+
+use super::{Ask, Broker, ObtainError};
+use crate::cache::{Cooldown, Entry, SecretDigest};
+use crate::secret::Secret;
+use crate::token::{Token, is_from_the_future};
+
+/// What an entry is worth to a caller right now.
+pub(super) enum Verdict {
+    /// This token is the answer.
+    Fresh(Token),
+    /// This token is the answer, and it is time to look for the next one.
+    Aging(Token),
+    /// No token, and asking is forbidden for now.
+    Cooling(Box<Cooldown>),
+    /// The token at hand is good, but no token of this server lasts as asked.
+    TooShort(ObtainError),
+    /// The endpoint has to be asked.
+    Nothing,
+}
+
+impl Broker<'_> {
+    /// Judges an entry by the clock of this moment.
+    pub(super) fn judge(&self, entry: &Entry, ask: &Ask) -> Verdict {
+        let now = self.clock.now();
+        let counts = |at: OffsetDateTime| {
+            ask.not_before.is_none_or(|start| at >= start) && !is_from_the_future(at, now)
+        };
+        let current = self.current_secret(entry);
+        let same = |digest: Option<&SecretDigest>| match (digest, &current) {
+            (Some(digest), Some(secret)) => digest.is_of(secret),
+            _ => true,
+        };
+        let cooldown = entry.cooldown.as_ref().filter(|cooldown| {
+            counts(cooldown.since) && now < cooldown.until && same(cooldown.secret.as_ref())
+        });
+        let held = entry
+            .held
+            .as_ref()
+            .filter(|held| counts(held.token.obtained_at) && same(held.secret.as_ref()));
+        match held.map(|held| &held.token) {
+            Some(token) if token.is_fresh(now, ask.min_ttl) => {
+                let may_refresh =
+                    cooldown.is_none() && entry.refresh_not_before.is_none_or(|at| now >= at);
+                if token.is_aging(now) && may_refresh {
+                    Verdict::Aging(token.clone())
+                } else {
+                    Verdict::Fresh(token.clone())
+                }
+            }
+            Some(token) if now < token.expires_at && token.never_lasts(ask.min_ttl) => {
+                Verdict::TooShort(too_short(token, ask))
+            }
+            _ => match cooldown {
+                Some(cooldown) => Verdict::Cooling(Box::new(cooldown.clone())),
+                None => Verdict::Nothing,
+            },
+        }
+    }
+
+    /// The secret of this moment, where reading it costs next to nothing and the entry could tell
+    /// another one from it.
+    fn current_secret(&self, entry: &Entry) -> Option<Secret> {
+        let held = entry.held.as_ref().and_then(|held| held.secret.as_ref());
+        let cooling = entry
+            .cooldown
+            .as_ref()
+            .and_then(|cooldown| cooldown.secret.as_ref());
+        held.or(cooling)?;
+        self.endpoint.cheap_secret()
+    }
+}
+
+/// A token as fetched is the answer only if it lasts as long as was asked.
+pub(super) fn checked(token: Token, ask: &Ask) -> Result<Token, ObtainError> {
+    if token.never_lasts(ask.min_ttl) {
+        Err(too_short(&token, ask))
+    } else {
+        Ok(token)
+    }
+}
+
+fn too_short(token: &Token, ask: &Ask) -> ObtainError {
+    let life = token.life();
+    ObtainError::LifeTooShort {
+        life,
+        wanted: ask.min_ttl.for_life(life),
+    }
+}

@@ -1,0 +1,101 @@
+//! Waiting for the process that asks, together with all others that wait.
+
+use std::cell::Cell;
+use std::io;
+use std::time::Duration;
+
+use super::judge::Verdict;
+use super::{Ask, Broker, Notice, ObtainError};
+use crate::cache::Slot;
+use crate::file::{self, Attempt, Guard, Kind, Patience, WaitError};
+use crate::token::Token;
+
+/// How long a wait is silent.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// What became of the lock.
+pub(super) enum Locked {
+    /// It is ours (or there is none to have).
+    Guard(Guard),
+    /// Another process left an answer behind while this one waited.
+    Answer(Result<Token, ObtainError>),
+}
+
+/// Why there is no lock.
+#[derive(Debug)]
+pub(super) enum LockError {
+    TimedOut,
+    Io(io::Error),
+}
+
+impl From<io::Error> for LockError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl Broker<'_> {
+    /// Takes the lock. Who finds it taken waits together with all others for the holder to finish,
+    /// looks at what the holder left, and only if that is no answer queues for the lock itself.
+    pub(super) fn lock(&self, slot: &Slot, ask: &Ask) -> Result<Locked, LockError> {
+        slot.prepare()?;
+        match file::try_exclusive(slot.sidecar())? {
+            Attempt::Held(guard) => return Ok(Locked::Guard(guard)),
+            Attempt::Unsupported(error) => {
+                (self.notify)(Notice::CacheUnlockable(&error));
+                return Ok(Locked::Guard(Guard::without_lock()));
+            }
+            Attempt::Busy => {}
+        }
+        let spoken = Cell::new(false);
+        let speak = || {
+            if !spoken.replace(true) {
+                (self.notify)(Notice::Waiting {
+                    slot,
+                    limit: ask.deadline.limit(),
+                });
+            }
+        };
+        let began = self.clock.now();
+        // The holder may be waiting out a pause that is longer than this caller's time.
+        let left = ask.deadline.remaining(self.clock);
+        if let Verdict::Cooling(cooldown) = self.judge(&slot.read(), ask)
+            && cooldown.until - began > left
+        {
+            return Ok(Locked::Answer(Err(ObtainError::CoolingDown(cooldown))));
+        }
+        let quiet = QUIET.saturating_sub(self.clock.elapsed());
+        let patience = Patience {
+            quiet,
+            speak: &speak,
+            limit: left,
+        };
+        drop(wait(slot, Kind::Shared, &patience)?);
+        match self.judge(&slot.read(), ask) {
+            Verdict::Fresh(token) | Verdict::Aging(token) => {
+                (self.notify)(Notice::Hit);
+                return Ok(Locked::Answer(Ok(token)));
+            }
+            Verdict::Cooling(cooldown) => {
+                return Ok(Locked::Answer(Err(ObtainError::CoolingDown(cooldown))));
+            }
+            Verdict::TooShort(error) => return Ok(Locked::Answer(Err(error))),
+            Verdict::Nothing => {}
+        }
+        let limit = ask.deadline.remaining(self.clock);
+        let quiet = QUIET.saturating_sub(self.clock.elapsed());
+        let patience = Patience {
+            quiet,
+            speak: &speak,
+            limit,
+        };
+        wait(slot, Kind::Exclusive, &patience).map(Locked::Guard)
+    }
+}
+
+pub(super) fn wait(slot: &Slot, kind: Kind, patience: &Patience<'_>) -> Result<Guard, LockError> {
+    file::wait(slot.sidecar(), kind, patience).map_err(|error| match error {
+        WaitError::TimedOut => LockError::TimedOut,
+        WaitError::Io(error) => LockError::Io(error),
+    })
+}
