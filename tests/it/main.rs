@@ -20,6 +20,8 @@
 mod cache;
 mod commands;
 mod configuration;
+#[cfg(unix)]
+mod docker_helpers;
 mod exchange;
 mod harness;
 mod helper;
