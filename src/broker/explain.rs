@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 use super::ObtainError;
 use crate::cache::Cooldown;
 use crate::duration::show;
-use crate::oauth::{Failure, Refusal};
+use crate::file::ReadError;
+use crate::oauth::{Failure, Refusal, SetupError};
 use crate::profile::Profile;
 use crate::source::SourceError;
 
@@ -33,12 +34,12 @@ pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTim
         ObtainError::Source(error) => Explanation {
             what: format!("no client secret for profile `{name}`"),
             cause: Some(error.to_string()),
-            hint: source_hint(error),
+            hint: Some(source_hint(error)),
         },
         ObtainError::SetUp(error) => Explanation {
             what: format!("the settings of profile `{name}` allow no token request"),
             cause: Some(error.to_string()),
-            hint: None,
+            hint: Some(set_up_hint(error).to_owned()),
         },
         ObtainError::LockTimedOut { limit } => Explanation {
             what: format!(
@@ -77,6 +78,7 @@ pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTim
 pub(super) fn explain_failure(failure: &Failure, profile: &Profile, name: &str) -> Explanation {
     let url = profile.client.token_url.without_query();
     let from = |text: &str| format!("{text}, from {url}");
+    let on = |text: &str| format!("{text} (for {url})");
     match failure {
         Failure::Refused {
             refusal,
@@ -118,7 +120,7 @@ pub(super) fn explain_failure(failure: &Failure, profile: &Profile, name: &str) 
         },
         Failure::Unavailable { reason, detail } => Explanation {
             what: format!("the token endpoint of profile `{name}` is unavailable: {reason}"),
-            cause: detail.as_deref().map(from),
+            cause: detail.as_deref().map(on),
             hint: Some(
                 "retry; if it stays so, check the network, `HTTPS_PROXY` and the profile's \
                  `cloud_id`"
@@ -131,11 +133,7 @@ pub(super) fn explain_failure(failure: &Failure, profile: &Profile, name: &str) 
             hint,
         } => Explanation {
             what: format!("the token endpoint of profile `{name}` gave no token: {reason}"),
-            cause: Some(
-                detail
-                    .as_deref()
-                    .map_or_else(|| format!("from {url}"), from),
-            ),
+            cause: Some(detail.as_deref().map_or_else(|| format!("from {url}"), on)),
             hint: hint.clone(),
         },
         Failure::TimedOut { reason } => Explanation {
@@ -196,29 +194,55 @@ fn refusal_hint(refusal: Refusal, profile: &Profile) -> String {
     }
 }
 
-fn source_hint(error: &SourceError) -> Option<String> {
+fn source_hint(error: &SourceError) -> String {
+    let store = "`cloudconnexa-auth store`";
     match error {
+        SourceError::VariableMissing(name) => {
+            format!("export {name}, or choose another source for `client_secret`")
+        }
         SourceError::File {
             path,
-            error: crate::file::ReadError::Exposed { .. },
-        } => Some(format!("run `chmod 600 '{}'`", path.display())),
-        SourceError::VariableMissing(name) => Some(format!(
-            "export {name}, or choose another source for `client_secret`"
-        )),
-        SourceError::File { .. } | SourceError::HelperHasNone { .. } => {
-            Some("store it with `cloudconnexa-auth store`, or correct `client_secret`".to_owned())
+            error: ReadError::Exposed { .. },
+        } => {
+            let path = path.display().to_string().replace('\'', "'\\''");
+            format!("run `chmod 600 '{path}'`")
         }
-        SourceError::NotStarted { .. } => Some(
-            "install it, or correct `client_secret`; the program is looked for on PATH".to_owned(),
-        ),
-        SourceError::TimedOut { .. } => Some(
-            "a locked vault or an unanswered prompt waits for ever; see `--timeout`".to_owned(),
-        ),
-        SourceError::NoCredentialsFolder(_) => {
-            Some("run as a systemd service with `LoadCredential=`".to_owned())
+        SourceError::File {
+            error: ReadError::Missing,
+            ..
+        } => {
+            format!("store it with {store}, or correct `client_secret`")
         }
-        SourceError::ProgramFailed { .. }
-        | SourceError::HelperHasAnother { .. }
-        | SourceError::Unusable { .. } => None,
+        SourceError::File { .. } | SourceError::Unusable { .. } => {
+            format!("correct what stands there, or store the secret anew with {store}")
+        }
+        SourceError::NoCredentialsFolder(name) | SourceError::NoCredential(name) => {
+            format!("run as a systemd service with `LoadCredential={name}:…`")
+        }
+        SourceError::NotStarted { .. } => {
+            "install it, or correct `client_secret`; the program is looked for on PATH".to_owned()
+        }
+        SourceError::ProgramFailed { .. } => {
+            "run it by hand to see what is wrong; a locked vault has to be unlocked first"
+                .to_owned()
+        }
+        SourceError::TimedOut { .. } => {
+            "a locked vault or an unanswered prompt waits for ever; see `--timeout`".to_owned()
+        }
+        SourceError::HelperHasNone { program, server }
+        | SourceError::HelperHasAnother { program, server } => {
+            format!("save it under `{server}` with `{program} store`, the client ID as user name")
+        }
+    }
+}
+
+fn set_up_hint(error: &SetupError) -> &'static str {
+    match error {
+        SetupError::CaFile { .. } | SetupError::NoCertificate(_) => {
+            "correct `ca_file`: a file of PEM certificates"
+        }
+        SetupError::Proxy(_) => {
+            "write it as `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`"
+        }
     }
 }

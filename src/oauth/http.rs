@@ -17,7 +17,7 @@ use ureq::{Agent, Proxy, Timeout};
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
-use super::proxy::Proxies;
+use super::proxy::{Proxies, has_valid_port};
 use super::request::Composed;
 use super::response::Answer;
 use crate::duration;
@@ -59,9 +59,9 @@ pub(crate) enum SetupError {
     /// There is no certificate in it.
     #[error("the CA file `{}` holds no PEM certificate", .0.display())]
     NoCertificate(PathBuf),
-    /// The proxy variable holds no URL of a proxy. The value is not shown: it can hold a password.
-    #[error("the proxy that the environment names is not a URL such as `http://proxy:3128`")]
-    Proxy,
+    /// The variable holds no URL of a proxy. The value is not shown: it can hold a password.
+    #[error("the environment variable `{0}` holds no URL of a proxy")]
+    Proxy(&'static str),
 }
 
 /// A way to one origin.
@@ -79,7 +79,10 @@ impl Http {
     /// milliseconds.
     pub(crate) fn new(settings: &HttpSettings) -> Result<Self, SetupError> {
         let proxy = match settings.proxies.for_origin(&settings.origin) {
-            Some(url) => Some(Proxy::new(url).map_err(|_| SetupError::Proxy)?),
+            Some((name, url)) if has_valid_port(url) => {
+                Some(Proxy::new(url).map_err(|_| SetupError::Proxy(name))?)
+            }
+            Some((name, _)) => return Err(SetupError::Proxy(name)),
             None => None,
         };
         let host = settings.origin.to_string();
@@ -186,7 +189,12 @@ impl Http {
             ),
             ureq::Error::Timeout(_) => Failure::TimedOut {
                 reason: format!(
-                    "nothing whole came from {host} within {}",
+                    "nothing whole came from {host}{} within {}",
+                    if host == peer {
+                        String::new()
+                    } else {
+                        format!(" through {peer}")
+                    },
                     duration::show(limit)
                 ),
             },
@@ -200,8 +208,10 @@ impl Http {
             },
             ureq::Error::Rustls(tls) => self.tls_failure(tls),
             ureq::Error::ConnectProxyFailed(said) => unusable(
-                "the proxy did not let the connection through",
-                Some(format!("\"{}\"", quote(said))),
+                &format!("{peer} did not let the connection through"),
+                said.split(|c: char| !c.is_ascii_digit())
+                    .find(|number| number.len() == 3)
+                    .map(|status| format!("it answered {status}")),
                 Some("check `HTTPS_PROXY` (its user and password too) and `NO_PROXY`"),
             ),
             ureq::Error::BodyExceedsLimit(_) => {

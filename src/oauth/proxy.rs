@@ -8,7 +8,8 @@ use crate::uri::{Origin, Scheme};
 /// The proxy settings of this run.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Proxies {
-    proxy: Option<String>,
+    /// The variable and its value.
+    proxy: Option<(&'static str, String)>,
     exceptions: Vec<String>,
 }
 
@@ -26,8 +27,14 @@ impl Proxies {
     /// `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY`: the first that is set; and
     /// `no_proxy`, `NO_PROXY`.
     pub(crate) fn of(environment: &Environment) -> Self {
-        let first = |names: &[&str]| names.iter().find_map(|name| environment.text(name));
-        let exceptions = first(&["no_proxy", "NO_PROXY"]).unwrap_or_default();
+        let first = |names: &[&'static str]| {
+            names
+                .iter()
+                .find_map(|name| Some((*name, environment.text(name)?)))
+        };
+        let exceptions = first(&["no_proxy", "NO_PROXY"])
+            .map(|(_, text)| text)
+            .unwrap_or_default();
         Self {
             proxy: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
             exceptions: exceptions
@@ -38,15 +45,29 @@ impl Proxies {
         }
     }
 
-    /// The URL of the proxy for this origin. Plain HTTP, which is for loopback only, never takes
-    /// one: it would carry the secret there in clear.
-    pub(crate) fn for_origin(&self, origin: &Origin) -> Option<&str> {
-        let excepted = || self.exceptions.iter().any(|entry| covers(entry, origin));
-        if origin.scheme() == Scheme::Http || excepted() {
-            None
-        } else {
-            self.proxy.as_deref()
+    /// The proxy for this origin: the variable that names it, and its URL. Plain HTTP, which is
+    /// for loopback only, never takes one: it would carry the secret there in clear.
+    pub(crate) fn for_origin(&self, origin: &Origin) -> Option<(&'static str, &str)> {
+        let is_excepted = || self.exceptions.iter().any(|entry| covers(entry, origin));
+        if origin.scheme() == Scheme::Http || is_excepted() {
+            return None;
         }
+        self.proxy.as_ref().map(|(name, url)| (*name, url.as_str()))
+    }
+}
+
+/// Whether the port of a proxy's URL, where it has one, is a port; libraries are known to take
+/// the default in silence where it is not.
+pub(super) fn has_valid_port(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    let after_host = host.rsplit_once(']').map_or(host, |(_, after)| after);
+    match after_host.split_once(':') {
+        Some((_, port)) => port.parse::<u16>().is_ok_and(|port| port > 0),
+        None => true,
     }
 }
 
@@ -110,7 +131,7 @@ mod tests {
         let proxies = Proxies::of(&Environment::Given(owned.collect()));
         proxies
             .for_origin(Uri::parse(url).unwrap().origin())
-            .map(str::to_owned)
+            .map(|(_, proxy)| proxy.to_owned())
     }
 
     #[test]
@@ -129,6 +150,25 @@ mod tests {
             proxied(&all, "https://acme.test").as_deref(),
             Some("socks5h://d:1")
         );
+    }
+
+    #[test]
+    fn a_port_that_is_none_is_seen() {
+        for (url, valid) in [
+            ("http://proxy:3128", true),
+            ("http://proxy", true),
+            ("proxy:3128/", true),
+            ("http://user:pass-word@proxy:3128", true),
+            ("http://user:pass-word@proxy", true),
+            ("http://[::1]:3128", true),
+            ("http://[::1]", true),
+            ("http://proxy:port", false),
+            ("http://proxy:99999", false),
+            ("http://proxy:0", false),
+            ("http://proxy:", false),
+        ] {
+            assert_eq!(super::has_valid_port(url), valid, "{url}");
+        }
     }
 
     #[test]

@@ -62,6 +62,9 @@ pub(crate) enum SourceError {
     /// Not started as a systemd service with credentials.
     #[error("`CREDENTIALS_DIRECTORY` is not set, so there is no systemd credential `{0}`")]
     NoCredentialsFolder(String),
+    /// systemd gave no credential of that name.
+    #[error("there is no systemd credential `{0}`")]
+    NoCredential(String),
     /// The program is not there or could not be started.
     #[error("`{program}` could not be started: {error}")]
     NotStarted {
@@ -199,7 +202,13 @@ fn read_credential(name: &str, environment: &Environment) -> Result<Secret, Sour
         .path("CREDENTIALS_DIRECTORY")
         .ok_or_else(|| SourceError::NoCredentialsFolder(name.to_owned()))?;
     // systemd guards the folder; the file's own mode shows an ACL mask.
-    read_file(&folder.join(name), file::Trust::Anything)
+    match read_file(&folder.join(name), file::Trust::Anything) {
+        Err(SourceError::File {
+            error: file::ReadError::Missing,
+            ..
+        }) => Err(SourceError::NoCredential(name.to_owned())),
+        other => other,
+    }
 }
 
 fn read_file(path: &Path, trust: file::Trust) -> Result<Secret, SourceError> {

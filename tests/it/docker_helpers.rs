@@ -42,6 +42,11 @@ fn the_answers_of_docker_helpers_are_told_apart() {
     let client_id = world.sandbox.credential().client_id;
     let path = |script| install_helper(&world, "x", script);
     world.set("PATH", &path(""));
+    write_answer(
+        &world,
+        &client_id,
+        &world.sandbox.credential().client_secret,
+    );
     let entry = format!("`{}/{client_id}`", world.sandbox.base_url());
     let none = format!("`docker-credential-x` holds no secret under {entry}");
     for (script, says) in [
@@ -60,6 +65,8 @@ fn the_answers_of_docker_helpers_are_told_apart() {
             "exit status: 1, \"a [31m b\"",
         ),
         ("exit 7", "exit status: 7"),
+        // A helper that prints its answer and fails all the same: the harness looks for the secret.
+        ("cat answer.secret; exit 1", "exit status: 1"),
         ("echo garbage", "is not the JSON of a docker credential"),
         ("", "is not the JSON of a docker credential"),
         ("cat good.secret", "is not the JSON of a docker credential"),

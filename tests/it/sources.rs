@@ -193,6 +193,28 @@ fn a_file_that_holds_no_secret_is_told_by_what_is_wrong_with_it() {
 }
 
 #[test]
+fn the_chmod_that_is_offered_can_be_pasted_whatever_the_path() {
+    let world = world_with("file = \"it's.secret\"");
+    let path = world.config_folder().join("it's.secret");
+    fs::copy(world.path("good.secret"), &path).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let stderr = refused(&world, &["others can read it (mode 0644)"]);
+    let offered = stderr
+        .split('`')
+        .find(|part| part.starts_with("chmod"))
+        .unwrap();
+    assert!(
+        Command::new("sh")
+            .args(["-c", offered])
+            .status()
+            .unwrap()
+            .success(),
+        "{offered}"
+    );
+    world.token();
+}
+
+#[test]
 fn a_pipe_is_refused_and_not_waited_for() {
     let world = world_with("file = \"p.secret\"");
     let path = world.config_folder().join("p.secret");
@@ -378,7 +400,10 @@ fn a_systemd_credential_is_read_from_the_folder_that_systemd_names() {
     let world = world_with("systemd_credential = \"api\"");
     refused(
         &world,
-        &["`CREDENTIALS_DIRECTORY` is not set", "`LoadCredential=`"],
+        &[
+            "`CREDENTIALS_DIRECTORY` is not set",
+            "`LoadCredential=api:…`",
+        ],
     );
 
     let folder = world.path("credentials");
@@ -387,7 +412,10 @@ fn a_systemd_credential_is_read_from_the_folder_that_systemd_names() {
     let file = folder.join("api");
     refused(
         &world,
-        &[&format!("`{}`", file.display()), "it does not exist"],
+        &[
+            "there is no systemd credential `api`",
+            "`LoadCredential=api:…`",
+        ],
     );
 
     let secret = world.path("good.secret");
