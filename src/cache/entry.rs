@@ -112,8 +112,14 @@ fn to_ms(at: OffsetDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
 }
 
+/// A moment of an entry. One outside the years 1970 to 9000 is none that this program wrote, and
+/// reckoning with it could leave the range of dates.
 fn from_ms(ms: i64) -> Option<OffsetDateTime> {
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()
+    let plausible = 0..=221_845_392_000_000;
+    let nanoseconds = plausible
+        .contains(&ms)
+        .then_some(i128::from(ms) * 1_000_000)?;
+    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok()
 }
 
 type Text<'a> = std::borrow::Cow<'a, str>;

@@ -151,6 +151,10 @@ fn whatever_is_wrong_with_an_entry_makes_it_a_miss_that_is_mended() {
             "a moment out of range",
             broken(&|entry| entry["token"]["expires_at_ms"] = json!(i64::MAX)),
         ),
+        (
+            "a moment before all dates",
+            broken(&|entry| entry["token"]["expires_at_ms"] = json!(-377_705_116_800_000_i64)),
+        ),
         ("too large", format!("{text}{}", " ".repeat(300 * 1024))),
         (
             "from the future",
@@ -331,6 +335,34 @@ mod unix {
     fn with_fault<'a>(world: &'a World, fault: &str) -> crate::harness::Run<'a> {
         let script = format!("exec strace -f -qq -o /dev/null -e inject={fault} \"$0\" token");
         world.run(["-c", &script]).through_shell()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_warm_call_takes_no_lock_opens_no_connection_and_starts_nothing() {
+        let world = World::new();
+        world.token();
+        let script = "exec strace -f -qq -o calls \"$0\" token";
+        world.run(["-c", script]).through_shell().succeeds();
+        let calls = fs::read_to_string(world.path("calls")).unwrap();
+        assert!(calls.contains(".json"), "the entry is read: {calls}");
+        for call in [
+            "flock(",
+            "fcntl(3, F_SETLK",
+            "socket(",
+            "connect(",
+            "getdents",
+            "clone",
+            "fork(",
+        ] {
+            assert!(!calls.contains(call), "{call} on the hot path: {calls}");
+        }
+        assert_eq!(calls.matches("execve(").count(), 1, "{calls}");
+        assert_eq!(calls.matches("write(1").count(), 1, "one write: {calls}");
+        assert!(
+            !calls.contains(".lock") && !calls.contains("ca.pem"),
+            "{calls}"
+        );
     }
 
     #[cfg(target_os = "linux")]
