@@ -8,7 +8,7 @@ use crate::cache::Reason;
 use crate::cli::UsageError;
 use crate::duration::show;
 use crate::oauth::Failure;
-use crate::profile::ProfileError;
+use crate::profile::{ProfileError, are};
 use crate::protocol::InputError;
 use crate::source::SourceError;
 
@@ -251,7 +251,7 @@ fn profile_cause(error: &ProfileError) -> Option<String> {
         }
         ProfileError::None {
             missing_variables, ..
-        } => Some(format!("{} is not set", missing_variables.join(" and "))),
+        } => Some(format!("{} not set", are(missing_variables))),
         _ => None,
     }
 }
@@ -264,13 +264,17 @@ fn profile_hint(error: &ProfileError) -> Option<String> {
              CLOUDCONNEXA_CLIENT_ID and CLOUDCONNEXA_CLIENT_SECRET"
                 .into(),
         ),
-        ProfileError::Unknown { known, .. } => match known.as_slice() {
-            [only] => Some(format!("did you mean `{only}`?")),
-            several => Some(format!("there are {}", several.join(", "))),
-        },
+        ProfileError::Incomplete { missing_variables } => Some(format!(
+            "set {}, or choose a profile with `--profile`",
+            missing_variables.join(" and ")
+        )),
+        ProfileError::Unknown {
+            meant: Some(meant), ..
+        } => Some(format!("did you mean `{meant}`?")),
+        ProfileError::Unknown { known, .. } => Some(some_of(known)),
         ProfileError::Undecided { known } | ProfileError::Ambiguous { known, .. } => Some(format!(
-            "choose with `--profile` or set `default_profile`; there are {}",
-            known.join(", ")
+            "choose with `--profile` or set `default_profile`; {}",
+            some_of(known)
         )),
         ProfileError::Locked(_) => Some("try again when it has finished".into()),
         ProfileError::NoFile(_) => {
@@ -278,5 +282,19 @@ fn profile_hint(error: &ProfileError) -> Option<String> {
         }
         ProfileError::NoPlace => Some("set HOME, or name the file with `--config`".into()),
         _ => None,
+    }
+}
+
+/// The names of the profiles, as many as a person reads.
+fn some_of(known: &[String]) -> String {
+    let shown: Vec<String> = known
+        .iter()
+        .take(10)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match known.len().saturating_sub(shown.len()) {
+        0 if shown.len() == 1 => format!("the only profile is {}", shown.concat()),
+        0 => format!("the profiles are {}", shown.join(", ")),
+        more => format!("the profiles are {} and {more} more", shown.join(", ")),
     }
 }

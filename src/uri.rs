@@ -22,7 +22,7 @@ pub(crate) enum UriError {
     #[error("it holds white space, a backslash or another character that no URI may hold")]
     Character,
     /// `user@host`, the classic way to disguise a host.
-    #[error("it holds user info (`…@`); credentials do not belong into a URL")]
+    #[error("it holds user info (`…@`); credentials do not belong in a URL")]
     UserInfo,
     /// The host is empty, too long, or written in a way that readers disagree about.
     #[error("its host is not a plain name or address")]

@@ -51,8 +51,9 @@ impl Broker<'_> {
                 auth_method,
                 ..Entry::default()
             };
-            slot.write(&entry, &guard)
-                .map_err(|error| unwritable(slot, error))?;
+            // On a full disk nothing can be written, but a file can still be removed.
+            let dropped = slot.write(&entry, &guard).or_else(|_| slot.remove(&guard));
+            dropped.map_err(|error| unwritable(slot, error))?;
         }
         Ok(())
     }

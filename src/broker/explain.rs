@@ -56,7 +56,7 @@ pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTim
         ObtainError::CacheUnwritable { folder, error } => Explanation {
             what: format!("the cache entry of profile `{name}` could not be written"),
             cause: Some(format!("`{}`: {error}", folder.display())),
-            hint: None,
+            hint: Some("mend the folder, or delete its `.json` files".to_owned()),
         },
         ObtainError::LifeTooShort { life, wanted } => Explanation {
             what: format!(
@@ -110,10 +110,10 @@ pub(super) fn explain_failure(failure: &Failure, profile: &Profile, name: &str) 
             ),
             cause: Some(from(&match pause {
                 Some(pause) => format!("it asks to wait {}", show(*pause)),
-                None => "it does not say how long to wait".to_owned(),
+                None => "it does not say how long to wait; 15s is its usual pace".to_owned(),
             })),
             hint: Some(
-                "retry then; the limit is the credential's (20 requests, then one every 15 s), so \
+                "retry after that; the limit is the credential's (20 requests, then one every 15 s), so \
                  give each team or fleet its own"
                     .to_owned(),
             ),
@@ -122,8 +122,8 @@ pub(super) fn explain_failure(failure: &Failure, profile: &Profile, name: &str) 
             what: format!("the token endpoint of profile `{name}` is unavailable: {reason}"),
             cause: detail.as_deref().map(on),
             hint: Some(
-                "retry; if it stays so, check the network, `HTTPS_PROXY` and the profile's \
-                 `cloud_id`"
+                "retry; if it stays so, check the network, the proxy and the profile's `cloud_id` or \
+                 `base_url`"
                     .to_owned(),
             ),
         },
@@ -133,7 +133,7 @@ pub(super) fn explain_failure(failure: &Failure, profile: &Profile, name: &str) 
             hint,
         } => Explanation {
             what: format!("the token endpoint of profile `{name}` gave no token: {reason}"),
-            cause: Some(detail.as_deref().map_or_else(|| format!("from {url}"), on)),
+            cause: Some(detail.as_deref().map_or_else(|| format!("the answer came from {url}"), on)),
             hint: hint.clone(),
         },
         Failure::TimedOut { reason } => Explanation {

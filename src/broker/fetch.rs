@@ -78,7 +78,13 @@ impl Broker<'_> {
             cooldown: None,
             refresh_not_before: None,
         };
-        self.write(place, &entry);
+        if let Some((slot, guard)) = place
+            && let Err(error) = slot.write(&entry, guard)
+        {
+            (self.notify)(Notice::CacheUnusable(&error));
+            // What stands there is older than this token, and may be what somebody refused.
+            drop(slot.remove(guard));
+        }
     }
 
     /// Leaves the failure for everybody, beside the token at hand.

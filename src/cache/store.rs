@@ -63,6 +63,11 @@ impl Slot {
         file::replace(&self.entry, &entry.to_bytes(&self.key), guard)
     }
 
+    /// Removes the entry; the one way left to drop a token where nothing can be written.
+    pub(crate) fn remove(&self, _guard: &Guard) -> io::Result<()> {
+        file::remove(&self.entry)
+    }
+
     /// The folder of the cache.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder

@@ -127,7 +127,7 @@ impl State {
             refresh_at: token.as_ref().map(Token::refresh_at).map(timestamp),
             auth_method: entry.auth_method,
             cooldown: cooldown.map(|cooldown| WireCooldown::of(&cooldown, profile, now)),
-            warnings: warnings(profile, days_left),
+            warnings: warnings(context, profile, days_left),
         }
     }
 
@@ -164,6 +164,12 @@ impl State {
                 _ => self.token_state.to_owned(),
             },
         );
+        if self.auth_method.as_deref() == Some("query") {
+            line(
+                "request",
+                "query: the secret is in the URL; see `auth_method`".to_owned(),
+            );
+        }
         if let Some(cooldown) = &self.cooldown {
             let left = show(Duration::from_secs(cooldown.seconds_left));
             line("cool-down", format!("{left} left: {}", cooldown.message));
@@ -187,8 +193,11 @@ impl WireCooldown {
     }
 }
 
-fn warnings(profile: &Profile, days_left: Option<i64>) -> Vec<String> {
+fn warnings(context: &Context<'_>, profile: &Profile, days_left: Option<i64>) -> Vec<String> {
     let mut warnings = Vec::new();
+    if let Some(error) = profile.source.trouble(context.environment) {
+        warnings.push(format!("the next token request will fail: {error}"));
+    }
     if let Some(suffix) = profile.mismatched_suffix() {
         warnings.push(format!(
             "the client ID ends in `.{suffix}`, which is not `.{}`",

@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 /// What must hold for a file before a byte of it is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// Whatever the user pointed at: links are followed, pipes are read.
+    /// Whatever the user pointed at, but for pipes and sockets: opening or reading one could take
+    /// for ever. Links are followed.
     Anything,
     /// A secret somebody put there for this user: a regular file; links are followed (Kubernetes
     /// mounts secrets as links), but nobody outside the owner and, for a file of root's, its group
@@ -37,11 +38,20 @@ pub(crate) enum ReadError {
     #[error("it is {0}")]
     Foreign(&'static str),
     /// It is larger than the bound.
-    #[error("it is larger than {0} bytes")]
+    #[error("it is larger than {}", shown_size(*.0))]
     TooLarge(u64),
     /// The system said no.
     #[error("{0}")]
     Io(#[from] io::Error),
+}
+
+fn shown_size(bytes: u64) -> String {
+    let (kib, mib) = (bytes / 1024, bytes / (1024 * 1024));
+    if mib > 0 {
+        format!("{mib} MiB")
+    } else {
+        format!("{kib} KiB")
+    }
 }
 
 /// Reads at most `limit` bytes; a larger file is an error, never a truncation.
@@ -78,8 +88,7 @@ fn open(path: &Path, trust: Trust) -> Result<File, ReadError> {
         use std::os::unix::fs::OpenOptionsExt as _;
         // Opening a pipe that nobody writes to would never end.
         let flags = match trust {
-            Trust::Anything => rustix::fs::OFlags::empty(),
-            Trust::Secret => rustix::fs::OFlags::NONBLOCK,
+            Trust::Anything | Trust::Secret => rustix::fs::OFlags::NONBLOCK,
             Trust::Own => rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW,
         };
         options.custom_flags(flags.bits().cast_signed());
@@ -96,11 +105,13 @@ fn open(path: &Path, trust: Trust) -> Result<File, ReadError> {
 
 #[cfg(unix)]
 fn check(metadata: &Metadata, trust: Trust) -> Result<(), ReadError> {
-    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
     let mode = metadata.mode() & 0o7777;
     let owner = metadata.uid();
-    if trust != Trust::Anything && !metadata.is_file() {
+    // `/dev/null` is a way to say "an empty file".
+    let is_null = trust == Trust::Anything && metadata.file_type().is_char_device();
+    if !metadata.is_file() && !is_null {
         return Err(ReadError::Foreign("not a regular file"));
     }
     let is_own = owner == rustix::process::geteuid().as_raw();

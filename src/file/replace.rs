@@ -54,9 +54,14 @@ pub(crate) fn create_private_folder(folder: &Path) -> io::Result<()> {
     }
     let metadata = fs::symlink_metadata(folder)?;
     if !metadata.is_dir() {
+        let is = if metadata.is_symlink() {
+            "a symbolic link"
+        } else {
+            "a file, not a folder"
+        };
         return Err(io::Error::new(
             io::ErrorKind::NotADirectory,
-            "it is not a folder of its own",
+            format!("it is {is}"),
         ));
     }
     #[cfg(unix)]

@@ -198,6 +198,15 @@ fn edited(
         fill(table, profile, secret_expires);
         return Ok(document.to_string());
     }
+    let inline = document
+        .get_mut("profiles")
+        .and_then(Item::as_inline_table_mut);
+    if let Some(profiles) = inline {
+        let mut table = InlineTable::new();
+        fill(&mut table, profile, secret_expires);
+        profiles.insert(&profile.name, Value::InlineTable(table));
+        return Ok(document.to_string());
+    }
     let mut table = Table::new();
     fill(&mut table, profile, secret_expires);
     let mut profiles = Table::new();
@@ -207,11 +216,18 @@ fn edited(
     addition.insert("profiles", Item::Table(profiles));
     let gap = match old {
         "" => "",
-        text if text.ends_with("\n\n") => "",
+        text if text.ends_with("\n\n") || text.ends_with("\n\r\n") => "",
         text if text.ends_with('\n') => "\n",
         _ => "\n\n",
     };
-    Ok(format!("{old}{gap}{addition}"))
+    let addition = format!("{gap}{addition}");
+    let is_dos = old.contains("\r\n");
+    Ok(old.to_owned()
+        + &if is_dos {
+            addition.replace('\n', "\r\n")
+        } else {
+            addition
+        })
 }
 
 /// Sets what the profile says; what it does not say stays.

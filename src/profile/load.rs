@@ -8,6 +8,7 @@ use super::{ENVIRONMENT_PROFILE, Profile, ProfileError, Profiles, resolve};
 use crate::environment::Environment;
 use crate::file::{self, ReadError, Trust};
 use crate::oauth::{AuthMethod, Client};
+use crate::quote::quote;
 use crate::source::{SECRET_VARIABLE, Source};
 use crate::token::MinTtl;
 use crate::uri::Uri;
@@ -36,7 +37,10 @@ pub(crate) fn load(
     profiles.path = path;
     match from_variables(environment)? {
         Variables::Profile(profile) => profiles.all.insert(0, *profile),
-        Variables::Missing(names) => profiles.missing_variables = names,
+        Variables::Missing(names) => {
+            profiles.missing_variables = names;
+            profiles.is_environment_meant = environment.raw(CLIENT_ID).is_some();
+        }
     }
     Ok(profiles)
 }
@@ -104,7 +108,10 @@ pub(super) fn parse(
     let default = match written.default_profile {
         Some(at) if !all.iter().any(|profile| profile.name == at.value) => {
             let names = all.iter().map(|profile| profile.name.as_str());
-            let problem = format!("`default_profile` names `{}`, which is not here", at.value);
+            let problem = format!(
+                "`default_profile` names `{}`, which is not here",
+                quote(&at.value)
+            );
             let hint = crate::quote::nearest(&at.value, names);
             let hint = hint.map(|meant| format!("did you mean `{meant}`?"));
             return Err(document.invalid(&at.span, problem, hint));

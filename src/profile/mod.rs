@@ -81,6 +81,8 @@ pub(crate) struct Profiles {
     pub(crate) path: Option<PathBuf>,
     /// Which variables are missing for a profile from the environment, where some are set.
     pub(crate) missing_variables: Vec<&'static str>,
+    /// Whether the variables name a client, so that a profile from the environment is meant.
+    pub(crate) is_environment_meant: bool,
 }
 
 impl Profiles {
@@ -101,6 +103,12 @@ impl Profiles {
     pub(crate) fn named(&self, name: &str) -> Option<&Profile> {
         self.all.iter().find(|profile| profile.name == name)
     }
+}
+
+/// `A is`, `A and B are`.
+pub(crate) fn are(names: &[&str]) -> String {
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", names.join(" and "))
 }
 
 /// The name of the secret's file beside the configuration.
@@ -188,12 +196,23 @@ pub(crate) enum ProfileError {
         /// What lacks for one from the environment, where something of it is set.
         missing_variables: Vec<&'static str>,
     },
+    /// The variables name a client, and do not say enough for a profile.
+    #[error(
+        "the profile of the environment is not complete: {} not set",
+        are(missing_variables)
+    )]
+    Incomplete {
+        /// What lacks.
+        missing_variables: Vec<&'static str>,
+    },
     /// That one is not there.
     #[error("there is no profile `{name}`")]
     Unknown {
         /// What was asked for.
         name: String,
-        /// The nearest one that there is, or all of them.
+        /// The nearest one that there is.
+        meant: Option<String>,
+        /// All of them.
         known: Vec<String>,
     },
     /// Several, and nothing says which.

@@ -103,7 +103,7 @@ pub(super) fn resolve(
     let mut origins: Vec<Origin> = base_url.iter().map(|base| base.origin().clone()).collect();
     for at in &written.hosts {
         let read = Origin::of_host(&at.value).map_err(|error| {
-            let problem = format!("`{}` is not a host or host:port: {error}", quote(&at.value));
+            let problem = format!("not a host or host:port: {error}");
             invalid(&at.span, problem, None)
         })?;
         origins.extend(read);
@@ -186,9 +186,9 @@ fn resolve_source(
     match &at.value {
         WrittenSource::File(path) if path.is_empty() => Err(invalid("`file` is empty")),
         WrittenSource::File(path) => Ok(Source::File(document.path(path))),
-        WrittenSource::Variable(name) if name.is_empty() || name.contains(['=', '\0']) => {
-            Err(invalid("`env` must be the name of an environment variable"))
-        }
+        WrittenSource::Variable(name) if !is_variable_name(name) => Err(invalid(
+            "`env` must be the name of an environment variable, not a secret",
+        )),
         WrittenSource::Variable(name) => Ok(Source::Variable(name.clone())),
         WrittenSource::Command(words) if words.first().is_none_or(String::is_empty) => Err(
             invalid("`command` must be a program and its arguments, as a list of texts"),
@@ -262,4 +262,15 @@ fn missing(document: &Document<'_>, name: &At<String>, line: &str) -> ProfileErr
     let key = line.split(' ').next().unwrap_or_default();
     let problem = format!("[profiles.{}] has no `{key}`", name.value);
     document.invalid(&name.span, problem, Some(format!("add `{line}`")))
+}
+
+/// POSIX.1-2017 §8.1, lower case included. What is not such a name may be a secret that somebody
+/// pasted here, and would be shown as a name.
+fn is_variable_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let starts_well = name
+        .bytes()
+        .next()
+        .is_some_and(|byte| !byte.is_ascii_digit());
+    starts_well && name.len() <= 100 && name.bytes().all(plain)
 }

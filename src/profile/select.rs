@@ -54,6 +54,12 @@ pub(crate) fn choose_for<'a>(
 }
 
 fn preferred(profiles: &Profiles) -> Result<&Profile, ProfileError> {
+    // Whoever names a client by a variable must not be given another client's token because the
+    // secret did not arrive.
+    if profiles.is_environment_meant && !profiles.all.is_empty() {
+        let missing_variables = profiles.missing_variables.clone();
+        return Err(ProfileError::Incomplete { missing_variables });
+    }
     let default = profiles
         .default
         .as_deref()
@@ -79,12 +85,9 @@ fn unknown(profiles: &Profiles, name: &str) -> ProfileError {
         };
     }
     let names = || profiles.all.iter().map(|profile| profile.name.as_str());
-    let known = match nearest(name, names()) {
-        Some(meant) => vec![meant.to_owned()],
-        None => names().map(str::to_owned).collect(),
-    };
     ProfileError::Unknown {
         name: quote(name),
-        known,
+        meant: nearest(name, names()).map(str::to_owned),
+        known: names().map(str::to_owned).collect(),
     }
 }

@@ -127,6 +127,16 @@ impl Source {
         }
     }
 
+    /// What is wrong with the secret, where that can be seen at no cost.
+    pub(crate) fn trouble(&self, environment: &Environment) -> Option<SourceError> {
+        match self {
+            Self::Variable(name) => read_variable(name, environment).err(),
+            Self::File(path) => read_file(path, file::Trust::Secret).err(),
+            Self::SystemdCredential(name) => read_credential(name, environment).err(),
+            Self::Command(_) | Self::DockerHelper(_) => None,
+        }
+    }
+
     /// Reads the secret; a program has until `deadline` to answer.
     pub(crate) fn read(
         &self,
@@ -189,12 +199,14 @@ impl fmt::Display for Source {
 }
 
 fn read_variable(name: &str, environment: &Environment) -> Result<Secret, SourceError> {
-    let text = environment
-        .text(name)
-        .ok_or_else(|| SourceError::VariableMissing(name.to_owned()))?;
-    usable(Zeroizing::new(text.into_bytes()), || {
-        format!("the variable `{name}`")
-    })
+    let missing = || SourceError::VariableMissing(name.to_owned());
+    let value = environment.raw(name).ok_or_else(missing)?;
+    let place = || format!("the variable `{name}`");
+    let text = value.into_string().map_err(|_| SourceError::Unusable {
+        place: place(),
+        reason: "is not UTF-8 text",
+    })?;
+    usable(Zeroizing::new(text.into_bytes()), place)
 }
 
 fn read_credential(name: &str, environment: &Environment) -> Result<Secret, SourceError> {
@@ -230,6 +242,11 @@ fn usable(bytes: Zeroizing<Vec<u8>>, place: impl Fn() -> String) -> Result<Secre
     let line = line.strip_suffix('\r').unwrap_or(line);
     if line.is_empty() {
         return Err(unusable("is empty"));
+    }
+    if line.starts_with('\u{feff}') {
+        return Err(unusable(
+            "begins with a byte order mark; save it as plain UTF-8",
+        ));
     }
     if line.chars().any(char::is_control) {
         return Err(unusable("holds more than one line, or a control character"));

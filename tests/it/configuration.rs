@@ -267,7 +267,7 @@ fn the_flag_wins_over_the_variable_and_the_variable_over_the_default() {
         stderr.contains("3 profiles are set up and none is the default"),
         "{stderr}"
     );
-    assert!(stderr.contains("a, b, c"), "{stderr}");
+    assert!(stderr.contains("`a`, `b`, `c`"), "{stderr}");
     let stderr = world.run(["token", "--profile", "aa"]).fails(3);
     assert!(stderr.contains("no profile `aa`"), "{stderr}");
 }

@@ -370,7 +370,7 @@ fn a_proxy_that_is_not_running_is_unavailable() {
     let url = format!("http://somebody:proxy-pass-word@{NOBODY}");
     world.set("HTTPS_PROXY", &url);
     let refused = format!("is unavailable: the proxy {NOBODY} refused the connection");
-    unavailable(&world, &[&refused, "`HTTPS_PROXY`"]);
+    unavailable(&world, &[&refused, "check the network, the proxy"]);
 }
 
 #[test]

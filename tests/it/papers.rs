@@ -152,7 +152,6 @@ fn the_make_recipe_stops_where_there_is_no_token() {
         .1;
     fs::write(reader.world.path("Makefile"), reader.translate(&recipe)).unwrap();
     let printed = reader.shell("make networks; echo \"code $?\"");
-    assert!(printed.contains("no CloudConnexa token"), "{printed}");
     assert!(
         printed.contains("no profile is set up"),
         "with the reason: {printed}"

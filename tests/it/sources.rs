@@ -177,7 +177,7 @@ fn a_file_that_holds_no_secret_is_told_by_what_is_wrong_with_it() {
         ("first-half\nother-half\n", "more than one line"),
         ("twice\n\n", "more than one line"),
         ("a\tb", "or a control character"),
-        (&large, "it is larger than 65536 bytes"),
+        (&large, "it is larger than 64 KiB"),
     ] {
         write_private(&path, text);
         let stderr = refused(&world, &[&shown, says]);
