@@ -143,7 +143,7 @@ mod tests {
 
     use time::OffsetDateTime;
 
-    use super::{AccessToken, MalformedToken, MinTtl, Token};
+    use super::{AccessToken, MalformedToken, MinTtl, Token, is_from_the_future};
 
     fn token(life_seconds: u64) -> Token {
         Token {
@@ -186,5 +186,27 @@ mod tests {
         let at = |seconds| OffsetDateTime::UNIX_EPOCH + Duration::from_secs(seconds);
         assert!(!token(100).is_aging(at(79)));
         assert!(token(100).is_aging(at(80)));
+    }
+
+    #[test]
+    fn the_largest_token_that_is_taken_is_16_kib() {
+        assert!(AccessToken::parse("a".repeat(16 * 1024)).is_ok());
+    }
+
+    #[test]
+    fn what_is_left_is_counted_to_the_end_and_never_below_nothing() {
+        let at = |seconds| OffsetDateTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(token(100).time_left(at(40)), Duration::from_secs(60));
+        assert_eq!(token(100).time_left(at(101)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_minute_back_is_believed_and_no_more() {
+        let now = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1000);
+        assert!(
+            !is_from_the_future(now + Duration::from_secs(60), now),
+            "clocks of one fleet differ, and time servers set them back a little"
+        );
+        assert!(is_from_the_future(now + Duration::from_millis(60_001), now));
     }
 }
