@@ -397,4 +397,71 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_path_holds_only_what_every_reader_takes_as_it_is() {
+        for text in [
+            "/a b",
+            "/a\\b",
+            "/a\"b",
+            "/a<b",
+            "/a{b",
+            "/a|b",
+            "/a\u{7f}b",
+            "/é",
+            "?a\nb",
+        ] {
+            let read = Uri::parse(&format!("https://acme.test{text}"));
+            assert_eq!(read, Err(UriError::Character), "{text:?}");
+        }
+        let at = Uri::parse("https://acme.test/token").unwrap();
+        assert_eq!(
+            at.resolve("/a\r\nb"),
+            Err(UriError::Character),
+            "a server's header is no better than a user's file"
+        );
+    }
+
+    #[test]
+    fn a_host_is_letters_digits_and_three_signs_within_the_length_of_dns() {
+        let of_length = |length: usize| Uri::parse(&format!("https://{}/", "a".repeat(length)));
+        assert!(of_length(253).is_ok());
+        assert_eq!(of_length(254), Err(UriError::Host));
+        for host in [
+            "acme~", "a!b", "a&b", "a(b)", "a,b", "a;b", "%61cme", "[acme]",
+        ] {
+            let read = Uri::parse(&format!("https://{host}/"));
+            assert_eq!(read, Err(UriError::Host), "{host}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_of_a_uri_leaves_its_query_out() {
+        let uri = Uri::parse("https://acme.test/token?client_secret=s3cret").unwrap();
+        assert_eq!(uri.without_query(), "https://acme.test/token");
+    }
+
+    #[test]
+    fn an_origin_tells_its_parts_and_the_port_that_is_implied() {
+        for (text, host, port) in [
+            ("https://ACME.test", "acme.test", 443),
+            ("http://127.0.0.1/", "127.0.0.1", 80),
+            ("https://[::1]:8443/", "[::1]", 8443),
+        ] {
+            let uri = Uri::parse(text).unwrap();
+            assert_eq!((uri.origin().host(), uri.origin().port()), (host, port));
+        }
+    }
+
+    #[test]
+    fn a_base_url_has_neither_query_nor_fragment_nor_a_slash_at_its_end() {
+        for text in ["https://acme.test/?a=b", "https://acme.test/#a"] {
+            assert_eq!(Uri::parse_base(text), Err(UriError::QueryOrFragment));
+        }
+        let base = Uri::parse_base("https://acme.test/gateway//").unwrap();
+        assert_eq!(
+            base.join("/api").to_string(),
+            "https://acme.test/gateway/api"
+        );
+    }
 }
