@@ -91,3 +91,158 @@ fn unknown(profiles: &Profiles, name: &str) -> ProfileError {
         known: names().map(str::to_owned).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use super::super::load::{self, load};
+    use super::{Profile, ProfileError, Profiles, choose, choose_for};
+    use crate::environment::Environment;
+    use crate::uri::Uri;
+
+    /// Profiles of these names, each with the tenant behind the colon; `default` where one is.
+    fn profiles(written: &[(&str, &str)], default: Option<&str>) -> Profiles {
+        let top = default.map(|name| format!("default_profile = \"{name}\"\n"));
+        let tables = written.iter().map(|(name, cloud_id)| {
+            format!(
+                "[profiles.{name}]\ncloud_id = \"{cloud_id}\"\nclient_id = \"i.{cloud_id}\"\n\
+                 client_secret = {{ env = \"X\" }}\nhosts = [\"{name}.test:8443\"]\n"
+            )
+        });
+        let text: String = top.into_iter().chain(tables).collect();
+        let environment = Environment::Given(BTreeMap::new());
+        load::parse(Path::new("config.toml"), &text, &environment).unwrap()
+    }
+
+    /// The same, with the profile that variables make in front.
+    fn with_environment(mut profiles: Profiles, cloud_id: &str) -> Profiles {
+        let variables = [
+            ("CLOUDCONNEXA_CLOUD_ID", cloud_id),
+            ("CLOUDCONNEXA_CLIENT_ID", "i"),
+            ("CLOUDCONNEXA_CLIENT_SECRET", "s"),
+        ];
+        let owned = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let environment = Environment::Given(owned.into());
+        let made = load(&environment, None).unwrap();
+        profiles.all.splice(0..0, made.all);
+        profiles
+    }
+
+    fn name(chosen: Result<&Profile, ProfileError>) -> Result<&str, ProfileError> {
+        chosen.map(|profile| profile.name.as_str())
+    }
+
+    fn for_uri<'a>(
+        profiles: &'a Profiles,
+        name: Option<&str>,
+        uri: &str,
+    ) -> Result<Option<&'a str>, ProfileError> {
+        let uri = Uri::parse(uri);
+        let chosen = choose_for(profiles, name, uri.as_ref().ok())?;
+        Ok(chosen.map(|profile| profile.name.as_str()))
+    }
+
+    #[test]
+    fn without_a_uri_the_environment_comes_first_then_the_default_then_the_only_one() {
+        let two = [("a", "acme"), ("b", "bolt")];
+        let all = with_environment(profiles(&two, Some("b")), "acme");
+        assert_eq!(name(choose(&all, None)).unwrap(), "env");
+        assert_eq!(name(choose(&all, Some("a"))).unwrap(), "a");
+        let all = profiles(&two, Some("b"));
+        assert_eq!(name(choose(&all, None)).unwrap(), "b");
+        let one = profiles(&[("a", "acme")], None);
+        assert_eq!(name(choose(&one, None)).unwrap(), "a");
+        let undecided = profiles(&two, None);
+        assert!(
+            matches!(
+                choose(&undecided, None),
+                Err(ProfileError::Undecided { known }) if known == ["a", "b"]
+            ),
+            "nobody guesses"
+        );
+        let none = profiles(&[], None);
+        assert!(matches!(
+            choose(&none, None),
+            Err(ProfileError::None { .. })
+        ));
+        assert!(matches!(
+            choose(&none, Some("a")),
+            Err(ProfileError::None { .. })
+        ));
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_is_told_with_the_nearest_one_or_all_of_them() {
+        let all = profiles(&[("prod", "acme"), ("staging", "bolt")], Some("prod"));
+        for (written, offered) in [
+            ("prd", vec!["prod"]),
+            ("elsewhere", vec!["prod", "staging"]),
+        ] {
+            let chosen = choose(&all, Some(written));
+            assert!(
+                matches!(&chosen, Err(ProfileError::Unknown { name, known })
+                    if name == written && *known == offered),
+                "{chosen:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_uri_picks_the_profile_that_has_its_origin_and_no_other() {
+        let all = profiles(&[("a", "acme"), ("b", "bolt")], Some("a"));
+        for (uri, expected) in [
+            ("https://acme.api.openvpn.com/api/v1/networks", Some("a")),
+            ("https://bolt.api.openvpn.com/", Some("b")),
+            ("https://b.test:8443/x", Some("b")),
+            ("https://b.test/x", None),
+            ("https://acme.api.openvpn.com:8443/", None),
+            ("https://acme.api.openvpn.com.evil.test/", None),
+            ("https://evil.test/acme.api.openvpn.com", None),
+            ("https://api.openvpn.com/", None),
+            ("http://acme.api.openvpn.com/", None),
+            ("no URI", None),
+        ] {
+            let chosen = for_uri(&all, None, uri).unwrap();
+            assert_eq!(
+                chosen, expected,
+                "{uri}: a token goes to its own hosts only"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_never_widens_where_a_token_goes() {
+        let all = profiles(&[("a", "acme"), ("b", "bolt")], Some("a"));
+        let bolt = "https://bolt.api.openvpn.com/";
+        assert_eq!(for_uri(&all, Some("a"), bolt).unwrap(), None);
+        assert_eq!(for_uri(&all, Some("b"), bolt).unwrap(), Some("b"));
+        assert!(
+            for_uri(&all, Some("c"), bolt).is_err(),
+            "a typing error is told, not taken for `not mine`"
+        );
+    }
+
+    #[test]
+    fn of_several_profiles_of_one_host_the_environments_answers_then_the_default() {
+        let shared = [("a", "acme"), ("b", "acme"), ("c", "bolt")];
+        let uri = "https://acme.api.openvpn.com/";
+        let all = with_environment(profiles(&shared, Some("b")), "acme");
+        assert_eq!(for_uri(&all, None, uri).unwrap(), Some("env"));
+        let all = with_environment(profiles(&shared, Some("b")), "other");
+        assert_eq!(
+            for_uri(&all, None, uri).unwrap(),
+            Some("b"),
+            "the environment's profile is another tenant's"
+        );
+        for default in [None, Some("c")] {
+            let undecided = for_uri(&profiles(&shared, default), None, uri).map(drop);
+            assert!(
+                matches!(&undecided, Err(ProfileError::Ambiguous { host, known })
+                    if host == "https://acme.api.openvpn.com" && *known == ["a", "b"]),
+                "{undecided:?}"
+            );
+        }
+    }
+}
