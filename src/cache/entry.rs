@@ -227,3 +227,114 @@ impl WireCooldown {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+    use time::OffsetDateTime;
+
+    use super::super::Identity;
+    use super::{AccessToken, Cooldown, Entry, Held, Key, Reason, SecretDigest, Token};
+    use crate::secret::Secret;
+
+    fn key(client_id: &str) -> Key {
+        Key::of(&Identity {
+            token_url: "https://acme.test/token",
+            client_id,
+            scope: None,
+            audience: None,
+        })
+    }
+
+    fn at(ms: u64) -> OffsetDateTime {
+        OffsetDateTime::UNIX_EPOCH + Duration::from_millis(ms)
+    }
+
+    fn entry() -> Entry {
+        let digest = SecretDigest::of(&Secret::new("s3cret".to_owned()));
+        Entry {
+            held: Some(Held {
+                token: Token {
+                    access_token: AccessToken::parse("t-1".to_owned()).unwrap(),
+                    scope: Some("read write".to_owned()),
+                    obtained_at: at(1_700_000_000_123),
+                    expires_at: at(1_700_043_199_456),
+                },
+                secret: digest.clone(),
+            }),
+            auth_method: Some("basic".to_owned()),
+            cooldown: Some(Cooldown {
+                since: at(1_700_000_001_000),
+                until: at(1_700_000_031_000),
+                reason: Reason::Refused,
+                message: "refused".to_owned(),
+                cause: Some("\"Bad client credentials\"".to_owned()),
+                hint: Some("check the secret".to_owned()),
+                secret: digest,
+            }),
+            refresh_not_before: Some(at(1_700_040_000_789)),
+        }
+    }
+
+    /// What is read of an entry after somebody changed its file.
+    fn changed(change: impl FnOnce(&mut Value)) -> Option<Entry> {
+        let mut wire: Value = serde_json::from_slice(&entry().to_bytes(&key("i"))).unwrap();
+        change(&mut wire);
+        Entry::from_bytes(wire.to_string().as_bytes(), &key("i"))
+    }
+
+    #[test]
+    fn what_is_written_is_read_to_the_millisecond() {
+        for entry in [entry(), Entry::default()] {
+            let bytes = entry.to_bytes(&key("i"));
+            assert_eq!(Entry::from_bytes(&bytes, &key("i")), Some(entry));
+            assert_eq!(bytes.last(), Some(&b'\n'), "it is a text file");
+        }
+    }
+
+    #[test]
+    fn an_entry_of_another_version_or_another_identity_is_a_miss() {
+        let bytes = entry().to_bytes(&key("i"));
+        assert_eq!(
+            Entry::from_bytes(&bytes, &key("j")),
+            None,
+            "whoever renames a file gives nobody another's token"
+        );
+        assert_eq!(changed(|wire| wire["version"] = json!(2)), None);
+        assert_eq!(changed(|wire| wire["version"] = json!(0)), None);
+        assert!(changed(|_| {}).is_some());
+    }
+
+    #[test]
+    fn a_moment_that_no_calendar_has_is_a_miss_and_not_a_crash() {
+        for ms in [i64::MAX, i64::MIN] {
+            for (part, name) in [
+                ("token", "obtained_at_ms"),
+                ("token", "expires_at_ms"),
+                ("cooldown", "since_ms"),
+                ("cooldown", "until_ms"),
+            ] {
+                assert_eq!(changed(|wire| wire[part][name] = json!(ms)), None, "{name}");
+            }
+            let read = changed(|wire| wire["refresh_not_before_ms"] = json!(ms));
+            assert_eq!(read, None);
+        }
+    }
+
+    #[test]
+    fn words_from_a_file_reach_the_terminal_without_control_characters() {
+        let read = changed(|wire| wire["cooldown"]["message"] = json!("a\u{1b}[31mb\nc"));
+        let message = read.unwrap().cooldown.unwrap().message;
+        assert_eq!(message, "a [31mb c", "the file may be of other hands");
+    }
+
+    #[test]
+    fn a_digest_that_is_none_is_not_taken_for_one() {
+        for digest in ["", "00", &"g".repeat(96)] {
+            let read = changed(|wire| wire["token"]["secret_digest"] = json!(digest));
+            assert_eq!(read.unwrap().held.unwrap().secret, None, "{digest:?}");
+        }
+    }
+}
