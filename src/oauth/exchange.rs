@@ -145,3 +145,115 @@ fn redirect(from: &Uri, reply: &Reply) -> Result<Option<Uri>, Failure> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::response::Answer;
+    use super::{Failure, Refusal, Reply, Uri, more_telling, redirect};
+
+    fn led(status: u16, location: Option<&str>) -> Result<Option<String>, Failure> {
+        let from = Uri::parse("https://acme.test/api/token").unwrap();
+        let reply = Reply {
+            answer: Answer {
+                status,
+                retry_after: None,
+                replenish_time: None,
+                body: zeroize::Zeroizing::default(),
+            },
+            location: location.map(str::to_owned),
+        };
+        redirect(&from, &reply).map(|target| target.map(|target| target.to_string()))
+    }
+
+    fn shown(failure: &Failure) -> String {
+        format!("{failure:?}")
+    }
+
+    #[test]
+    fn an_answer_that_is_no_redirect_is_read_whatever_location_it_names() {
+        for status in [200, 201, 299, 400, 401, 429, 503] {
+            assert_eq!(led(status, Some("/elsewhere")), Ok(None), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_is_followed_within_the_origin_only() {
+        for location in [
+            "/other",
+            "https://acme.test/other",
+            "https://ACME.test:443/other",
+            "//acme.test/other",
+        ] {
+            for status in [301, 302, 307, 308] {
+                let expected = Ok(Some("https://acme.test/other".to_owned()));
+                assert_eq!(led(status, Some(location)), expected, "{status} {location}");
+            }
+        }
+        for (location, named) in [
+            ("https://evil.test/x?a=b", "https://evil.test, another"),
+            ("https://acme.test:8443/", "https://acme.test:8443, another"),
+            ("https://api.acme.test/", "https://api.acme.test, another"),
+            ("//evil.test/api/token", "https://evil.test, another"),
+            ("http://acme.test/", "http://acme.test/"),
+            ("https://acme.test@evil.test/", "acme.test@evil.test"),
+        ] {
+            let refused = led(307, Some(location)).unwrap_err();
+            assert!(
+                matches!(refused, Failure::Unusable { .. }) && shown(&refused).contains(named),
+                "a secret is for the origin it was configured for: {refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_redirect_that_leads_nowhere_is_an_answer_without_a_token() {
+        for (status, location) in [
+            (300, Some("/x")),
+            (303, Some("/x")),
+            (304, None),
+            (302, None),
+        ] {
+            let refused = led(status, location);
+            assert!(matches!(refused, Err(Failure::Unusable { .. })), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_location_that_repeats_the_request_does_not_make_us_print_it() {
+        let refused = led(301, Some("http://acme.test/token?client_secret=s3cret"));
+        assert!(!shown(&refused.unwrap_err()).contains("s3cret"));
+    }
+
+    #[test]
+    fn of_two_refusals_the_one_that_says_what_to_mend_is_told() {
+        use Refusal::{ApiDisabled, Credentials, Expired, Forbidden, Request, SourceAddress};
+        let refused = |refusal, status| Failure::Refused {
+            refusal,
+            status,
+            error: None,
+            description: None,
+        };
+        for (first, second, told) in [
+            (Credentials, Credentials, 1),
+            (Credentials, Request, 1),
+            (Request, Credentials, 2),
+            (Request, Forbidden, 2),
+            (Request, Request, 1),
+            (Credentials, Forbidden, 1),
+            (Credentials, Expired, 2),
+            (Credentials, ApiDisabled, 2),
+            (Request, SourceAddress, 2),
+            (Expired, Credentials, 1),
+            (Expired, ApiDisabled, 1),
+        ] {
+            let chosen = more_telling(refused(first, 1), refused(second, 2));
+            assert_eq!(
+                chosen,
+                refused(if told == 1 { first } else { second }, told)
+            );
+        }
+        let limited = Failure::RateLimited { pause: None };
+        let chosen = more_telling(refused(Expired, 1), limited.clone());
+        assert_eq!(chosen, limited, "what passes is to be tried again");
+    }
+}
