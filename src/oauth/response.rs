@@ -455,4 +455,146 @@ mod tests {
         );
         assert_eq!(pause(Some("soon"), None), None);
     }
+
+    #[test]
+    fn a_life_is_counted_from_the_moment_the_request_left() {
+        let sent_at = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let arrived_at = sent_at + Duration::from_secs(4);
+        let body = br#"{"access_token":"t-1","expires_in":60}"#;
+        let token = super::read_token(
+            body,
+            Moments {
+                sent_at,
+                arrived_at,
+            },
+        )
+        .unwrap();
+        assert_eq!(token.obtained_at, arrived_at);
+        assert_eq!(
+            token.expires_at,
+            sent_at + Duration::from_secs(60),
+            "the server may have counted from there"
+        );
+    }
+
+    #[test]
+    fn a_life_of_less_than_a_second_is_none() {
+        assert_eq!(life_seconds(r#","expires_in":1"#), Some(1));
+        assert_eq!(life_seconds(r#","expires_in":0.9"#), None);
+        assert_eq!(life_seconds(r#","expires_in":" 60 ""#), Some(60));
+        for text in ["NaN", "inf", "-inf", "1e999"] {
+            let told = format!(r#","expires_in":"{text}""#);
+            assert_eq!(life_seconds(&told), Some(300), "{text} tells nothing");
+        }
+        assert_eq!(life_seconds(r#","expires_in":[60]"#), Some(300));
+    }
+
+    #[test]
+    fn a_jwt_that_is_over_or_no_jwt_is_not_believed() {
+        // {"alg":"none"} . {"exp":1699999999} . x
+        let over = r#"{"access_token":"eyJhbGciOiJub25lIn0.eyJleHAiOjE2OTk5OTk5OTl9.x"}"#;
+        let read = read_answer(&answer(200, over));
+        assert!(matches!(read, Err(Failure::Unusable { .. })), "{read:?}");
+        for token in [
+            "a.b.c",
+            "eyJhbGciOiJub25lIn0.eyJleHAiOjE3MDAwMDAxMjB9",
+            "eyJhbGciOiJub25lIn0.eyJleHAiOjE3MDAwMDAxMjB9.x.y.z",
+        ] {
+            let body = format!(r#"{{"access_token":"{token}"}}"#);
+            let read = read_answer(&answer(200, &body)).unwrap();
+            assert_eq!(read.life(), Duration::from_secs(300), "{token}");
+        }
+    }
+
+    #[test]
+    fn what_the_server_tells_of_a_jwt_counts_before_the_jwt() {
+        let body =
+            r#"{"access_token":"eyJhbGciOiJub25lIn0.eyJleHAiOjE3MDAwMDAxMjB9.x","expires_in":60}"#;
+        let token = read_answer(&answer(200, body)).unwrap();
+        assert_eq!(token.life(), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_scope_is_kept_only_where_it_can_be_shown() {
+        let scope = |scope: &str| {
+            let body = format!(r#"{{"access_token":"t-1","scope":{scope}}}"#);
+            read_answer(&answer(200, &body)).unwrap().scope
+        };
+        assert_eq!(scope(r#""read write""#).as_deref(), Some("read write"));
+        let longest = format!("\"{}\"", "a".repeat(4096));
+        assert!(scope(&longest).is_some());
+        let too_long = format!("\"{}\"", "a".repeat(4097));
+        for text in [
+            r#""""#,
+            r#""a\u001b[31m""#,
+            r#""é""#,
+            "7",
+            "null",
+            &too_long,
+        ] {
+            assert_eq!(scope(text), None, "the token is good without it: {text}");
+        }
+    }
+
+    #[test]
+    fn a_status_without_a_text_is_told_by_what_it_means() {
+        let refusal = |status, body: &str| match read_answer(&answer(status, body)) {
+            Err(Failure::Refused { refusal, .. }) => refusal,
+            other => panic!("{other:?}"),
+        };
+        for (status, expected) in [
+            (400, Refusal::Credentials),
+            (401, Refusal::Credentials),
+            (403, Refusal::Forbidden),
+            (415, Refusal::Request),
+            (422, Refusal::Request),
+        ] {
+            assert_eq!(refusal(status, ""), expected, "{status}");
+        }
+        assert_eq!(
+            refusal(401, "Account disabled"),
+            Refusal::Credentials,
+            "`disabled` alone says nothing of the API"
+        );
+        assert_eq!(refusal(401, "The API says no"), Refusal::Credentials);
+        for status in [408, 425, 500, 502, 599] {
+            let read = read_answer(&answer(status, ""));
+            assert!(matches!(read, Err(Failure::Unavailable { .. })), "{status}");
+        }
+        for status in [204, 402, 404, 405, 410, 418, 600] {
+            let read = read_answer(&answer(status, ""));
+            assert!(matches!(read, Err(Failure::Unusable { .. })), "{status}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_of_a_refusal_is_short_and_says_where_it_is_a_page() {
+        let shown = |body: &str| match read_answer(&answer(401, body)) {
+            Err(Failure::Refused {
+                error, description, ..
+            }) => (error, description),
+            other => panic!("{other:?}"),
+        };
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(shown(" <html>no</html>"), (None, text("an HTML page")));
+        assert_eq!(shown("no\r\nway"), (None, text("no way")));
+        assert_eq!(shown(""), (None, None));
+        assert_eq!(
+            shown(r#"{"error":"e","errorMessage":"m"}"#),
+            (text("e"), text("m"))
+        );
+        assert_eq!(
+            shown(r#"{"error":"e","error_description":"d","message":"m"}"#),
+            (text("e"), text("d"))
+        );
+        let longest = "e".repeat(60);
+        assert_eq!(
+            shown(&format!(r#"{{"error":"{longest}"}}"#)).0,
+            Some(longest),
+            "a code is one word"
+        );
+        let (error, description) = shown(&format!(r#"{{"error":"{}"}}"#, "e".repeat(61)));
+        assert_eq!(error, None, "a text is no code");
+        assert!(description.is_some());
+    }
 }
