@@ -80,3 +80,144 @@ pub(super) fn pause_before_refresh(time_left: Duration) -> Duration {
 fn rate_limit_pause(told: Option<Duration>) -> Duration {
     told.unwrap_or(AFTER_UNTOLD_LIMIT).max(SHORTEST_PAUSE)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use time::OffsetDateTime;
+
+    use super::{Explanation, Failure, Reason, of, pause_before_refresh, pause_before_retry};
+    use crate::cache::{Cooldown, SecretDigest};
+    use crate::oauth::Refusal;
+    use crate::secret::Secret;
+
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    fn refused() -> Failure {
+        Failure::Refused {
+            refusal: Refusal::Credentials,
+            status: 401,
+            error: None,
+            description: None,
+        }
+    }
+
+    fn limited(pause: Option<Duration>) -> Failure {
+        Failure::RateLimited { pause }
+    }
+
+    fn unavailable() -> Failure {
+        Failure::Unavailable {
+            reason: "down".to_owned(),
+            detail: None,
+        }
+    }
+
+    fn unusable() -> Failure {
+        Failure::Unusable {
+            reason: "a login portal".to_owned(),
+            detail: None,
+            hint: None,
+        }
+    }
+
+    fn timed_out() -> Failure {
+        Failure::TimedOut {
+            reason: "slow".to_owned(),
+        }
+    }
+
+    fn left_by(failure: &Failure) -> Cooldown {
+        let told = Explanation {
+            what: "what".to_owned(),
+            cause: Some("cause".to_owned()),
+            hint: Some("hint".to_owned()),
+        };
+        let digest = SecretDigest::of(&Secret::new("s3cret".to_owned()));
+        of(failure, told, NOW, digest)
+    }
+
+    #[test]
+    fn each_failure_binds_as_long_as_the_contract_says() {
+        let second = Duration::from_secs;
+        for (failure, reason, seconds) in [
+            (refused(), Reason::Refused, 30),
+            (limited(Some(second(60))), Reason::RateLimited, 60),
+            (limited(Some(second(0))), Reason::RateLimited, 1),
+            (limited(None), Reason::RateLimited, 15),
+            (unavailable(), Reason::Unavailable, 5),
+            (unusable(), Reason::Unavailable, 5),
+            (timed_out(), Reason::Unavailable, 5),
+        ] {
+            let cooldown = left_by(&failure);
+            assert_eq!(cooldown.reason, reason, "{failure:?}");
+            assert_eq!(cooldown.since, NOW);
+            assert_eq!(cooldown.until, NOW + second(seconds), "{failure:?}");
+            assert_eq!(cooldown.message, "what");
+            assert_eq!(cooldown.cause.as_deref(), Some("cause"));
+            assert_eq!(cooldown.hint.as_deref(), Some("hint"));
+        }
+    }
+
+    #[test]
+    fn only_a_refusal_is_bound_to_the_secret() {
+        assert!(
+            left_by(&refused()).secret.is_some(),
+            "a corrected secret is asked with at once"
+        );
+        for failure in [limited(None), unavailable(), unusable(), timed_out()] {
+            assert!(
+                left_by(&failure).secret.is_none(),
+                "another secret changes nothing of {failure:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_limit_is_waited_out_once_and_as_long_as_the_server_says() {
+        let told = limited(Some(Duration::from_secs(7)));
+        assert_eq!(
+            pause_before_retry(&told, 0, false),
+            Some(Duration::from_secs(7))
+        );
+        assert_eq!(pause_before_retry(&told, 0, true), None, "once");
+    }
+
+    #[test]
+    fn a_passing_failure_is_tried_again_three_times_with_growing_pauses() {
+        for (retries, least, most) in [(0, 100, 300), (1, 200, 600), (2, 400, 1200)] {
+            for _ in 0..50 {
+                let pause = pause_before_retry(&unavailable(), retries, false).unwrap();
+                assert!(
+                    (least..=most).contains(&pause.as_millis()),
+                    "half to one and a half of the pause: {pause:?}"
+                );
+            }
+        }
+        assert_eq!(pause_before_retry(&unavailable(), 3, false), None);
+        let pauses: std::collections::BTreeSet<_> = (0..20)
+            .map(|_| pause_before_retry(&unavailable(), 0, false))
+            .collect();
+        assert!(pauses.len() > 1, "hosts must not knock in step");
+    }
+
+    #[test]
+    fn what_will_fail_again_is_not_tried_again() {
+        for failure in [refused(), unusable(), timed_out()] {
+            assert_eq!(pause_before_retry(&failure, 0, false), None, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_failed_refresh_is_left_alone_for_a_twentieth_of_what_is_left_within_bounds() {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        for (left, pause) in [
+            (minutes(1), Duration::from_secs(30)),
+            (minutes(20), minutes(1)),
+            (minutes(144), minutes(5)),
+        ] {
+            assert_eq!(pause_before_refresh(left), pause);
+        }
+    }
+}
