@@ -138,6 +138,15 @@ impl Scene {
 
     /// A call that may take `seconds`.
     fn call(&self, seconds: u64, refresh: bool) -> Result<String, ObtainError> {
+        self.obtain(MinTtl::Default, seconds, refresh)
+    }
+
+    /// A call that wants `seconds` of life left.
+    fn wanting(&self, seconds: u64) -> Result<String, ObtainError> {
+        self.obtain(MinTtl::AtLeast(Duration::from_secs(seconds)), 30, false)
+    }
+
+    fn obtain(&self, min_ttl: MinTtl, seconds: u64, refresh: bool) -> Result<String, ObtainError> {
         let silent = |_: Notice<'_>| {};
         let broker = Broker {
             clock: &self.clock,
@@ -146,7 +155,7 @@ impl Scene {
             notify: &silent,
         };
         let ask = Ask {
-            min_ttl: MinTtl::Default,
+            min_ttl,
             not_before: refresh.then(|| self.clock.now()),
             deadline: Deadline::after_start(self.clock.elapsed() + Duration::from_secs(seconds)),
         };
@@ -374,4 +383,96 @@ fn an_expired_token_is_never_served() {
         scene.call(30, false).is_err(),
         "60 s are asked for and 60 are left"
     );
+}
+
+#[test]
+fn a_token_with_too_little_left_is_replaced_where_a_new_one_would_do() {
+    let scene = Scene::new();
+    scene.token();
+    scene.clock.advance(Duration::from_secs(600));
+    assert_eq!(scene.wanting(3000).unwrap(), "t-2", "a new one has 3600 s");
+    assert_eq!(scene.token(), "t-2", "and everybody has it");
+}
+
+#[test]
+fn a_life_that_no_token_has_is_asked_for_once_in_the_life_of_one() {
+    let scene = Scene::new();
+    for _ in 0..3 {
+        let refused = scene.wanting(3600);
+        assert!(
+            matches!(refused, Err(ObtainError::LifeTooShort { life, wanted })
+                if life == wanted && life == Duration::from_secs(3600)),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(scene.asked(), 1, "the server has told what it gives");
+    assert_eq!(scene.wanting(3599).unwrap(), "t-1");
+    scene.clock.advance(Duration::from_secs(3600));
+    assert!(scene.wanting(3600).is_err());
+    assert_eq!(scene.asked(), 2, "it may give more by now");
+}
+
+#[test]
+fn a_cool_down_ends_at_its_end() {
+    let scene = Scene::new();
+    scene.endpoint.script.borrow_mut().push_back(limited(60));
+    assert!(scene.call(30, false).is_err());
+    scene.clock.advance(Duration::from_secs(60));
+    assert_eq!(
+        scene.token(),
+        "t-2",
+        "who was told 60 s and waited 60 s is not sent away again"
+    );
+}
+
+#[test]
+fn refreshing_overrides_a_cool_down_and_takes_nothing_from_before() {
+    let scene = Scene::new();
+    scene.token();
+    scene.clock.advance(Duration::from_secs(1));
+    scene.endpoint.script.borrow_mut().push_back(refused());
+    assert!(scene.call(30, true).is_err());
+    assert_eq!(scene.token(), "t-1", "a failed refresh loses nothing");
+    scene.clock.advance(Duration::from_secs(1));
+    assert_eq!(scene.call(30, true).unwrap(), "t-3", "inside the cool-down");
+    assert_eq!(scene.token(), "t-3");
+}
+
+#[test]
+fn a_cool_down_from_a_clock_that_was_ahead_binds_nobody() {
+    let scene = Scene::new();
+    scene.clock.wall_offset_seconds.set(86_400);
+    scene.endpoint.script.borrow_mut().push_back(refused());
+    assert!(scene.call(30, false).is_err());
+    scene.clock.wall_offset_seconds.set(0);
+    assert_eq!(scene.token(), "t-2", "nobody waits for a day");
+}
+
+#[test]
+fn inside_a_cool_down_nobody_looks_for_the_next_token() {
+    let scene = Scene::new();
+    let token = scene.token();
+    scene.clock.advance(Duration::from_secs(3000));
+    scene.endpoint.script.borrow_mut().push_back(limited(200));
+    assert_eq!(scene.token(), token);
+    scene.clock.advance(Duration::from_secs(100));
+    assert_eq!(scene.token(), token);
+    assert_eq!(
+        scene.asked(),
+        2,
+        "the limit outlasts the pause of the refresh"
+    );
+    scene.clock.advance(Duration::from_secs(100));
+    assert_eq!(scene.token(), "t-3");
+}
+
+#[test]
+fn a_token_of_another_secret_is_no_answer_and_is_kept_until_there_is_one() {
+    let scene = Scene::new();
+    scene.token();
+    *scene.endpoint.secret.borrow_mut() = "two";
+    scene.endpoint.script.borrow_mut().push_back(refused());
+    assert!(scene.call(30, false).is_err());
+    *scene.endpoint.secret.borrow_mut() = "one";
+    assert_eq!(scene.token(), "t-1", "whoever puts the old secret back");
 }
