@@ -108,7 +108,9 @@ impl Token {
 
     /// The moment until which it is handed out: what every caller is told as its expiry.
     pub(crate) fn usable_until(&self, min_ttl: MinTtl) -> OffsetDateTime {
-        self.expires_at - min_ttl.for_life(self.life())
+        let margin = min_ttl.for_life(self.life());
+        let margin = time::Duration::try_from(margin).unwrap_or(time::Duration::MAX);
+        self.expires_at.saturating_sub(margin)
     }
 
     /// Whether it may be handed out now.
@@ -208,5 +210,18 @@ mod tests {
             "clocks of one fleet differ, and time servers set them back a little"
         );
         assert!(is_from_the_future(now + Duration::from_millis(60_001), now));
+    }
+
+    #[test]
+    fn an_end_before_all_time_is_no_crash() {
+        let token = Token {
+            expires_at: OffsetDateTime::new_utc(time::Date::MIN, time::Time::MIDNIGHT),
+            ..token(100)
+        };
+        let min_ttl = MinTtl::AtLeast(Duration::from_secs(60));
+        assert!(
+            !token.is_fresh(OffsetDateTime::UNIX_EPOCH, min_ttl),
+            "whatever stands in a cache file is at most a miss"
+        );
     }
 }

@@ -20,6 +20,9 @@ const AFTER_UNTOLD_LIMIT: Duration = Duration::from_secs(15);
 /// A server that says "now" with a 429 is not asked again within this.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// The longest time for which a failed refresh ahead of expiry is left alone.
+pub(super) const LONGEST_REFRESH_PAUSE: Duration = Duration::from_secs(300);
+
 /// How often a passing failure is tried again within one run.
 const MOST_RETRIES: u32 = 3;
 
@@ -74,7 +77,7 @@ pub(super) fn pause_before_retry(
 /// How long a failed refresh ahead of expiry is left alone: long against the time it may cost a
 /// caller, short against what is left of the token.
 pub(super) fn pause_before_refresh(time_left: Duration) -> Duration {
-    (time_left / 20).clamp(Duration::from_secs(30), Duration::from_secs(300))
+    (time_left / 20).clamp(Duration::from_secs(30), LONGEST_REFRESH_PAUSE)
 }
 
 fn rate_limit_pause(told: Option<Duration>) -> Duration {

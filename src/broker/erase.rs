@@ -5,7 +5,7 @@ use std::io;
 use super::wait::{LockError, wait};
 use super::{Ask, Broker, ObtainError};
 use crate::cache::{Entry, Slot};
-use crate::file::{Kind, Patience};
+use crate::file::{self, Attempt, Guard, Kind, Patience};
 
 impl Broker<'_> {
     /// Drops the cached token; with `only`, only where it is that token, so that a slow caller
@@ -19,20 +19,16 @@ impl Broker<'_> {
             return Ok(());
         };
         let is_meant = |entry: &Entry| {
-            entry.held.as_ref().is_some_and(|held| {
-                only.is_none_or(|token| held.token.access_token.expose() == token)
-            })
+            let held = entry.held.as_ref().map(|held| &held.token.access_token);
+            match only {
+                Some(token) => held.is_some_and(|held| held.expose() == token),
+                None => held.is_some() || entry.auth_method.is_some(),
+            }
         };
         if !is_meant(&slot.read()) {
             return Ok(());
         }
-        let limit = ask.deadline.remaining(self.clock);
-        let patience = Patience {
-            quiet: limit,
-            speak: &|| {},
-            limit,
-        };
-        let guard = match wait(slot, Kind::Exclusive, &patience) {
+        let guard = match self.lock_to_erase(slot, ask) {
             Ok(guard) => guard,
             Err(LockError::TimedOut) => {
                 return Err(ObtainError::LockTimedOut {
@@ -56,6 +52,24 @@ impl Broker<'_> {
             dropped.map_err(|error| unwritable(slot, error))?;
         }
         Ok(())
+    }
+
+    fn lock_to_erase(&self, slot: &Slot, ask: &Ask) -> Result<Guard, LockError> {
+        match file::try_exclusive(slot.sidecar())? {
+            Attempt::Held(guard) => return Ok(guard),
+            Attempt::Unsupported(_) => return Ok(Guard::without_lock()),
+            Attempt::Busy => {}
+        }
+        let limit = ask.deadline.remaining(self.clock);
+        wait(
+            slot,
+            Kind::Exclusive,
+            &Patience {
+                quiet: limit,
+                speak: &|| {},
+                limit,
+            },
+        )
     }
 }
 

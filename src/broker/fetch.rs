@@ -12,6 +12,9 @@ use crate::token::Token;
 /// A request that was given this long and was not answered says something of the server.
 const PATIENT: Duration = Duration::from_secs(4);
 
+/// What must be left after a pause: a request cut short would only have cost one.
+const TIME_FOR_RETRY: Duration = Duration::from_secs(1);
+
 impl Broker<'_> {
     /// Asks the endpoint, with retries while the failure may pass, and leaves the outcome in the
     /// entry. `at_hand` is the good token that a refresh ahead of expiry would replace: it is kept
@@ -38,7 +41,7 @@ impl Broker<'_> {
                 .exchange(&secret, remembered, self.clock, ask.deadline);
             let failure = match answer {
                 Ok(granted) => {
-                    self.keep(place, &granted, &secret);
+                    self.keep(place, entry, &granted, &secret);
                     return Ok(granted.token);
                 }
                 Err(ObtainError::Exchange(failure)) => failure,
@@ -46,7 +49,7 @@ impl Broker<'_> {
             };
             let left = ask.deadline.remaining(self.clock);
             let pause = cooldown::pause_before_retry(&failure, retries, has_paused)
-                .filter(|pause| at_hand.is_none() && *pause < left);
+                .filter(|pause| at_hand.is_none() && *pause + TIME_FOR_RETRY < left);
             if let (Some(pause), Failure::Unavailable { reason, .. }) = (pause, &failure) {
                 (self.notify)(Notice::Retrying(reason, pause));
                 self.clock.sleep(pause);
@@ -68,13 +71,20 @@ impl Broker<'_> {
     }
 
     /// Leaves a new token for everybody.
-    fn keep(&self, place: Option<(&Slot, &Guard)>, granted: &Granted, secret: &Secret) {
+    fn keep(
+        &self,
+        place: Option<(&Slot, &Guard)>,
+        old: &Entry,
+        granted: &Granted,
+        secret: &Secret,
+    ) {
+        let form = granted.form.map(|form| form.name().to_owned());
         let entry = Entry {
             held: Some(Held {
                 token: granted.token.clone(),
                 secret: SecretDigest::of(secret),
             }),
-            auth_method: Some(granted.form.name().to_owned()),
+            auth_method: form.or_else(|| old.auth_method.clone()),
             cooldown: None,
             refresh_not_before: None,
         };
@@ -111,7 +121,7 @@ impl Broker<'_> {
         self.write(place, &entry);
     }
 
-    pub(super) fn write(&self, place: Option<(&Slot, &Guard)>, entry: &Entry) {
+    fn write(&self, place: Option<(&Slot, &Guard)>, entry: &Entry) {
         if let Some((slot, guard)) = place
             && let Err(error) = slot.write(entry, guard)
         {

@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use super::cooldown::LONGEST_REFRESH_PAUSE;
 use super::{Ask, Broker, ObtainError};
 use crate::cache::{Cooldown, Entry, SecretDigest};
 use crate::secret::Secret;
@@ -28,6 +29,8 @@ impl Broker<'_> {
         let counts = |at: OffsetDateTime| {
             ask.not_before.is_none_or(|start| at >= start) && !is_from_the_future(at, now)
         };
+        // Longer than any pause is a word from a clock that ran ahead.
+        let is_over = |at| now >= at || at > now + LONGEST_REFRESH_PAUSE;
         let current = self.current_secret(entry);
         let same = |digest: Option<&SecretDigest>| match (digest, &current) {
             (Some(digest), Some(secret)) => digest.is_of(secret),
@@ -43,7 +46,7 @@ impl Broker<'_> {
         match held.map(|held| &held.token) {
             Some(token) if token.is_fresh(now, ask.min_ttl) => {
                 let may_refresh =
-                    cooldown.is_none() && entry.refresh_not_before.is_none_or(|at| now >= at);
+                    cooldown.is_none() && entry.refresh_not_before.is_none_or(is_over);
                 if token.is_aging(now) && may_refresh {
                     Verdict::Aging(token.clone())
                 } else {

@@ -142,11 +142,7 @@ impl Broker<'_> {
         let guard = match self.lock(slot, ask) {
             Ok(Locked::Guard(guard)) => guard,
             Ok(Locked::Answer(answer)) => return answer,
-            Err(LockError::TimedOut) => {
-                return Err(ObtainError::LockTimedOut {
-                    limit: ask.deadline.limit(),
-                });
-            }
+            Err(LockError::TimedOut) => return self.at_the_deadline(slot, ask),
             Err(LockError::Io(error)) => {
                 (self.notify)(Notice::CacheUnusable(&error));
                 return self.without_cache(slot, ask);
@@ -162,13 +158,27 @@ impl Broker<'_> {
         }
     }
 
+    /// Answers a caller whose wait is over: with what the holder has left by now, or told as it is.
+    fn at_the_deadline(&self, slot: &Slot, ask: &Ask) -> Result<Token, ObtainError> {
+        match self.judge(&slot.read(), ask) {
+            Verdict::Fresh(token) | Verdict::Aging(token) => Ok(token),
+            Verdict::Cooling(cooldown) => Err(ObtainError::CoolingDown(cooldown)),
+            Verdict::TooShort(error) => Err(error),
+            Verdict::Nothing => Err(ObtainError::LockTimedOut {
+                limit: ask.deadline.limit(),
+            }),
+        }
+    }
+
     /// Answers where the cache can be read at best: what it forbids is still forbidden.
     fn without_cache(&self, slot: &Slot, ask: &Ask) -> Result<Token, ObtainError> {
         let entry = slot.read();
-        if let Verdict::Cooling(cooldown) = self.judge(&entry, ask) {
-            return Err(ObtainError::CoolingDown(cooldown));
+        match self.judge(&entry, ask) {
+            Verdict::Fresh(token) | Verdict::Aging(token) => Ok(token),
+            Verdict::Cooling(cooldown) => Err(ObtainError::CoolingDown(cooldown)),
+            Verdict::TooShort(error) => Err(error),
+            Verdict::Nothing => checked(self.fetch(None, &entry, ask, None)?, ask),
         }
-        checked(self.fetch(None, &entry, ask, None)?, ask)
     }
 
     /// Looks for the next token if nobody else does; whatever comes of it, there is an answer.

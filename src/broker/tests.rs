@@ -92,7 +92,7 @@ impl Endpoint for TestEndpoint {
         };
         Ok(Granted {
             token,
-            form: remembered.unwrap_or(Form::Basic),
+            form: remembered.or(Some(Form::Basic)),
         })
     }
 
@@ -144,6 +144,22 @@ impl Scene {
     /// A call that wants `seconds` of life left.
     fn wanting(&self, seconds: u64) -> Result<String, ObtainError> {
         self.obtain(MinTtl::AtLeast(Duration::from_secs(seconds)), 30, false)
+    }
+
+    fn erase(&self, only: Option<&str>) {
+        let silent = |_: Notice<'_>| {};
+        let broker = Broker {
+            clock: &self.clock,
+            slot: Some(self.slot.clone()),
+            endpoint: &self.endpoint,
+            notify: &silent,
+        };
+        let ask = Ask {
+            min_ttl: MinTtl::Default,
+            not_before: None,
+            deadline: Deadline::after_start(self.clock.elapsed() + Duration::from_secs(9)),
+        };
+        broker.erase(only, &ask).unwrap();
     }
 
     fn obtain(&self, min_ttl: MinTtl, seconds: u64, refresh: bool) -> Result<String, ObtainError> {
@@ -475,4 +491,19 @@ fn a_token_of_another_secret_is_no_answer_and_is_kept_until_there_is_one() {
     assert!(scene.call(30, false).is_err());
     *scene.endpoint.secret.borrow_mut() = "one";
     assert_eq!(scene.token(), "t-1", "whoever puts the old secret back");
+}
+
+#[test]
+fn erasing_starts_anew_also_where_the_token_is_gone_already() {
+    let scene = Scene::new();
+    scene.token();
+    scene.erase(Some("t-1"));
+    let remembered = |scene: &Scene| scene.slot.read().auth_method;
+    assert_eq!(remembered(&scene).as_deref(), Some("basic"), "one token");
+    scene.erase(None);
+    assert_eq!(
+        remembered(&scene),
+        None,
+        "a server that wants another form now is not locked out for ever"
+    );
 }

@@ -14,11 +14,12 @@ use crate::uri::Uri;
 /// How many redirects within the origin are followed.
 const MOST_REDIRECTS: usize = 3;
 
-/// A token, and the form of request that brought it.
+/// A token, and the form of request to keep to.
 #[derive(Debug)]
 pub(crate) struct Granted {
     pub(crate) token: Token,
-    pub(crate) form: Form,
+    /// The form that [`AuthMethod::Auto`] found to work; one that was fixed is nobody else's rule.
+    pub(crate) form: Option<Form>,
 }
 
 /// Asks for a token once.
@@ -35,6 +36,7 @@ pub(crate) fn exchange(
 ) -> Result<Granted, Failure> {
     let attempt = |form| {
         let token = ask(http, client, secret, form, clock, deadline)?;
+        let form = Some(form).filter(|_| client.auth_method == AuthMethod::Auto);
         Ok(Granted { token, form })
     };
     match (client.auth_method, remembered) {

@@ -31,7 +31,7 @@ const LARGEST_ANSWER: u64 = 1024 * 1024;
 /// The largest CA file that is read, in bytes.
 const LARGEST_CA_FILE: u64 = 4 * 1024 * 1024;
 
-/// How long a connection may take: name look-up, TCP, proxy and TLS together.
+/// How long the name look-up may take, and then again TCP, proxy and TLS together.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a profile and the environment say about the way to the server.
@@ -132,6 +132,7 @@ impl Http {
         let sent = builder
             .config()
             .timeout_global(Some(limit))
+            .timeout_resolve(Some(CONNECT_LIMIT.min(limit)))
             .timeout_connect(Some(CONNECT_LIMIT.min(limit)))
             .build()
             .send(request.body.as_bytes());
@@ -180,13 +181,11 @@ impl Http {
         };
         let (host, peer) = (&self.host, &self.peer);
         match error {
-            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) => unavailable(
-                &format!(
-                    "no connection to {peer} within {}",
-                    duration::show(CONNECT_LIMIT.min(limit))
-                ),
-                None,
-            ),
+            // Where the caller's own time was shorter, it says nothing of the server.
+            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) if limit >= CONNECT_LIMIT => {
+                let shown = duration::show(CONNECT_LIMIT);
+                unavailable(&format!("no connection to {peer} within {shown}"), None)
+            }
             ureq::Error::Timeout(_) => Failure::TimedOut {
                 reason: format!(
                     "nothing whole came from {host}{} within {}",

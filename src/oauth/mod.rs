@@ -7,6 +7,7 @@ mod exchange;
 mod failure;
 mod http;
 mod proxy;
+mod refusal;
 mod request;
 mod response;
 

@@ -62,12 +62,22 @@ impl Composed {
     /// A text of the server without any form in which this request gave it the secret: a server
     /// that echoes what it was sent must not make us print it.
     pub(super) fn redact(&self, text: &str) -> String {
-        let encoded = encode(self.secret.expose());
+        let secret = self.secret.expose();
+        let encoded = encode(secret);
+        let lower = lower_hex(&encoded);
+        let json = Zeroizing::new(serde_json::Value::from(secret).to_string());
         let basic = self
             .authorization
             .as_ref()
             .and_then(|value| value.strip_prefix("Basic "));
-        [Some(self.secret.expose()), Some(encoded.as_str()), basic]
+        let forms = [
+            Some(secret),
+            Some(&encoded),
+            Some(&lower),
+            Some(json.trim_matches('"')),
+            basic,
+        ];
+        forms
             .into_iter()
             .flatten()
             .fold(text.to_owned(), |text, form| {
@@ -169,6 +179,22 @@ pub(super) fn encode(value: &str) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(value.len() * 3));
     for part in form_urlencoded::byte_serialize(value.as_bytes()) {
         text.push_str(if part == "+" { "%20" } else { part });
+    }
+    text
+}
+
+/// The same with `%2f` for `%2F`, as some servers write it.
+fn lower_hex(encoded: &str) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(encoded.len()));
+    for (at, part) in encoded.split('%').enumerate() {
+        let (digits, rest) = if at == 0 {
+            ("", part)
+        } else {
+            part.split_at(part.len().min(2))
+        };
+        text.push_str(if at == 0 { "" } else { "%" });
+        text.push_str(&digits.to_ascii_lowercase());
+        text.push_str(rest);
     }
     text
 }

@@ -9,7 +9,8 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::failure::{Failure, Refusal};
+use super::failure::Failure;
+use super::refusal::{read_refusal, told};
 use super::request::Composed;
 use crate::quote::quote;
 use crate::token::{AccessToken, Token};
@@ -108,9 +109,17 @@ fn read_token(body: &[u8], moments: Moments) -> Result<Token, Failure> {
         let reason = "the access token it gave has expired already".to_owned();
         return Err(unusable(
             reason,
-            Some("`expires_in` is zero or less".to_owned()),
+            Some("its `expires_in`, or its own `exp`, is over".to_owned()),
         ));
     };
+    // A clock that was set back in between must not lengthen the life.
+    let expires_at = moments.sent_at.min(moments.arrived_at) + life;
+    if expires_at <= moments.arrived_at {
+        return Err(unusable(
+            "the access token it gave has expired on the way".to_owned(),
+            None,
+        ));
+    }
     let scope = match wire.scope {
         Some(Value::String(scope)) if scope.bytes().all(|b| (0x20..0x7f).contains(&b)) => {
             Some(scope).filter(|scope| !scope.is_empty() && scope.len() <= 4096)
@@ -121,7 +130,7 @@ fn read_token(body: &[u8], moments: Moments) -> Result<Token, Failure> {
         access_token,
         scope,
         obtained_at: moments.arrived_at,
-        expires_at: moments.sent_at + life,
+        expires_at,
     })
 }
 
@@ -184,81 +193,6 @@ fn read_pause(answer: &Answer, now: OffsetDateTime) -> Option<Duration> {
     ))
 }
 
-fn read_refusal(answer: &Answer, asked: &Composed) -> Failure {
-    let error = wire_error(&answer.body)
-        .and_then(|wire| wire.error)
-        .map(|error| quote(&error));
-    let error = error.filter(|error| !error.is_empty() && error.len() <= 60);
-    let error = error.map(|error| asked.redact(&error));
-    let description = told(&answer.body, asked);
-    let text = format!(
-        "{} {}",
-        error.as_deref().unwrap_or(""),
-        description.as_deref().unwrap_or("")
-    );
-    Failure::Refused {
-        refusal: classify(answer.status, error.as_deref(), &text.to_ascii_lowercase()),
-        status: answer.status,
-        error,
-        description,
-    }
-}
-
-/// What kind of refusal a text tells of. The vendor does not publish its texts, so these are the
-/// words that such texts cannot well do without; where none fits, the status decides.
-fn classify(status: u16, error: Option<&str>, text: &str) -> Refusal {
-    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    if says(&["expired"]) {
-        Refusal::Expired
-    } else if says(&[
-        "subnet",
-        "source address",
-        "ip address",
-        "source ip",
-        "address is not allowed",
-    ]) {
-        Refusal::SourceAddress
-    } else if says(&["api"]) && says(&["disabled", "not enabled", "enable api", "turned off"]) {
-        Refusal::ApiDisabled
-    } else if matches!(
-        error,
-        Some(
-            "invalid_request"
-                | "invalid_scope"
-                | "invalid_target"
-                | "unsupported_grant_type"
-                | "unauthorized_client"
-        )
-    ) || matches!(status, 415 | 422)
-    {
-        Refusal::Request
-    } else if status == 403 {
-        Refusal::Forbidden
-    } else {
-        Refusal::Credentials
-    }
-}
-
-/// The text of a bad answer, quoted, with every form of the secret taken out: a server that
-/// echoes its request must not make us print it.
-fn told(body: &[u8], asked: &Composed) -> Option<String> {
-    let text = match wire_error(body) {
-        Some(wire) => wire
-            .error_description
-            .or(wire.message)
-            .or(wire.error)
-            .unwrap_or_default(),
-        None if body.trim_ascii_start().starts_with(b"<") => "an HTML page".to_owned(),
-        None => String::from_utf8_lossy(body.get(..2000).unwrap_or(body)).into_owned(),
-    };
-    let text = quote(&asked.redact(&text));
-    Some(text).filter(|text| !text.is_empty())
-}
-
-fn wire_error(body: &[u8]) -> Option<WireError> {
-    serde_json::from_slice(body).ok()
-}
-
 #[derive(Deserialize)]
 struct WireToken {
     access_token: String,
@@ -272,15 +206,6 @@ struct WireClaims {
     exp: f64,
 }
 
-/// RFC 6749 §5.2, and the `message` that other servers put in its place.
-#[derive(Deserialize)]
-struct WireError {
-    error: Option<String>,
-    error_description: Option<String>,
-    #[serde(alias = "errorMessage")]
-    message: Option<String>,
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -288,9 +213,10 @@ mod tests {
     use time::OffsetDateTime;
     use zeroize::Zeroizing;
 
+    use super::super::Refusal;
     use super::super::request::{Form, compose};
     use super::super::{AuthMethod, Client};
-    use super::{Answer, Failure, Moments, Refusal, read};
+    use super::{Answer, Failure, Moments, read};
     use crate::secret::Secret;
     use crate::token::Token;
     use crate::uri::Uri;
@@ -596,5 +522,27 @@ mod tests {
         let (error, description) = shown(&format!(r#"{{"error":"{}"}}"#, "e".repeat(61)));
         assert_eq!(error, None, "a text is no code");
         assert!(description.is_some());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_meanwhile_lengthens_no_life() {
+        let arrived_at = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let sent_at = arrived_at + Duration::from_secs(3600);
+        let body = br#"{"access_token":"t-1","expires_in":60}"#;
+        let moments = Moments {
+            sent_at,
+            arrived_at,
+        };
+        let token = super::read_token(body, moments).unwrap();
+        assert_eq!(token.life(), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn no_part_of_a_secret_is_shown_where_a_long_text_is_cut() {
+        for space in 1980..2000 {
+            let body = format!("no{}s3cret+", " ".repeat(space));
+            let shown = format!("{:?}", read_answer(&answer(401, &body)));
+            assert!(!shown.contains("s3"), "{shown}");
+        }
     }
 }

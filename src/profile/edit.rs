@@ -13,7 +13,7 @@ use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 use super::file::listed;
 use super::{Position, ProfileError, lifetime, load, resolve, secret_file_name};
 use crate::environment::Environment;
-use crate::file::{self, Kind, Patience, Trust, WaitError};
+use crate::file::{self, Attempt, Kind, Patience, Trust, WaitError};
 use crate::quote::quote;
 use crate::secret::Secret;
 use crate::source::Source;
@@ -80,8 +80,8 @@ pub(crate) fn store(
     let new = edited(&path, &old, profile, secret_expires)?;
     load::parse(&path, &new, environment).map_err(not_storable)?;
     let secret_path = folder.join(secret_file_name(&profile.name));
-    let old_secret = file::read(&secret_path, 64 * 1024, Trust::Anything).ok();
-    Source::store_file(&secret_path, &profile.client_secret)?;
+    let old_secret = file::read(&secret_path, 64 * 1024, Trust::Secret).ok();
+    Source::store_file(&secret_path, &profile.client_secret, &guard)?;
     if new == old {
         return Ok(());
     }
@@ -90,7 +90,7 @@ pub(crate) fn store(
         .map(|metadata| metadata.permissions());
     file::replace(&real_path(&path), new.as_bytes(), &guard).map_err(|error| {
         let restored = match old_secret {
-            Some(bytes) => file::replace(&secret_path, &bytes, &file::Guard::without_lock()),
+            Some(bytes) => file::replace(&secret_path, &bytes, &guard),
             None => file::remove(&secret_path),
         };
         let error = match restored {
@@ -148,18 +148,25 @@ fn real_path(path: &Path) -> PathBuf {
 fn lock(path: &Path, limit: Duration) -> Result<file::Guard, ProfileError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".lock");
+    let sidecar = path.with_file_name(name);
+    let unwritable = |error| ProfileError::Unwritable {
+        path: path.to_owned(),
+        error,
+    };
+    match file::try_exclusive(&sidecar).map_err(unwritable)? {
+        Attempt::Held(guard) => return Ok(guard),
+        Attempt::Unsupported(_) => return Ok(file::Guard::without_lock()),
+        Attempt::Busy => {}
+    }
     let patience = Patience {
         quiet: limit,
         speak: &|| {},
         limit,
     };
-    match file::wait(&path.with_file_name(name), Kind::Exclusive, &patience) {
+    match file::wait(&sidecar, Kind::Exclusive, &patience) {
         Ok(guard) => Ok(guard),
         Err(WaitError::TimedOut) => Err(ProfileError::Locked(path.to_owned())),
-        Err(WaitError::Io(error)) => Err(ProfileError::Unwritable {
-            path: path.to_owned(),
-            error,
-        }),
+        Err(WaitError::Io(error)) => Err(unwritable(error)),
     }
 }
 

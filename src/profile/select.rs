@@ -174,18 +174,32 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_not_there_is_told_with_the_nearest_one_or_all_of_them() {
+    fn half_an_environment_is_no_reason_to_take_another_clients_token() {
+        let mut all = profiles(&[("prod", "acme")], Some("prod"));
+        all.is_environment_meant = true;
+        all.missing_variables = vec!["CLOUDCONNEXA_CLIENT_SECRET"];
+        let chosen = choose(&all, None);
+        assert!(
+            matches!(chosen, Err(ProfileError::Incomplete { .. })),
+            "{chosen:?}"
+        );
+        assert_eq!(
+            name(choose(&all, Some("prod"))).unwrap(),
+            "prod",
+            "a name is a decision"
+        );
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_is_told_with_the_nearest_one_and_all_of_them() {
         let all = profiles(&[("prod", "acme"), ("staging", "bolt")], Some("prod"));
-        for (written, offered) in [
-            ("prd", vec!["prod"]),
-            ("elsewhere", vec!["prod", "staging"]),
-        ] {
-            let chosen = choose(&all, Some(written));
-            assert!(
-                matches!(&chosen, Err(ProfileError::Unknown { name, known })
-                    if name == written && *known == offered),
-                "{chosen:?}"
-            );
+        for (name, nearest) in [("prd", Some("prod")), ("elsewhere", None)] {
+            let chosen = choose(&all, Some(name));
+            let Err(ProfileError::Unknown { meant, known, .. }) = &chosen else {
+                panic!("{name} gave {chosen:?}");
+            };
+            assert_eq!(meant.as_deref(), nearest, "{name}");
+            assert_eq!(known.len(), 2, "all of them");
         }
     }
 

@@ -165,8 +165,12 @@ impl Source {
     }
 
     /// Keeps `secret` in the file at `path`, 0600, in the place of what stood there.
-    pub(crate) fn store_file(path: &Path, secret: &Secret) -> Result<(), SourceError> {
-        store::put(path, secret)
+    pub(crate) fn store_file(
+        path: &Path,
+        secret: &Secret,
+        guard: &file::Guard,
+    ) -> Result<(), SourceError> {
+        store::put(path, secret, guard)
     }
 
     /// Takes a stored secret away: the file, or the helper's entry. What is gone already is no

@@ -9,12 +9,11 @@ use super::SourceError;
 use crate::file;
 use crate::secret::Secret;
 
-/// Writes the secret and a newline, 0600, atomically. The caller holds the configuration's lock,
-/// so no two writers meet.
-pub(super) fn put(path: &Path, secret: &Secret) -> Result<(), SourceError> {
+/// Writes the secret and a newline, 0600, atomically. The guard is that of the configuration, so
+/// no two writers meet, and what a killed one left behind is cleaned up.
+pub(super) fn put(path: &Path, secret: &Secret, guard: &file::Guard) -> Result<(), SourceError> {
     let line = Zeroizing::new(format!("{}\n", secret.expose()));
-    let guard = file::Guard::without_lock();
-    file::replace(path, line.as_bytes(), &guard).map_err(|error| unusable(path, error))
+    file::replace(path, line.as_bytes(), guard).map_err(|error| unusable(path, error))
 }
 
 /// Removes it; one that is not there is no error.

@@ -390,6 +390,31 @@ mod unix {
 
     #[cfg(target_os = "linux")]
     #[test]
+    fn on_a_full_disk_a_token_that_was_refused_can_still_be_dropped() {
+        let world = World::new();
+        let old = world.token();
+        let fault = "rename:error=ENOSPC";
+        let script = format!(
+            "echo '{{\"profile\":\"env\"}}' | strace -f -qq -o /dev/null -e inject={fault} \"$0\" erase"
+        );
+        world.run(["-c", &script]).through_shell().succeeds();
+        let second = world.token();
+        assert_ne!(second, old);
+        let script =
+            format!("exec strace -f -qq -o /dev/null -e inject={fault} \"$0\" token --refresh");
+        let run = world.run(["-c", &script]).through_shell();
+        let (third, stderr) = run.outcome().succeeds_with_stderr();
+        assert!(stderr.contains("No space left"), "{stderr}");
+        assert_ne!(third.trim_end(), second);
+        assert_ne!(
+            world.token(),
+            second,
+            "what was there before the refresh does not come back"
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
     fn a_file_system_without_locks_still_keeps_the_token() {
         let world = World::new();
         let (token, stderr) = with_fault(&world, "flock:error=ENOLCK")
@@ -401,5 +426,12 @@ mod unix {
         );
         assert_eq!(world.run(["token"]).succeeds(), token);
         assert_eq!(world.sandbox.token_requests(), 1);
+        let script = "echo '{\"profile\":\"env\"}' | strace -f -qq -o /dev/null \
+                      -e inject=flock:error=ENOLCK \"$0\" erase";
+        world.run(["-c", script]).through_shell().succeeds();
+        assert!(
+            world.entry().1.get("token").is_none(),
+            "and it can be dropped"
+        );
     }
 }

@@ -92,6 +92,19 @@ fn status_tells_what_is_known_and_asks_nobody() {
 }
 
 #[test]
+fn status_says_what_would_fail_next() {
+    let world = World::without_profile(Sandbox::builder());
+    world.write_config(&world.profile_text("prod"));
+    world.token();
+    std::fs::remove_file(world.config_folder().join("prod.secret")).unwrap();
+    let page = world.run(["status"]).succeeds();
+    assert!(
+        page.contains("the next token request will fail: the secret file"),
+        "{page}"
+    );
+}
+
+#[test]
 fn status_of_nothing_says_how_to_begin() {
     let world = World::without_profile(Sandbox::builder());
     let stderr = world.run(["status"]).fails(3);

@@ -382,3 +382,74 @@ fn a_flag_that_contradicts_the_input_is_not_passed_over() {
     assert!(stderr.contains("differ"), "{stderr}");
     world.run(["erase", "--no-cache"]).stdin(erase).fails(2);
 }
+
+#[test]
+fn a_job_whose_secret_did_not_arrive_is_not_given_another_identitys_token() {
+    let world = bare();
+    world.write_config(&world.profile_text("prod"));
+    let run = world
+        .run(["token"])
+        .set("CLOUDCONNEXA_CLIENT_ID", "x.other");
+    let stderr = run.set("CLOUDCONNEXA_CLOUD_ID", "other").fails(3);
+    assert!(
+        stderr.contains("CLOUDCONNEXA_CLIENT_SECRET is not set"),
+        "{stderr}"
+    );
+    let run = world.run(["token", "--profile", "prod"]);
+    run.set("CLOUDCONNEXA_CLIENT_ID", "x.other").succeeds();
+}
+
+#[cfg(unix)]
+#[test]
+fn no_file_that_is_a_pipe_is_waited_for() {
+    let world = World::new();
+    let pipe = world.path("pipe");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let pipe = pipe.to_str().unwrap();
+    let stderr = world.run(["token", "--config", pipe]).fails(3);
+    assert!(stderr.contains("it is not a regular file"), "{stderr}");
+    let text = world.profile_text("p");
+    world.write_config(&format!("{text}ca_file = \"{pipe}\"\n"));
+    let stderr = world.run(["token", "--profile", "p"]).fails(3);
+    assert!(stderr.contains("it is not a regular file"), "{stderr}");
+    world.run(["token", "--config", "/dev/null"]).succeeds();
+}
+
+#[test]
+fn a_value_that_may_be_a_secret_in_the_wrong_place_is_not_shown() {
+    let world = bare();
+    let head = "[profiles.p]\ncloud_id = \"a\"\nclient_id = \"x.a\"\n";
+    for line in [
+        "client_secret = { env = \"pasted+secret/1234\" }\n",
+        "client_secret = { env = \"S\" }\nhosts = [\"ana:pasted-secret@gw\"]\n",
+    ] {
+        world.write_config(&format!("{head}{line}"));
+        let stderr = world.run(["token"]).fails(3);
+        assert!(!stderr.contains("pasted"), "{stderr}");
+    }
+}
+
+#[test]
+fn of_five_thousand_profiles_a_person_is_told_ten() {
+    let world = bare();
+    let text: String = (0..5000)
+        .map(|number| {
+            format!(
+                "[profiles.p{number}]\ncloud_id = \"a\"\nclient_id = \"x.a\"\n\
+                 client_secret = {{ env = \"S\" }}\n"
+            )
+        })
+        .collect();
+    world.write_config(&text);
+    let stderr = world.run(["token"]).fails(3);
+    assert!(
+        stderr.contains("and 4990 more") && stderr.len() < 1000,
+        "{stderr}"
+    );
+}

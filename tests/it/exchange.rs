@@ -514,3 +514,24 @@ fn a_server_that_is_not_there_is_unavailable() {
         .fails(6);
     assert!(stderr.contains("was not found"), "{stderr}");
 }
+
+#[test]
+fn a_form_that_was_fixed_is_no_rule_for_auto() {
+    let world = World::without_profile(Sandbox::builder());
+    let text = world.profile_text("p");
+    world.write_config(&format!("{text}auth_method = \"query\"\n"));
+    world.token();
+    world.write_config(&text);
+    world.run(["token", "--refresh"]).succeeds();
+    let forms: Vec<_> = world
+        .sandbox
+        .requests()
+        .into_iter()
+        .map(|request| request.form)
+        .collect();
+    assert_eq!(
+        forms,
+        [Some(Form::Query), Some(Form::Basic)],
+        "the secret stays out of URLs"
+    );
+}

@@ -97,6 +97,33 @@ fn a_profile_that_is_there_is_changed_and_keeps_what_was_not_said() {
 }
 
 #[test]
+fn a_file_of_inline_tables_takes_another_profile() {
+    let world = bare();
+    let inline = "profiles = { a = { cloud_id = \"a\", client_id = \"x.a\", client_secret = { env = \"S\" } } } # mine\n";
+    world.write_config(inline);
+    store(&world, &request(&world, "prod"));
+    let after = fs::read_to_string(world.config()).unwrap();
+    assert!(
+        after.contains("a = { cloud_id") && after.ends_with("# mine\n"),
+        "{after}"
+    );
+    world.run(["token", "--profile", "prod"]).succeeds();
+}
+
+#[test]
+fn the_line_endings_of_the_file_are_kept() {
+    let world = bare();
+    world.write_config("# mine\r\n");
+    store(&world, &request(&world, "prod"));
+    let after = fs::read_to_string(world.config()).unwrap();
+    assert_eq!(
+        after.matches('\n').count(),
+        after.matches("\r\n").count(),
+        "{after:?}"
+    );
+}
+
+#[test]
 fn storing_twice_is_storing_once() {
     let world = bare();
     store(&world, &request(&world, "prod"));

@@ -272,3 +272,26 @@ fn wait_until_blocked(running: &crate::harness::Running<'_>) {
     #[cfg(not(target_os = "linux"))]
     let _ = running;
 }
+
+#[test]
+fn a_waiter_that_was_there_before_the_limit_is_told_of_it_and_not_of_the_lock() {
+    let world = World::new();
+    let headers = vec![("Retry-After".to_owned(), "60".to_owned())];
+    world.sandbox.next(Fault::Status {
+        code: 429,
+        headers,
+        body: Vec::new(),
+    });
+    let gate = world.sandbox.gate();
+    let mut leader = world.run(["token", "--timeout", "5m"]).start();
+    gate.wait_for_requests(1);
+    let waiter = world.run(["token", "--timeout", "3s"]).start();
+    wait_until_blocked(&waiter);
+    gate.release();
+    leader.wait_for_stderr("is rate limited; asking again");
+
+    let stderr = waiter.outcome().fails(5);
+
+    assert!(stderr.contains("(429)"), "{stderr}");
+    leader.kill();
+}

@@ -1,0 +1,92 @@
+//! What a bad answer says, and what kind of refusal it is. No I/O.
+
+use serde::Deserialize;
+
+use super::failure::{Failure, Refusal};
+use super::request::Composed;
+use super::response::Answer;
+use crate::quote::quote;
+
+/// Reads a refusal.
+pub(super) fn read_refusal(answer: &Answer, asked: &Composed) -> Failure {
+    let error = wire_error(&answer.body)
+        .and_then(|wire| wire.error)
+        .map(|error| quote(&asked.redact(&error)));
+    let error = error.filter(|error| !error.is_empty() && error.len() <= 60);
+    let description = told(&answer.body, asked);
+    let text = format!(
+        "{} {}",
+        error.as_deref().unwrap_or(""),
+        description.as_deref().unwrap_or("")
+    );
+    Failure::Refused {
+        refusal: classify(answer.status, error.as_deref(), &text.to_ascii_lowercase()),
+        status: answer.status,
+        error,
+        description,
+    }
+}
+
+/// What kind of refusal a text tells of. The vendor does not publish its texts, so these are the
+/// words that such texts cannot well do without; where none fits, the status decides.
+fn classify(status: u16, error: Option<&str>, text: &str) -> Refusal {
+    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if says(&["expired"]) {
+        Refusal::Expired
+    } else if says(&[
+        "subnet",
+        "source address",
+        "ip address",
+        "source ip",
+        "address is not allowed",
+    ]) {
+        Refusal::SourceAddress
+    } else if says(&["api"]) && says(&["disabled", "not enabled", "enable api", "turned off"]) {
+        Refusal::ApiDisabled
+    } else if matches!(
+        error,
+        Some(
+            "invalid_request"
+                | "invalid_scope"
+                | "invalid_target"
+                | "unsupported_grant_type"
+                | "unauthorized_client"
+        )
+    ) || matches!(status, 415 | 422)
+    {
+        Refusal::Request
+    } else if status == 403 {
+        Refusal::Forbidden
+    } else {
+        Refusal::Credentials
+    }
+}
+
+/// The text of a bad answer, quoted, with every form of the secret taken out: a server that
+/// echoes its request must not make us print it.
+pub(super) fn told(body: &[u8], asked: &Composed) -> Option<String> {
+    let text = match wire_error(body) {
+        Some(wire) => wire
+            .error_description
+            .or(wire.message)
+            .or(wire.error)
+            .unwrap_or_default(),
+        None if body.trim_ascii_start().starts_with(b"<") => "an HTML page".to_owned(),
+        None => String::from_utf8_lossy(body).into_owned(),
+    };
+    let text = quote(&asked.redact(&text));
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn wire_error(body: &[u8]) -> Option<WireError> {
+    serde_json::from_slice(body).ok()
+}
+
+/// RFC 6749 §5.2, and the `message` that other servers put in its place.
+#[derive(Deserialize)]
+struct WireError {
+    error: Option<String>,
+    error_description: Option<String>,
+    #[serde(alias = "errorMessage")]
+    message: Option<String>,
+}
