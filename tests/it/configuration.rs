@@ -438,14 +438,13 @@ fn a_value_that_may_be_a_secret_in_the_wrong_place_is_not_shown() {
 #[test]
 fn of_five_thousand_profiles_a_person_is_told_ten() {
     let world = bare();
-    let text: String = (0..5000)
-        .map(|number| {
-            format!(
-                "[profiles.p{number}]\ncloud_id = \"a\"\nclient_id = \"x.a\"\n\
-                 client_secret = {{ env = \"S\" }}\n"
-            )
-        })
-        .collect();
+    let profile = |number| {
+        format!(
+            "[profiles.p{number}]\ncloud_id = \"a\"\nclient_id = \"x.a\"\n\
+             client_secret = {{ env = \"S\" }}\n"
+        )
+    };
+    let text = (0..5000).map(profile).collect::<Vec<String>>().concat();
     world.write_config(&text);
     let stderr = world.run(["token"]).fails(3);
     assert!(
