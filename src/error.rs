@@ -207,6 +207,7 @@ pub(crate) fn code_of(error: &ObtainError) -> Code {
             Reason::RateLimited => Code::RateLimited,
             Reason::Refused => Code::Refused,
             Reason::Unavailable => Code::Unavailable,
+            Reason::NoSecret => Code::NotSetUp,
         },
         ObtainError::Source(SourceError::TimedOut { .. }) => Code::Unavailable,
         ObtainError::Source(_) | ObtainError::SetUp(_) | ObtainError::LifeTooShort { .. } => {

@@ -55,6 +55,20 @@ pub(super) fn of(
     }
 }
 
+/// What is left for those who wait while a program that knows the secret does not give it, so that
+/// a locked vault asks a person once and not for every process of a storm.
+pub(super) fn of_missing_secret(told: Explanation, now: OffsetDateTime) -> Cooldown {
+    Cooldown {
+        since: now,
+        until: now + AFTER_UNAVAILABLE,
+        reason: Reason::NoSecret,
+        message: told.what,
+        cause: told.cause,
+        hint: told.hint,
+        secret: None,
+    }
+}
+
 /// How long to wait before the same request is tried again in this run; `None`: not at all.
 ///
 /// A limit is waited out once, as long as the server says. A passing failure is tried again a few

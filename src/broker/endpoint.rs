@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use super::ObtainError;
-use super::explain::{ANY_PROFILE, Explanation, explain_failure};
+use super::explain::{ANY_PROFILE, Explanation, explain_failure, explain_missing};
 use crate::clock::{Clock, Deadline};
 use crate::environment::Environment;
 use crate::oauth::{Failure, Form, Granted, Http, HttpSettings, Proxies, exchange};
@@ -28,8 +28,14 @@ pub(crate) trait Endpoint {
         deadline: Deadline,
     ) -> Result<Granted, ObtainError>;
 
+    /// Whether getting the secret starts a program, which may ask a person something.
+    fn is_secret_costly(&self) -> bool;
+
     /// A failure in words for all who share the entry.
     fn tell(&self, failure: &Failure) -> Explanation;
+
+    /// A missing secret in words for all who share the entry.
+    fn tell_missing(&self, error: &SourceError) -> Explanation;
 }
 
 /// The endpoint of a profile, over HTTP.
@@ -94,5 +100,13 @@ impl Endpoint for ProfileEndpoint<'_> {
 
     fn tell(&self, failure: &Failure) -> Explanation {
         explain_failure(failure, self.profile, ANY_PROFILE)
+    }
+
+    fn is_secret_costly(&self) -> bool {
+        self.profile.source.is_program()
+    }
+
+    fn tell_missing(&self, error: &SourceError) -> Explanation {
+        explain_missing(error, ANY_PROFILE)
     }
 }

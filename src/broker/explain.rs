@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::ObtainError;
-use crate::cache::Cooldown;
+use crate::cache::{Cooldown, Reason};
 use crate::duration::show;
 use crate::file::ReadError;
 use crate::oauth::{Failure, Refusal, SetupError};
@@ -31,11 +31,7 @@ pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTim
     match error {
         ObtainError::Exchange(failure) => explain_failure(failure, profile, name),
         ObtainError::CoolingDown(cooldown) => explain_cooldown(cooldown, name, now),
-        ObtainError::Source(error) => Explanation {
-            what: format!("no client secret for profile `{name}`"),
-            cause: Some(error.to_string()),
-            hint: Some(source_hint(error)),
-        },
+        ObtainError::Source(error) => explain_missing(error, name),
         ObtainError::SetUp(error) => Explanation {
             what: format!("the settings of profile `{name}` allow no token request"),
             cause: Some(error.to_string()),
@@ -69,6 +65,15 @@ pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTim
             )),
             hint: Some("ask for less with `--min-ttl`, or lower `min_ttl`".to_owned()),
         },
+    }
+}
+
+/// Explains why there is no client secret.
+pub(super) fn explain_missing(error: &SourceError, name: &str) -> Explanation {
+    Explanation {
+        what: format!("no client secret for profile `{name}`"),
+        cause: Some(error.to_string()),
+        hint: Some(source_hint(error)),
     }
 }
 
@@ -150,6 +155,13 @@ pub(crate) fn cooldown_message(cooldown: &Cooldown, name: &str) -> String {
 }
 
 fn explain_cooldown(cooldown: &Cooldown, name: &str, now: OffsetDateTime) -> Explanation {
+    if cooldown.reason == Reason::NoSecret {
+        return Explanation {
+            what: cooldown_message(cooldown, name),
+            cause: cooldown.cause.clone(),
+            hint: cooldown.hint.clone(),
+        };
+    }
     let left = (cooldown.until - now)
         .try_into()
         .map(show)

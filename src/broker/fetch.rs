@@ -7,6 +7,7 @@ use crate::cache::{Entry, Held, SecretDigest, Slot};
 use crate::file::Guard;
 use crate::oauth::{Failure, Form, Granted};
 use crate::secret::Secret;
+use crate::source::SourceError;
 use crate::token::Token;
 
 /// A request that was given this long and was not answered says something of the server.
@@ -26,10 +27,17 @@ impl Broker<'_> {
         ask: &Ask,
         at_hand: Option<&Token>,
     ) -> Result<Token, ObtainError> {
-        let secret = self
-            .endpoint
-            .secret(self.clock, ask.deadline)
-            .map_err(ObtainError::Source)?;
+        let given = ask.deadline.remaining(self.clock);
+        let secret = match self.endpoint.secret(self.clock, ask.deadline) {
+            Ok(secret) => secret,
+            Err(error) => {
+                let is_hasty = matches!(error, SourceError::TimedOut { .. }) && given < PATIENT;
+                if self.endpoint.is_secret_costly() && at_hand.is_none() && !is_hasty {
+                    self.record_missing(place, entry, &error);
+                }
+                return Err(ObtainError::Source(error));
+            }
+        };
         let remembered = entry.auth_method.as_deref().and_then(Form::parse);
         let mut has_paused = false;
         let mut retries = 0;
@@ -119,6 +127,19 @@ impl Broker<'_> {
             refresh_not_before: entry.refresh_not_before,
         };
         self.write(place, &entry);
+    }
+
+    /// Leaves word that the program which knows the secret does not give it.
+    fn record_missing(&self, place: Option<(&Slot, &Guard)>, entry: &Entry, error: &SourceError) {
+        let told = self.endpoint.tell_missing(error);
+        let cooldown = cooldown::of_missing_secret(told, self.clock.now());
+        self.write(
+            place,
+            &Entry {
+                cooldown: Some(cooldown),
+                ..entry.clone()
+            },
+        );
     }
 
     fn write(&self, place: Option<(&Slot, &Guard)>, entry: &Entry) {

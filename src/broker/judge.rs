@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::cooldown::LONGEST_REFRESH_PAUSE;
 use super::{Ask, Broker, ObtainError};
-use crate::cache::{Cooldown, Entry, SecretDigest};
+use crate::cache::{Cooldown, Entry, Reason, SecretDigest};
 use crate::secret::Secret;
 use crate::token::{Token, is_from_the_future};
 
@@ -36,8 +36,16 @@ impl Broker<'_> {
             (Some(digest), Some(secret)) => digest.is_of(secret),
             _ => true,
         };
+        // That a program gave no secret binds those who waited for it, and nobody who comes later:
+        // he may just have unlocked the vault.
+        let binds = |cooldown: &Cooldown| {
+            cooldown.reason != Reason::NoSecret || cooldown.since >= ask.began
+        };
         let cooldown = entry.cooldown.as_ref().filter(|cooldown| {
-            counts(cooldown.since) && now < cooldown.until && same(cooldown.secret.as_ref())
+            binds(cooldown)
+                && counts(cooldown.since)
+                && now < cooldown.until
+                && same(cooldown.secret.as_ref())
         });
         let held = entry
             .held

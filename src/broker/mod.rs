@@ -47,6 +47,8 @@ pub(crate) struct Ask {
     pub(crate) min_ttl: MinTtl,
     /// What is cached counts only if it came after this moment (`--refresh`).
     pub(crate) not_before: Option<OffsetDateTime>,
+    /// When the call began.
+    pub(crate) began: OffsetDateTime,
     /// When the run ends.
     pub(crate) deadline: Deadline,
 }
@@ -135,7 +137,7 @@ impl Broker<'_> {
                 (self.notify)(Notice::Hit);
                 return Ok(token);
             }
-            Verdict::Aging(token) => return Ok(self.refresh_ahead(slot, token, ask)),
+            Verdict::Aging(token) => return self.refresh_ahead(slot, token, ask),
             Verdict::TooShort(error) => return Err(error),
             Verdict::Cooling(_) | Verdict::Nothing => (self.notify)(Notice::Miss),
         }
@@ -181,24 +183,25 @@ impl Broker<'_> {
         }
     }
 
-    /// Looks for the next token if nobody else does; whatever comes of it, there is an answer.
-    fn refresh_ahead(&self, slot: &Slot, token: Token, ask: &Ask) -> Token {
+    /// Looks for the next token if nobody else does.
+    fn refresh_ahead(&self, slot: &Slot, token: Token, ask: &Ask) -> Result<Token, ObtainError> {
         let locked = slot
             .prepare()
             .and_then(|()| file::try_exclusive(slot.sidecar()));
         let Ok(Attempt::Held(guard)) = locked else {
             (self.notify)(Notice::Hit);
-            return token;
+            return Ok(token);
         };
+        // What was read without the lock may have been replaced or erased since.
         let entry = slot.read();
         match self.judge(&entry, ask) {
-            // Somebody was faster, or a refresh failed a moment ago.
-            Verdict::Fresh(token) => token,
-            Verdict::Cooling(_) | Verdict::TooShort(_) => token,
-            Verdict::Aging(_) | Verdict::Nothing => {
-                let next = self.next_token(slot, &guard, entry, &token, ask);
-                next.unwrap_or(token)
-            }
+            Verdict::Fresh(token) => Ok(token),
+            Verdict::Aging(token) => Ok(self
+                .next_token(slot, &guard, entry, &token, ask)
+                .unwrap_or(token)),
+            Verdict::Cooling(cooldown) => Err(ObtainError::CoolingDown(cooldown)),
+            Verdict::TooShort(error) => Err(error),
+            Verdict::Nothing => checked(self.fetch(Some((slot, &guard)), &entry, ask, None)?, ask),
         }
     }
 

@@ -96,6 +96,18 @@ impl Endpoint for TestEndpoint {
         })
     }
 
+    fn is_secret_costly(&self) -> bool {
+        false
+    }
+
+    fn tell_missing(&self, _: &SourceError) -> Explanation {
+        Explanation {
+            what: "missing".to_owned(),
+            cause: None,
+            hint: None,
+        }
+    }
+
     fn tell(&self, _: &Failure) -> Explanation {
         Explanation {
             what: "failed".to_owned(),
@@ -157,6 +169,7 @@ impl Scene {
         let ask = Ask {
             min_ttl: MinTtl::Default,
             not_before: None,
+            began: self.clock.now(),
             deadline: Deadline::after_start(self.clock.elapsed() + Duration::from_secs(9)),
         };
         broker.erase(only, &ask).unwrap();
@@ -173,6 +186,7 @@ impl Scene {
         let ask = Ask {
             min_ttl,
             not_before: refresh.then(|| self.clock.now()),
+            began: self.clock.now(),
             deadline: Deadline::after_start(self.clock.elapsed() + Duration::from_secs(seconds)),
         };
         broker

@@ -62,6 +62,8 @@ pub(crate) enum Reason {
     Refused,
     /// No connection, no answer, or one that is no token.
     Unavailable,
+    /// The program that knows the client secret did not give it.
+    NoSecret,
 }
 
 impl Entry {

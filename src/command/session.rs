@@ -187,9 +187,11 @@ impl<'a> Session<'a> {
             endpoint: &endpoint,
             notify: &notify,
         };
+        let began = clock.now();
         let ask = Ask {
             min_ttl: self.min_ttl(profile),
-            not_before: options.refresh.then(|| clock.now()),
+            not_before: options.refresh.then_some(began),
+            began,
             deadline: self.deadline(profile),
         };
         act(&broker, &ask).map_err(|error| Error::Obtain {

@@ -101,7 +101,8 @@ impl State {
         let token = token.filter(|token| !is_from_the_future(token.obtained_at, now));
         let cooldown = entry
             .cooldown
-            .filter(|cooldown| now < cooldown.until && is_of_this_secret(cooldown.secret.as_ref()));
+            .filter(|cooldown| cooldown.reason != Reason::NoSecret && now < cooldown.until)
+            .filter(|cooldown| is_of_this_secret(cooldown.secret.as_ref()));
         let days_left = profile
             .secret_expires
             .map(|end| (end - now.date()).whole_days());

@@ -127,6 +127,11 @@ impl Source {
         }
     }
 
+    /// Whether it is a program that gives the secret.
+    pub(crate) fn is_program(&self) -> bool {
+        matches!(self, Self::Command(_) | Self::DockerHelper(_))
+    }
+
     /// What is wrong with the secret, where that can be seen at no cost.
     pub(crate) fn trouble(&self, environment: &Environment) -> Option<SourceError> {
         match self {

@@ -252,6 +252,50 @@ fn of_many_who_refresh_at_once_one_asks() {
     );
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_locked_vault_asks_once_and_not_for_every_process() {
+    let world = World::without_profile(Sandbox::builder());
+    let text = world.profile_text("p");
+    let script = "echo asked >> asked; test -e open || cat gate; exit 1";
+    let source = format!("command = [\"sh\", \"-c\", \"{script}\"]");
+    world.write_config(&text.replace("file = \"p.secret\"", &source));
+    let gate = world.path("gate");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&gate)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let running: Vec<_> = (0..10).map(|_| world.run(["token"]).start()).collect();
+    running.iter().for_each(wait_until_blocked);
+
+    std::fs::write(world.path("open"), "").unwrap();
+    std::fs::write(&gate, "").unwrap();
+
+    for outcome in world.outcomes(running) {
+        let stderr = outcome.fails(3);
+        assert!(
+            stderr.contains("no client secret for profile `p`"),
+            "{stderr}"
+        );
+    }
+    let asked = || {
+        std::fs::read_to_string(world.path("asked"))
+            .unwrap()
+            .lines()
+            .count()
+    };
+    assert_eq!(
+        asked(),
+        1,
+        "those who waited are told what the first one met"
+    );
+    world.run(["token"]).fails(3);
+    assert_eq!(asked(), 2, "who comes later may just have unlocked it");
+}
+
 /// Waits until a process has opened the lock file, by which it has passed its own beginning.
 fn wait_until_blocked(running: &crate::harness::Running<'_>) {
     #[cfg(target_os = "linux")]
