@@ -7,8 +7,9 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::{Ask, Broker, Endpoint, Explanation, Notice, ObtainError};
-use crate::cache::{Cache, Identity, Key, Reason, Slot};
+use crate::cache::{Cache, Entry, Identity, Key, Reason, Slot};
 use crate::clock::{Clock, Deadline};
+use crate::file::Guard;
 use crate::oauth::{Failure, Form, Granted, Refusal};
 use crate::secret::Secret;
 use crate::source::SourceError;
@@ -519,5 +520,23 @@ fn erasing_starts_anew_also_where_the_token_is_gone_already() {
         remembered(&scene),
         None,
         "a server that wants another form now is not locked out for ever"
+    );
+}
+
+#[test]
+fn a_pause_from_a_clock_that_ran_ahead_is_not_kept_to() {
+    let scene = Scene::new();
+    scene.token();
+    let far = scene.clock.now() + Duration::from_secs(86_400);
+    let entry = Entry {
+        refresh_not_before: Some(far),
+        ..scene.slot.read()
+    };
+    scene.slot.write(&entry, &Guard::without_lock()).unwrap();
+    scene.clock.advance(Duration::from_secs(3000));
+    assert_eq!(
+        scene.token(),
+        "t-2",
+        "it is refreshed ahead of expiry all the same"
     );
 }

@@ -538,6 +538,24 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_ends_before_it_arrives_is_none() {
+        let sent_at = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let arrived_at = sent_at + Duration::from_secs(3);
+        let body = br#"{"access_token":"t-1","expires_in":2}"#;
+        let read = super::read_token(
+            body,
+            Moments {
+                sent_at,
+                arrived_at,
+            },
+        );
+        let Err(Failure::Unusable { reason, .. }) = read else {
+            panic!("{read:?}")
+        };
+        assert!(reason.contains("expired on the way"), "{reason}");
+    }
+
+    #[test]
     fn no_part_of_a_secret_is_shown_where_a_long_text_is_cut() {
         for space in 1980..2000 {
             let body = format!("no{}s3cret+", " ".repeat(space));

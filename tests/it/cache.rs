@@ -390,6 +390,19 @@ mod unix {
 
     #[cfg(target_os = "linux")]
     #[test]
+    fn a_folder_that_cannot_be_synced_is_no_reason_to_warn() {
+        let world = World::new();
+        // The second one is the folder's, once the entry is in its place.
+        let token = with_fault(&world, "fsync:error=EINVAL:when=2").succeeds();
+        assert_eq!(
+            world.run(["token"]).succeeds(),
+            token,
+            "and the entry is kept"
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
     fn on_a_full_disk_a_token_that_was_refused_can_still_be_dropped() {
         let world = World::new();
         let old = world.token();

@@ -253,6 +253,21 @@ mod unix {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_folder_that_cannot_be_synced_does_not_cost_the_secret() {
+        let world = bare();
+        fs::write(
+            world.path("request.secret"),
+            request(&world, "prod").to_string(),
+        )
+        .unwrap();
+        let script = "exec strace -f -qq -o /dev/null -e inject=fsync:error=EINVAL:when=2+2 \
+                      \"$0\" store < request.secret";
+        world.run(["-c", script]).through_shell().succeeds();
+        world.token();
+    }
+
     #[test]
     fn the_secret_is_for_its_user_alone() {
         let world = bare();
