@@ -72,7 +72,7 @@ impl<'a> ProfileEndpoint<'a> {
 
 impl Endpoint for ProfileEndpoint<'_> {
     fn cheap_secret(&self) -> Option<Secret> {
-        self.profile.source.read_cheap(self.environment)
+        self.profile.source.read_cheap(self.environment)?.ok()
     }
 
     fn secret(&self, clock: &dyn Clock, deadline: Deadline) -> Result<Secret, SourceError> {

@@ -2,10 +2,9 @@
 
 use std::io;
 
-use super::wait::{LockError, wait};
 use super::{Ask, Broker, ObtainError};
 use crate::cache::{Entry, Slot};
-use crate::file::{self, Attempt, Guard, Kind, Patience};
+use crate::file::{self, WaitError};
 
 impl Broker<'_> {
     /// Drops the cached token; with `only`, only where it is that token, so that a slow caller
@@ -28,15 +27,13 @@ impl Broker<'_> {
         if !is_meant(&slot.read()) {
             return Ok(());
         }
-        let guard = match self.lock_to_erase(slot, ask) {
-            Ok(guard) => guard,
-            Err(LockError::TimedOut) => {
-                return Err(ObtainError::LockTimedOut {
-                    limit: ask.deadline.limit(),
-                });
-            }
-            Err(LockError::Io(error)) => return Err(unwritable(slot, error)),
-        };
+        let limit = ask.deadline.remaining(self.clock);
+        let guard = file::exclusive(slot.sidecar(), limit).map_err(|error| match error {
+            WaitError::TimedOut => ObtainError::LockTimedOut {
+                limit: ask.deadline.limit(),
+            },
+            WaitError::Io(error) => unwritable(slot, error),
+        })?;
         let entry = slot.read();
         if is_meant(&entry) {
             // Whoever drops whatever is there starts anew; one refused token says nothing of the
@@ -53,27 +50,9 @@ impl Broker<'_> {
         }
         Ok(())
     }
-
-    fn lock_to_erase(&self, slot: &Slot, ask: &Ask) -> Result<Guard, LockError> {
-        match file::try_exclusive(slot.sidecar())? {
-            Attempt::Held(guard) => return Ok(guard),
-            Attempt::Unsupported(_) => return Ok(Guard::without_lock()),
-            Attempt::Busy => {}
-        }
-        let limit = ask.deadline.remaining(self.clock);
-        wait(
-            slot,
-            Kind::Exclusive,
-            &Patience {
-                quiet: limit,
-                speak: &|| {},
-                limit,
-            },
-        )
-    }
 }
 
-fn unwritable(slot: &Slot, error: io::Error) -> ObtainError {
+pub(super) fn unwritable(slot: &Slot, error: io::Error) -> ObtainError {
     ObtainError::CacheUnwritable {
         folder: slot.folder().to_owned(),
         error,

@@ -16,23 +16,31 @@ const PATIENT: Duration = Duration::from_secs(4);
 /// What must be left after a pause: a request cut short would only have cost one.
 const TIME_FOR_RETRY: Duration = Duration::from_secs(1);
 
+/// What a token is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Somebody waits for it.
+    Answer,
+    /// There is a good one: nothing is tried twice for the next, and nobody is kept waiting.
+    Ahead,
+}
+
 impl Broker<'_> {
     /// Asks the endpoint, with retries while the failure may pass, and leaves the outcome in the
-    /// entry. `at_hand` is the good token that a refresh ahead of expiry would replace: it is kept
-    /// whatever happens, nothing is tried twice for it and nobody is kept waiting.
+    /// entry. A good token that stands there is kept whatever happens.
     pub(super) fn fetch(
         &self,
         place: Option<(&Slot, &Guard)>,
         entry: &Entry,
         ask: &Ask,
-        at_hand: Option<&Token>,
+        purpose: Purpose,
     ) -> Result<Token, ObtainError> {
         let given = ask.deadline.remaining(self.clock);
         let secret = match self.endpoint.secret(self.clock, ask.deadline) {
             Ok(secret) => secret,
             Err(error) => {
                 let is_hasty = matches!(error, SourceError::TimedOut { .. }) && given < PATIENT;
-                if self.endpoint.is_secret_costly() && at_hand.is_none() && !is_hasty {
+                if self.endpoint.is_secret_costly() && purpose == Purpose::Answer && !is_hasty {
                     self.record_missing(place, entry, &error);
                 }
                 return Err(ObtainError::Source(error));
@@ -57,7 +65,8 @@ impl Broker<'_> {
             };
             let left = ask.deadline.remaining(self.clock);
             let pause = cooldown::pause_before_retry(&failure, retries, has_paused)
-                .filter(|pause| at_hand.is_none() && *pause + TIME_FOR_RETRY < left);
+                .filter(|_| purpose == Purpose::Answer)
+                .filter(|pause| *pause + TIME_FOR_RETRY < left);
             if let (Some(pause), Failure::Unavailable { reason, .. }) = (pause, &failure) {
                 (self.notify)(Notice::Retrying(reason, pause));
                 self.clock.sleep(pause);

@@ -4,9 +4,9 @@ use time::OffsetDateTime;
 
 use super::cooldown::LONGEST_REFRESH_PAUSE;
 use super::{Ask, Broker, ObtainError};
-use crate::cache::{Cooldown, Entry, Reason, SecretDigest};
+use crate::cache::{Cooldown, Entry, Reason};
 use crate::secret::Secret;
-use crate::token::{Token, is_from_the_future};
+use crate::token::Token;
 
 /// What an entry is worth to a caller right now.
 pub(super) enum Verdict {
@@ -22,35 +22,38 @@ pub(super) enum Verdict {
     Nothing,
 }
 
+impl Verdict {
+    /// What a caller is told who looks for no better token; `None` where the endpoint has to be
+    /// asked.
+    pub(super) fn answer(self) -> Option<Result<Token, ObtainError>> {
+        match self {
+            Self::Fresh(token) | Self::Aging(token) => Some(Ok(token)),
+            Self::Cooling(cooldown) => Some(Err(ObtainError::CoolingDown(cooldown))),
+            Self::TooShort(error) => Some(Err(error)),
+            Self::Nothing => None,
+        }
+    }
+}
+
 impl Broker<'_> {
     /// Judges an entry by the clock of this moment.
     pub(super) fn judge(&self, entry: &Entry, ask: &Ask) -> Verdict {
         let now = self.clock.now();
-        let counts = |at: OffsetDateTime| {
-            ask.not_before.is_none_or(|start| at >= start) && !is_from_the_future(at, now)
-        };
+        let is_new = |at: OffsetDateTime| ask.not_before.is_none_or(|start| at >= start);
         // Longer than any pause is a word from a clock that ran ahead.
         let is_over = |at| now >= at || at > now + LONGEST_REFRESH_PAUSE;
-        let current = self.current_secret(entry);
-        let same = |digest: Option<&SecretDigest>| match (digest, &current) {
-            (Some(digest), Some(secret)) => digest.is_of(secret),
-            _ => true,
-        };
         // That a program gave no secret binds those who waited for it, and nobody who comes later:
         // he may just have unlocked the vault.
         let binds = |cooldown: &Cooldown| {
             cooldown.reason != Reason::NoSecret || cooldown.since >= ask.began
         };
-        let cooldown = entry.cooldown.as_ref().filter(|cooldown| {
-            binds(cooldown)
-                && counts(cooldown.since)
-                && now < cooldown.until
-                && same(cooldown.secret.as_ref())
-        });
+        let current = self.current_secret(entry);
+        let cooldown = entry
+            .cooldown_for(current.as_ref(), now)
+            .filter(|cooldown| binds(cooldown) && is_new(cooldown.since));
         let held = entry
-            .held
-            .as_ref()
-            .filter(|held| counts(held.token.obtained_at) && same(held.secret.as_ref()));
+            .held_for(current.as_ref(), now)
+            .filter(|held| is_new(held.token.obtained_at));
         match held.map(|held| &held.token) {
             Some(token) if token.is_fresh(now, ask.min_ttl) => {
                 let may_refresh =

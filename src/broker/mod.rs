@@ -31,6 +31,8 @@ use crate::oauth::{Failure, SetupError};
 use crate::source::SourceError;
 use crate::token::{MinTtl, Token};
 
+use erase::unwritable;
+use fetch::Purpose;
 use judge::{Verdict, checked};
 use wait::{LockError, Locked};
 
@@ -129,8 +131,7 @@ impl Broker<'_> {
     /// Gives a token that is good for what is asked.
     pub(crate) fn obtain(&self, ask: &Ask) -> Result<Token, ObtainError> {
         let Some(slot) = &self.slot else {
-            let token = self.fetch(None, &Entry::default(), ask, None)?;
-            return checked(token, ask);
+            return self.answer_or_fetch(Verdict::Nothing, &Entry::default(), None, ask);
         };
         match self.judge(&slot.read(), ask) {
             Verdict::Fresh(token) => {
@@ -142,45 +143,41 @@ impl Broker<'_> {
             Verdict::Cooling(_) | Verdict::Nothing => (self.notify)(Notice::Miss),
         }
         let guard = match self.lock(slot, ask) {
-            Ok(Locked::Guard(guard)) => guard,
+            Ok(Locked::Guard(guard)) => Some(guard),
             Ok(Locked::Answer(answer)) => return answer,
             Err(LockError::TimedOut) => return self.at_the_deadline(slot, ask),
             Err(LockError::Io(error)) => {
+                // It can be read at best, and what it forbids is still forbidden.
                 (self.notify)(Notice::CacheUnusable(&error));
-                return self.without_cache(slot, ask);
+                None
             }
         };
         // The entry and the time as they are now that nobody else can change the entry.
         let entry = slot.read();
-        match self.judge(&entry, ask) {
-            Verdict::Fresh(token) | Verdict::Aging(token) => Ok(token),
-            Verdict::Cooling(cooldown) => Err(ObtainError::CoolingDown(cooldown)),
-            Verdict::TooShort(error) => Err(error),
-            Verdict::Nothing => checked(self.fetch(Some((slot, &guard)), &entry, ask, None)?, ask),
+        let place = guard.as_ref().map(|guard| (slot, guard));
+        self.answer_or_fetch(self.judge(&entry, ask), &entry, place, ask)
+    }
+
+    /// Answers with what the entry was judged to be worth, or asks; without a place nothing is
+    /// written.
+    fn answer_or_fetch(
+        &self,
+        verdict: Verdict,
+        entry: &Entry,
+        place: Option<(&Slot, &Guard)>,
+        ask: &Ask,
+    ) -> Result<Token, ObtainError> {
+        match verdict.answer() {
+            Some(answer) => answer,
+            None => checked(self.fetch(place, entry, ask, Purpose::Answer)?, ask),
         }
     }
 
     /// Answers a caller whose wait is over: with what the holder has left by now, or told as it is.
     fn at_the_deadline(&self, slot: &Slot, ask: &Ask) -> Result<Token, ObtainError> {
-        match self.judge(&slot.read(), ask) {
-            Verdict::Fresh(token) | Verdict::Aging(token) => Ok(token),
-            Verdict::Cooling(cooldown) => Err(ObtainError::CoolingDown(cooldown)),
-            Verdict::TooShort(error) => Err(error),
-            Verdict::Nothing => Err(ObtainError::LockTimedOut {
-                limit: ask.deadline.limit(),
-            }),
-        }
-    }
-
-    /// Answers where the cache can be read at best: what it forbids is still forbidden.
-    fn without_cache(&self, slot: &Slot, ask: &Ask) -> Result<Token, ObtainError> {
-        let entry = slot.read();
-        match self.judge(&entry, ask) {
-            Verdict::Fresh(token) | Verdict::Aging(token) => Ok(token),
-            Verdict::Cooling(cooldown) => Err(ObtainError::CoolingDown(cooldown)),
-            Verdict::TooShort(error) => Err(error),
-            Verdict::Nothing => checked(self.fetch(None, &entry, ask, None)?, ask),
-        }
+        let limit = ask.deadline.limit();
+        let answer = self.judge(&slot.read(), ask).answer();
+        answer.unwrap_or(Err(ObtainError::LockTimedOut { limit }))
     }
 
     /// Looks for the next token if nobody else does.
@@ -195,13 +192,10 @@ impl Broker<'_> {
         // What was read without the lock may have been replaced or erased since.
         let entry = slot.read();
         match self.judge(&entry, ask) {
-            Verdict::Fresh(token) => Ok(token),
             Verdict::Aging(token) => Ok(self
                 .next_token(slot, &guard, entry, &token, ask)
                 .unwrap_or(token)),
-            Verdict::Cooling(cooldown) => Err(ObtainError::CoolingDown(cooldown)),
-            Verdict::TooShort(error) => Err(error),
-            Verdict::Nothing => checked(self.fetch(Some((slot, &guard)), &entry, ask, None)?, ask),
+            verdict => self.answer_or_fetch(verdict, &entry, Some((slot, &guard)), ask),
         }
     }
 
@@ -224,15 +218,12 @@ impl Broker<'_> {
             ..entry
         };
         if let Err(error) = slot.write(&entry, guard) {
-            (self.notify)(Notice::RefreshFailed(&ObtainError::CacheUnwritable {
-                folder: slot.folder().to_owned(),
-                error,
-            }));
+            (self.notify)(Notice::RefreshFailed(&unwritable(slot, error)));
             return None;
         }
         let deadline = ask.deadline.at_most(self.clock, REFRESH_AHEAD_LIMIT);
         let short = Ask { deadline, ..*ask };
-        match self.fetch(Some((slot, guard)), &entry, &short, Some(token)) {
+        match self.fetch(Some((slot, guard)), &entry, &short, Purpose::Ahead) {
             Ok(next) => Some(next).filter(|next| next.is_fresh(self.clock.now(), ask.min_ttl)),
             Err(error) => {
                 (self.notify)(Notice::RefreshFailed(&error));

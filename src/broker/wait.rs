@@ -71,16 +71,11 @@ impl Broker<'_> {
             limit: left,
         };
         drop(wait(slot, Kind::Shared, &patience)?);
-        match self.judge(&slot.read(), ask) {
-            Verdict::Fresh(token) | Verdict::Aging(token) => {
+        if let Some(answer) = self.judge(&slot.read(), ask).answer() {
+            if answer.is_ok() {
                 (self.notify)(Notice::Hit);
-                return Ok(Locked::Answer(Ok(token)));
             }
-            Verdict::Cooling(cooldown) => {
-                return Ok(Locked::Answer(Err(ObtainError::CoolingDown(cooldown))));
-            }
-            Verdict::TooShort(error) => return Ok(Locked::Answer(Err(error))),
-            Verdict::Nothing => {}
+            return Ok(Locked::Answer(answer));
         }
         let limit = ask.deadline.remaining(self.clock);
         let quiet = QUIET.saturating_sub(self.clock.elapsed());
@@ -93,7 +88,7 @@ impl Broker<'_> {
     }
 }
 
-pub(super) fn wait(slot: &Slot, kind: Kind, patience: &Patience<'_>) -> Result<Guard, LockError> {
+fn wait(slot: &Slot, kind: Kind, patience: &Patience<'_>) -> Result<Guard, LockError> {
     file::wait(slot.sidecar(), kind, patience).map_err(|error| match error {
         WaitError::TimedOut => LockError::TimedOut,
         WaitError::Io(error) => LockError::Io(error),

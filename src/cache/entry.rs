@@ -6,7 +6,8 @@ use zeroize::Zeroizing;
 
 use super::digest::SecretDigest;
 use super::key::Key;
-use crate::token::{AccessToken, Token};
+use crate::secret::Secret;
+use crate::token::{AccessToken, Token, is_from_the_future};
 
 /// The version of the form; an entry of another version is a miss.
 const VERSION: u32 = 1;
@@ -67,6 +68,27 @@ pub(crate) enum Reason {
 }
 
 impl Entry {
+    /// The token, if it counts for whoever has this secret: obtained with it (where that can be
+    /// told), and not by a clock that has since gone back.
+    pub(crate) fn held_for(&self, secret: Option<&Secret>, now: OffsetDateTime) -> Option<&Held> {
+        self.held.as_ref().filter(|held| {
+            is_of(held.secret.as_ref(), secret) && !is_from_the_future(held.token.obtained_at, now)
+        })
+    }
+
+    /// The cool-down, if it binds whoever has this secret now.
+    pub(crate) fn cooldown_for(
+        &self,
+        secret: Option<&Secret>,
+        now: OffsetDateTime,
+    ) -> Option<&Cooldown> {
+        self.cooldown.as_ref().filter(|cooldown| {
+            now < cooldown.until
+                && is_of(cooldown.secret.as_ref(), secret)
+                && !is_from_the_future(cooldown.since, now)
+        })
+    }
+
     /// The bytes of the file. They hold the token; the mode of the file guards it.
     pub(super) fn to_bytes(&self, key: &Key) -> Zeroizing<Vec<u8>> {
         let wire = WireEntry {
@@ -108,6 +130,13 @@ impl Entry {
             },
         })
     }
+}
+
+/// Whether a digest is of this secret, as far as both are known.
+fn is_of(digest: Option<&SecretDigest>, secret: Option<&Secret>) -> bool {
+    digest
+        .zip(secret)
+        .is_none_or(|(digest, secret)| digest.is_of(secret))
 }
 
 fn to_ms(at: OffsetDateTime) -> i64 {

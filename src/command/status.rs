@@ -8,12 +8,13 @@ use time::OffsetDateTime;
 use super::session::{Caller, Session};
 use super::{Context, Output};
 use crate::broker::cooldown_message;
-use crate::cache::{Cooldown, Reason, SecretDigest};
+use crate::cache::{Cooldown, Reason};
 use crate::duration::show;
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::protocol::{helper, timestamp};
-use crate::token::{Token, is_from_the_future};
+use crate::source::SourceError;
+use crate::token::Token;
 
 pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
     let session = Session::open(context, Caller::Person)?;
@@ -88,25 +89,19 @@ impl State {
             .slot(profile)
             .map(|slot| slot.read())
             .unwrap_or_default();
-        let current = profile.source.read_cheap(context.environment);
-        let is_of_this_secret = |digest: Option<&SecretDigest>| {
-            digest
-                .zip(current.as_ref())
-                .is_none_or(|(digest, secret)| digest.is_of(secret))
+        let (secret, trouble) = match profile.source.read_cheap(context.environment) {
+            Some(Ok(secret)) => (Some(secret), None),
+            Some(Err(error)) => (None, Some(error)),
+            None => (None, None),
         };
-        let held = entry
-            .held
-            .filter(|held| is_of_this_secret(held.secret.as_ref()));
-        let token = held.map(|held| held.token);
-        let token = token.filter(|token| !is_from_the_future(token.obtained_at, now));
+        let token = entry.held_for(secret.as_ref(), now).map(|held| &held.token);
         let cooldown = entry
-            .cooldown
-            .filter(|cooldown| cooldown.reason != Reason::NoSecret && now < cooldown.until)
-            .filter(|cooldown| is_of_this_secret(cooldown.secret.as_ref()));
+            .cooldown_for(secret.as_ref(), now)
+            .filter(|cooldown| cooldown.reason != Reason::NoSecret);
         let days_left = profile
             .secret_expires
             .map(|end| (end - now.date()).whole_days());
-        let token_state = match &token {
+        let token_state = match token {
             None => "none",
             Some(token) if now >= token.expires_at => "expired",
             Some(token) if !token.is_fresh(now, session.min_ttl(profile)) => "stale",
@@ -123,12 +118,12 @@ impl State {
             secret_expires: profile.secret_expires.map(|end| end.to_string()),
             secret_days_left: days_left,
             token_state,
-            expires_at: token.as_ref().map(|token| timestamp(token.expires_at)),
-            expires_in: token.as_ref().map(|token| token.time_left(now).as_secs()),
-            refresh_at: token.as_ref().map(Token::refresh_at).map(timestamp),
-            auth_method: entry.auth_method,
-            cooldown: cooldown.map(|cooldown| WireCooldown::of(&cooldown, profile, now)),
-            warnings: warnings(context, profile, days_left),
+            expires_at: token.map(|token| timestamp(token.expires_at)),
+            expires_in: token.map(|token| token.time_left(now).as_secs()),
+            refresh_at: token.map(Token::refresh_at).map(timestamp),
+            auth_method: entry.auth_method.clone(),
+            cooldown: cooldown.map(|cooldown| WireCooldown::of(cooldown, profile, now)),
+            warnings: warnings(profile, trouble, days_left),
         }
     }
 
@@ -194,9 +189,13 @@ impl WireCooldown {
     }
 }
 
-fn warnings(context: &Context<'_>, profile: &Profile, days_left: Option<i64>) -> Vec<String> {
+fn warnings(
+    profile: &Profile,
+    trouble: Option<SourceError>,
+    days_left: Option<i64>,
+) -> Vec<String> {
     let mut warnings = Vec::new();
-    if let Some(error) = profile.source.trouble(context.environment) {
+    if let Some(error) = trouble {
         warnings.push(format!("the next token request will fail: {error}"));
     }
     if let Some(suffix) = profile.mismatched_suffix() {

@@ -85,6 +85,26 @@ pub(crate) fn try_exclusive(sidecar: &Path) -> io::Result<Attempt> {
     }
 }
 
+/// Takes the lock, waiting for it in silence for at most `limit`; where the file system has no
+/// locks, there is nothing to wait for and the guard says so.
+///
+/// # Errors
+/// [`WaitError::TimedOut`], or where the sidecar cannot be opened.
+pub(crate) fn exclusive(sidecar: &Path, limit: Duration) -> Result<Guard, WaitError> {
+    match try_exclusive(sidecar)? {
+        Attempt::Held(guard) => Ok(guard),
+        Attempt::Unsupported(_) => Ok(Guard::without_lock()),
+        Attempt::Busy => {
+            let patience = Patience {
+                quiet: limit,
+                speak: &|| {},
+                limit,
+            };
+            wait(sidecar, Kind::Exclusive, &patience)
+        }
+    }
+}
+
 /// Waits for the lock.
 ///
 /// The system call that waits knows no deadline, so a thread makes it. Where the deadline comes

@@ -7,6 +7,6 @@ mod lock;
 mod read;
 mod replace;
 
-pub(crate) use lock::{Attempt, Guard, Kind, Patience, WaitError, try_exclusive, wait};
+pub(crate) use lock::{Attempt, Guard, Kind, Patience, WaitError, exclusive, try_exclusive, wait};
 pub(crate) use read::{ReadError, Trust, read};
 pub(crate) use replace::{create_private_folder, remove, replace};

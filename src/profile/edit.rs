@@ -13,7 +13,7 @@ use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 use super::file::listed;
 use super::{Position, ProfileError, lifetime, load, resolve, secret_file_name};
 use crate::environment::Environment;
-use crate::file::{self, Attempt, Kind, Patience, Trust, WaitError};
+use crate::file::{self, Trust, WaitError};
 use crate::quote::quote;
 use crate::secret::Secret;
 use crate::source::Source;
@@ -85,10 +85,11 @@ pub(crate) fn store(
     if new == old {
         return Ok(());
     }
+    let real_path = real_path(&path);
     let mode = fs::metadata(&path)
         .ok()
         .map(|metadata| metadata.permissions());
-    file::replace(&real_path(&path), new.as_bytes(), &guard).map_err(|error| {
+    file::replace(&real_path, new.as_bytes(), &guard).map_err(|error| {
         let restored = match old_secret {
             Some(bytes) => file::replace(&secret_path, &bytes, &guard),
             None => file::remove(&secret_path),
@@ -100,7 +101,7 @@ pub(crate) fn store(
         unwritable(error)
     })?;
     if let Some(permissions) = mode {
-        fs::set_permissions(real_path(&path), permissions).map_err(unwritable)?;
+        fs::set_permissions(&real_path, permissions).map_err(unwritable)?;
     }
     Ok(())
 }
@@ -148,26 +149,13 @@ fn real_path(path: &Path) -> PathBuf {
 fn lock(path: &Path, limit: Duration) -> Result<file::Guard, ProfileError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".lock");
-    let sidecar = path.with_file_name(name);
-    let unwritable = |error| ProfileError::Unwritable {
-        path: path.to_owned(),
-        error,
-    };
-    match file::try_exclusive(&sidecar).map_err(unwritable)? {
-        Attempt::Held(guard) => return Ok(guard),
-        Attempt::Unsupported(_) => return Ok(file::Guard::without_lock()),
-        Attempt::Busy => {}
-    }
-    let patience = Patience {
-        quiet: limit,
-        speak: &|| {},
-        limit,
-    };
-    match file::wait(&sidecar, Kind::Exclusive, &patience) {
-        Ok(guard) => Ok(guard),
-        Err(WaitError::TimedOut) => Err(ProfileError::Locked(path.to_owned())),
-        Err(WaitError::Io(error)) => Err(unwritable(error)),
-    }
+    file::exclusive(&path.with_file_name(name), limit).map_err(|error| match error {
+        WaitError::TimedOut => ProfileError::Locked(path.to_owned()),
+        WaitError::Io(error) => ProfileError::Unwritable {
+            path: path.to_owned(),
+            error,
+        },
+    })
 }
 
 fn read_old(path: &Path) -> Result<String, ProfileError> {

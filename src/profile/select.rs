@@ -67,22 +67,23 @@ fn preferred(profiles: &Profiles) -> Result<&Profile, ProfileError> {
     let chosen = profiles.named(ENVIRONMENT_PROFILE).or(default);
     match (chosen, profiles.all.as_slice()) {
         (Some(profile), _) | (None, [profile]) => Ok(profile),
-        (None, []) => Err(ProfileError::None {
-            path: profiles.path.clone(),
-            missing_variables: profiles.missing_variables.clone(),
-        }),
+        (None, []) => Err(none(profiles)),
         (None, several) => Err(ProfileError::Undecided {
             known: several.iter().map(|profile| profile.name.clone()).collect(),
         }),
     }
 }
 
+fn none(profiles: &Profiles) -> ProfileError {
+    ProfileError::None {
+        path: profiles.path.clone(),
+        missing_variables: profiles.missing_variables.clone(),
+    }
+}
+
 fn unknown(profiles: &Profiles, name: &str) -> ProfileError {
     if profiles.all.is_empty() {
-        return ProfileError::None {
-            path: profiles.path.clone(),
-            missing_variables: profiles.missing_variables.clone(),
-        };
+        return none(profiles);
     }
     let names = || profiles.all.iter().map(|profile| profile.name.as_str());
     ProfileError::Unknown {

@@ -116,13 +116,16 @@ pub(crate) enum SourceError {
 }
 
 impl Source {
-    /// Reads the secret where that costs next to nothing, disturbs nobody and works; it is done on
-    /// every call, just to notice that the secret has changed.
-    pub(crate) fn read_cheap(&self, environment: &Environment) -> Option<Secret> {
+    /// Reads the secret where that costs next to nothing and disturbs nobody, else `None`; it is
+    /// done on every call, just to notice that the secret has changed.
+    pub(crate) fn read_cheap(
+        &self,
+        environment: &Environment,
+    ) -> Option<Result<Secret, SourceError>> {
         match self {
-            Self::Variable(name) => read_variable(name, environment).ok(),
-            Self::File(path) => read_file(path, file::Trust::Secret).ok(),
-            Self::SystemdCredential(name) => read_credential(name, environment).ok(),
+            Self::Variable(name) => Some(read_variable(name, environment)),
+            Self::File(path) => Some(read_file(path, file::Trust::Secret)),
+            Self::SystemdCredential(name) => Some(read_credential(name, environment)),
             Self::Command(_) | Self::DockerHelper(_) => None,
         }
     }
@@ -130,16 +133,6 @@ impl Source {
     /// Whether it is a program that gives the secret.
     pub(crate) fn is_program(&self) -> bool {
         matches!(self, Self::Command(_) | Self::DockerHelper(_))
-    }
-
-    /// What is wrong with the secret, where that can be seen at no cost.
-    pub(crate) fn trouble(&self, environment: &Environment) -> Option<SourceError> {
-        match self {
-            Self::Variable(name) => read_variable(name, environment).err(),
-            Self::File(path) => read_file(path, file::Trust::Secret).err(),
-            Self::SystemdCredential(name) => read_credential(name, environment).err(),
-            Self::Command(_) | Self::DockerHelper(_) => None,
-        }
     }
 
     /// Reads the secret; a program has until `deadline` to answer.
