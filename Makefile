@@ -44,6 +44,10 @@ RELEASE :=
 BINARY := $(TARGET_DIR)/release/cloudconnexa-auth
 endif
 
+# Under these names git, docker, cargo and pnpm look for their helper. Terraform looks in
+# ~/.terraform.d/plugins only.
+LINKS := $(addsuffix -credential-cloudconnexa,git docker cargo pnpm)
+
 install:
 ifneq ($(HAS_MUSL),yes)
 	@echo 'install: $(MUSL) or musl-gcc is not here, so the binary is a dynamic one;'
@@ -52,9 +56,10 @@ endif
 	$(CARGO) build --locked --release $(RELEASE)
 	install -d '$(DESTDIR)$(PREFIX)/bin'
 	install -m 755 '$(BINARY)' '$(DESTDIR)$(PREFIX)/bin/cloudconnexa-auth'
+	for link in $(LINKS); do ln -sf cloudconnexa-auth "$(DESTDIR)$(PREFIX)/bin/$$link"; done
 
 uninstall:
-	rm -f '$(DESTDIR)$(PREFIX)/bin/cloudconnexa-auth'
+	cd '$(DESTDIR)$(PREFIX)/bin' && rm -f cloudconnexa-auth $(LINKS)
 
 clean:
 	$(CARGO) clean

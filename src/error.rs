@@ -3,10 +3,11 @@
 use std::io;
 use std::time::Duration;
 
-use crate::broker::{Explanation, ObtainError};
+use crate::broker::ObtainError;
 use crate::cache::Reason;
 use crate::cli::UsageError;
 use crate::duration::show;
+use crate::explanation::Explanation;
 use crate::oauth::Failure;
 use crate::profile::{ProfileError, are};
 use crate::protocol::InputError;
@@ -70,7 +71,12 @@ pub(crate) enum Error {
         /// How to end.
         code: Code,
     },
-    /// The URI of `token --for` is no profile's.
+    /// A tool asked to keep a secret that did not come from here.
+    NotKept {
+        /// The verb of the tool's protocol.
+        verb: &'static str,
+    },
+    /// The URI that a token is to go to is no profile's.
     NotCovered {
         /// Its origin, where it can be read.
         origin: Option<String>,
@@ -96,6 +102,7 @@ impl Error {
             Self::Profile(ProfileError::NotStorable { .. })
             | Self::Usage(_)
             | Self::InputTimedOut { .. }
+            | Self::NotKept { .. }
             | Self::Input { .. } => Code::Usage,
             Self::Profile(ProfileError::Locked(_)) => Code::LockTimedOut,
             Self::Variable { .. }
@@ -153,13 +160,22 @@ impl Error {
                 say(error.to_string(), profile_cause(error), profile_hint(error))
             }
             Self::Obtain { explanation, .. } => explanation.clone(),
+            Self::NotKept { verb } => say(
+                format!("`{verb}`: this helper keeps no secret that did not come from it"),
+                None,
+                Some(
+                    "nothing was saved; API credentials are saved with `cloudconnexa-auth store`, \
+                     and other secrets need another helper"
+                        .into(),
+                ),
+            ),
             Self::NotCovered { origin, profile } => say(
                 match (origin, profile) {
                     (Some(origin), Some(profile)) => {
                         format!("`{origin}` is not a host of profile `{profile}`")
                     }
                     (Some(origin), None) => format!("no profile covers `{origin}`"),
-                    (None, _) => "the URI given with `--for` is no URI a token may go to".into(),
+                    (None, _) => "what is to be given a token is no URI that one may go to".into(),
                 },
                 None,
                 Some(

@@ -23,9 +23,11 @@ mod command;
 mod duration;
 mod environment;
 mod error;
+mod explanation;
 mod file;
 mod input;
 mod oauth;
+mod output;
 mod profile;
 mod protocol;
 mod quote;
@@ -36,73 +38,36 @@ mod token;
 mod uri;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
-use zeroize::Zeroizing;
-
-use crate::cli::{Invocation, Options};
+use crate::cli::Invocation;
 use crate::clock::SystemClock;
-use crate::command::{Context, Output};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::report::{Level, Report};
+use crate::report::Report;
 
-/// Runs the program: `arguments` are those behind its name. The answer goes to `stdout` in one
-/// write, and everything else to the process's stderr; the process's stdin is read only by the
-/// verbs whose protocol sends something.
+/// Runs the program: `arguments` are its name, by which a tool may have called it as its helper,
+/// and those behind it. The answer goes to `stdout`, and everything else to the process's stderr;
+/// the process's stdin is read only by the verbs whose protocol sends something.
 pub fn run(arguments: Vec<OsString>, stdout: &mut dyn Write) -> ExitCode {
-    let environment = Environment::Process;
-    let answer = answer(arguments, &environment);
-    match answer.and_then(|output| write(stdout, &output)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            Report::error(&error.explanation());
-            ExitCode::from(error.code() as u8)
-        }
-    }
+    answer(arguments, stdout).unwrap_or_else(|error| {
+        Report::error(&error.explanation());
+        ExitCode::from(error.code() as u8)
+    })
 }
 
-fn answer(arguments: Vec<OsString>, environment: &Environment) -> Result<Output, Error> {
+fn answer(arguments: Vec<OsString>, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
     let clock = SystemClock::start();
-    match cli::parse(arguments)? {
-        Invocation::Help(verb) => Ok(Zeroizing::new(cli::help(verb).into_bytes())),
-        Invocation::Version => {
-            let line = concat!("cloudconnexa-auth ", env!("CARGO_PKG_VERSION"), "\n");
-            Ok(Zeroizing::new(line.as_bytes().to_vec()))
-        }
+    let page = match cli::parse(arguments)? {
         Invocation::Run(verb, options) => {
-            let report = Report::at(level(environment, &options)?);
-            let context = Context {
-                environment,
-                clock: &clock,
-                options: &options,
-                report,
-            };
-            command::run(verb, &context)
+            return command::run(verb, &options, &Environment::Process, &clock, stdout);
         }
-    }
-}
-
-fn level(environment: &Environment, options: &Options) -> Result<Level, Error> {
-    if options.verbose {
-        return Ok(Level::Debug);
-    }
-    match environment.text("CLOUDCONNEXA_AUTH_LOG").as_deref() {
-        None | Some("warn") => Ok(Level::Warnings),
-        Some("error") => Ok(Level::Errors),
-        Some("debug") => Ok(Level::Debug),
-        Some(_) => Err(Error::Variable {
-            name: "CLOUDCONNEXA_AUTH_LOG",
-            problem: "must be `error`, `warn` or `debug`".to_owned(),
-        }),
-    }
-}
-
-/// In one write, errors checked. A reader that went away wants no answer any more.
-fn write(stdout: &mut dyn Write, output: &[u8]) -> Result<(), Error> {
-    match stdout.write_all(output).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Stdout(error)),
-        _ => Ok(()),
-    }
+        Invocation::Help(verb) => cli::help(verb),
+        Invocation::Version => {
+            concat!("cloudconnexa-auth ", env!("CARGO_PKG_VERSION"), "\n").into()
+        }
+    };
+    output::print(stdout, page.as_bytes()).map_err(Error::Stdout)?;
+    Ok(ExitCode::SUCCESS)
 }

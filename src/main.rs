@@ -5,6 +5,6 @@ use std::io;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = env::args_os().skip(1).collect();
+    let arguments = env::args_os().collect();
     cloudconnexa_auth::run(arguments, &mut io::stdout())
 }

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write as _};
 
-use crate::broker::Explanation;
+use crate::explanation::Explanation;
 
 /// In front of every line, for it lands amid the output of other programs.
 const PROGRAM: &str = "cloudconnexa-auth";

@@ -80,6 +80,15 @@ impl MinTtl {
     }
 }
 
+/// When a token that is still good is old enough to look for the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RefreshAhead {
+    /// In the last fifth of its life.
+    LastFifth,
+    /// In the last half, for callers that keep what they get and never ask again.
+    LastHalf,
+}
+
 /// An access token and its life. Its type is always bearer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token {
@@ -118,14 +127,18 @@ impl Token {
         now < self.usable_until(min_ttl)
     }
 
-    /// Whether it is in the last fifth of its life, when one process looks for the next one.
-    pub(crate) fn is_aging(&self, now: OffsetDateTime) -> bool {
-        now >= self.refresh_at()
+    /// Whether it is time for one process to look for the next one.
+    pub(crate) fn is_aging(&self, now: OffsetDateTime, ahead: RefreshAhead) -> bool {
+        now >= self.refresh_at(ahead)
     }
 
     /// The moment from which one process looks for the next token.
-    pub(crate) fn refresh_at(&self) -> OffsetDateTime {
-        self.expires_at - self.life() / 5
+    pub(crate) fn refresh_at(&self, ahead: RefreshAhead) -> OffsetDateTime {
+        let share = match ahead {
+            RefreshAhead::LastFifth => 5,
+            RefreshAhead::LastHalf => 2,
+        };
+        self.expires_at - self.life() / share
     }
 
     /// Whether its whole life is too short for what is asked, so that asking again is in vain.
@@ -145,7 +158,7 @@ mod tests {
 
     use time::OffsetDateTime;
 
-    use super::{AccessToken, MalformedToken, MinTtl, Token, is_from_the_future};
+    use super::{AccessToken, MalformedToken, MinTtl, RefreshAhead, Token, is_from_the_future};
 
     fn token(life_seconds: u64) -> Token {
         Token {
@@ -184,10 +197,11 @@ mod tests {
     }
 
     #[test]
-    fn a_token_ages_in_its_last_fifth() {
+    fn a_token_ages_in_its_last_fifth_or_for_those_who_keep_it_in_its_last_half() {
         let at = |seconds| OffsetDateTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        assert!(!token(100).is_aging(at(79)));
-        assert!(token(100).is_aging(at(80)));
+        let ages = |seconds, ahead| token(100).is_aging(at(seconds), ahead);
+        assert!(!ages(79, RefreshAhead::LastFifth) && ages(80, RefreshAhead::LastFifth));
+        assert!(!ages(49, RefreshAhead::LastHalf) && ages(50, RefreshAhead::LastHalf));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::explain::Explanation;
 use crate::cache::{Cooldown, Reason, SecretDigest};
+use crate::explanation::Explanation;
 use crate::oauth::Failure;
 
 /// After a refusal: whoever mends it changes the secret, which ends the cool-down at once.

@@ -3,9 +3,10 @@
 use std::cell::OnceCell;
 
 use super::ObtainError;
-use super::explain::{ANY_PROFILE, Explanation, explain_failure, explain_missing};
+use super::explain::{ANY_PROFILE, explain_failure, explain_missing};
 use crate::clock::{Clock, Deadline};
 use crate::environment::Environment;
+use crate::explanation::Explanation;
 use crate::oauth::{Failure, Form, Granted, Http, HttpSettings, Proxies, exchange};
 use crate::profile::Profile;
 use crate::secret::Secret;

@@ -1,27 +1,54 @@
-//! Taking a token out of the cache: whatever is there, or only the one that was refused.
+//! Taking a token out of the cache: whatever is there, or only the one that is meant.
 
 use std::io;
+use std::time::Duration;
+
+use time::OffsetDateTime;
 
 use super::{Ask, Broker, ObtainError};
 use crate::cache::{Entry, Slot};
 use crate::file::{self, WaitError};
+use crate::token::is_from_the_future;
+
+/// After a token was dropped because a server refused it, what follows it is not dropped for this
+/// reason for so long. A server that refuses whatever it is given (no permission, another
+/// audience), a git that calls a good token refused (2.39 where a server offers Bearer only), and
+/// many tools that were all refused the same token, would else cost a token request each.
+const REFUSAL_PAUSE: Duration = Duration::from_secs(60);
+
+/// Which token is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which<'a> {
+    /// Whatever is there.
+    Any,
+    /// This one.
+    Only(&'a str),
+    /// The one that a server refused: this one, or, where it is not known, the one at hand; at
+    /// most once in `REFUSAL_PAUSE`.
+    Refused(Option<&'a str>),
+}
 
 impl Broker<'_> {
-    /// Drops the cached token; with `only`, only where it is that token, so that a slow caller
-    /// does not throw away the one that came after. A cool-down stays.
+    /// Drops the cached token, only where it is the one that is meant, so that a slow caller does
+    /// not throw away the one that came after. A cool-down stays.
     ///
     /// # Errors
     /// [`ObtainError::LockTimedOut`], where another process holds the lock to the end, and
     /// [`ObtainError::CacheUnwritable`].
-    pub(crate) fn erase(&self, only: Option<&str>, ask: &Ask) -> Result<(), ObtainError> {
+    pub(crate) fn erase(&self, which: Which<'_>, ask: &Ask) -> Result<(), ObtainError> {
         let Some(slot) = &self.slot else {
             return Ok(());
         };
         let is_meant = |entry: &Entry| {
-            let held = entry.held.as_ref().map(|held| &held.token.access_token);
-            match only {
-                Some(token) => held.is_some_and(|held| held.expose() == token),
-                None => held.is_some() || entry.auth_method.is_some(),
+            let held = entry.held.as_ref();
+            let held = held.map(|held| held.token.access_token.expose());
+            match which {
+                Which::Any => held.is_some() || entry.auth_method.is_some(),
+                Which::Only(token) => held == Some(token),
+                Which::Refused(token) => {
+                    let is_it = held.is_some() && token.is_none_or(|token| held == Some(token));
+                    is_it && !was_refused_lately(entry, self.clock.now())
+                }
             }
         };
         if !is_meant(&slot.read()) {
@@ -38,10 +65,16 @@ impl Broker<'_> {
         if is_meant(&entry) {
             // Whoever drops whatever is there starts anew; one refused token says nothing of the
             // form of request.
-            let auth_method = entry.auth_method.filter(|_| only.is_some());
+            let auth_method = entry.auth_method.filter(|_| which != Which::Any);
+            let refused_at = match which {
+                Which::Any => None,
+                Which::Only(_) => entry.refused_at,
+                Which::Refused(_) => Some(self.clock.now()),
+            };
             let entry = Entry {
                 cooldown: entry.cooldown,
                 auth_method,
+                refused_at,
                 ..Entry::default()
             };
             // On a full disk nothing can be written, but a file can still be removed.
@@ -50,6 +83,12 @@ impl Broker<'_> {
         }
         Ok(())
     }
+}
+
+fn was_refused_lately(entry: &Entry, now: OffsetDateTime) -> bool {
+    entry
+        .refused_at
+        .is_some_and(|at| now < at + REFUSAL_PAUSE && !is_from_the_future(at, now))
 }
 
 pub(super) fn unwritable(slot: &Slot, error: io::Error) -> ObtainError {

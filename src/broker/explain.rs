@@ -5,21 +5,11 @@ use time::OffsetDateTime;
 use super::ObtainError;
 use crate::cache::{Cooldown, Reason};
 use crate::duration::show;
+use crate::explanation::Explanation;
 use crate::file::ReadError;
 use crate::oauth::{Failure, Refusal, SetupError};
 use crate::profile::Profile;
 use crate::source::SourceError;
-
-/// The three lines of an error, without the program's name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Explanation {
-    /// What happened; stands alone.
-    pub(crate) what: String,
-    /// The nearest cause.
-    pub(crate) cause: Option<String>,
-    /// What to do.
-    pub(crate) hint: Option<String>,
-}
 
 /// Stands for the profile's name in words that are left in the cache: profiles of one identity
 /// share an entry. No profile can be called so.

@@ -104,6 +104,7 @@ impl Broker<'_> {
             auth_method: form.or_else(|| old.auth_method.clone()),
             cooldown: None,
             refresh_not_before: None,
+            refused_at: old.refused_at,
         };
         if let Some((slot, guard)) = place
             && let Err(error) = slot.write(&entry, guard)
@@ -134,6 +135,7 @@ impl Broker<'_> {
             auth_method: entry.auth_method.clone(),
             cooldown: Some(cooldown),
             refresh_not_before: entry.refresh_not_before,
+            refused_at: entry.refused_at,
         };
         self.write(place, &entry);
     }

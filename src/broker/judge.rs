@@ -58,7 +58,7 @@ impl Broker<'_> {
             Some(token) if token.is_fresh(now, ask.min_ttl) => {
                 let may_refresh =
                     cooldown.is_none() && entry.refresh_not_before.is_none_or(is_over);
-                if token.is_aging(now) && may_refresh {
+                if token.is_aging(now, ask.refresh_ahead) && may_refresh {
                     Verdict::Aging(token.clone())
                 } else {
                     Verdict::Fresh(token.clone())

@@ -29,7 +29,7 @@ use crate::clock::{Clock, Deadline};
 use crate::file::{self, Attempt, Guard};
 use crate::oauth::{Failure, SetupError};
 use crate::source::SourceError;
-use crate::token::{MinTtl, Token};
+use crate::token::{MinTtl, RefreshAhead, Token};
 
 use erase::unwritable;
 use fetch::Purpose;
@@ -37,7 +37,8 @@ use judge::{Verdict, checked};
 use wait::{LockError, Locked};
 
 pub(crate) use endpoint::{Endpoint, ProfileEndpoint};
-pub(crate) use explain::{Explanation, cooldown_message, explain};
+pub(crate) use erase::Which;
+pub(crate) use explain::{cooldown_message, explain};
 
 /// The most time that looking for the next token may take while this one is good.
 const REFRESH_AHEAD_LIMIT: Duration = Duration::from_secs(5);
@@ -49,6 +50,8 @@ pub(crate) struct Ask {
     pub(crate) min_ttl: MinTtl,
     /// What is cached counts only if it came after this moment (`--refresh`).
     pub(crate) not_before: Option<OffsetDateTime>,
+    /// From when on the next token is looked for while this one is good.
+    pub(crate) refresh_ahead: RefreshAhead,
     /// When the call began.
     pub(crate) began: OffsetDateTime,
     /// When the run ends.

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::{Ask, Broker, Endpoint, Explanation, Notice, ObtainError};
+use super::{Ask, Broker, Endpoint, Notice, ObtainError, Which};
 use crate::cache::{Cache, Entry, Identity, Key, Reason, Slot};
 use crate::clock::{Clock, Deadline};
+use crate::explanation::Explanation;
 use crate::file::Guard;
 use crate::oauth::{Failure, Form, Granted, Refusal};
 use crate::secret::Secret;
 use crate::source::SourceError;
-use crate::token::{AccessToken, MinTtl, Token};
+use crate::token::{AccessToken, MinTtl, RefreshAhead, Token};
 
 /// Time that goes by only where the test or a sleep lets it.
 #[derive(Default)]
@@ -159,40 +160,41 @@ impl Scene {
         self.obtain(MinTtl::AtLeast(Duration::from_secs(seconds)), 30, false)
     }
 
-    fn erase(&self, only: Option<&str>) {
-        let silent = |_: Notice<'_>| {};
-        let broker = Broker {
-            clock: &self.clock,
-            slot: Some(self.slot.clone()),
-            endpoint: &self.endpoint,
-            notify: &silent,
-        };
-        let ask = Ask {
-            min_ttl: MinTtl::Default,
-            not_before: None,
-            began: self.clock.now(),
-            deadline: Deadline::after_start(self.clock.elapsed() + Duration::from_secs(9)),
-        };
-        broker.erase(only, &ask).unwrap();
+    fn erase(&self, which: Which<'_>) {
+        let ask = self.ask(9);
+        self.broker(|broker| broker.erase(which, &ask)).unwrap();
     }
 
     fn obtain(&self, min_ttl: MinTtl, seconds: u64, refresh: bool) -> Result<String, ObtainError> {
-        let silent = |_: Notice<'_>| {};
-        let broker = Broker {
+        self.obtain_as(&Ask {
+            min_ttl,
+            not_before: refresh.then(|| self.clock.now()),
+            ..self.ask(seconds)
+        })
+    }
+
+    fn obtain_as(&self, ask: &Ask) -> Result<String, ObtainError> {
+        let token = self.broker(|broker| broker.obtain(ask))?;
+        Ok(token.access_token.expose().to_owned())
+    }
+
+    fn ask(&self, seconds: u64) -> Ask {
+        Ask {
+            min_ttl: MinTtl::Default,
+            not_before: None,
+            refresh_ahead: RefreshAhead::LastFifth,
+            began: self.clock.now(),
+            deadline: Deadline::after_start(self.clock.elapsed() + Duration::from_secs(seconds)),
+        }
+    }
+
+    fn broker<T>(&self, act: impl FnOnce(&Broker<'_>) -> T) -> T {
+        act(&Broker {
             clock: &self.clock,
             slot: Some(self.slot.clone()),
             endpoint: &self.endpoint,
-            notify: &silent,
-        };
-        let ask = Ask {
-            min_ttl,
-            not_before: refresh.then(|| self.clock.now()),
-            began: self.clock.now(),
-            deadline: Deadline::after_start(self.clock.elapsed() + Duration::from_secs(seconds)),
-        };
-        broker
-            .obtain(&ask)
-            .map(|token| token.access_token.expose().to_owned())
+            notify: &|_: Notice<'_>| {},
+        })
     }
 
     fn token(&self) -> String {
@@ -512,10 +514,10 @@ fn a_token_of_another_secret_is_no_answer_and_is_kept_until_there_is_one() {
 fn erasing_starts_anew_also_where_the_token_is_gone_already() {
     let scene = Scene::new();
     scene.token();
-    scene.erase(Some("t-1"));
+    scene.erase(Which::Only("t-1"));
     let remembered = |scene: &Scene| scene.slot.read().auth_method;
     assert_eq!(remembered(&scene).as_deref(), Some("basic"), "one token");
-    scene.erase(None);
+    scene.erase(Which::Any);
     assert_eq!(
         remembered(&scene),
         None,
@@ -539,4 +541,45 @@ fn a_pause_from_a_clock_that_ran_ahead_is_not_kept_to() {
         "t-2",
         "it is refreshed ahead of expiry all the same"
     );
+}
+
+#[test]
+fn a_refused_token_is_dropped_and_its_successor_not_within_a_minute() {
+    let scene = Scene::new();
+    let first = scene.token();
+    scene.erase(Which::Refused(Some("t-other")));
+    assert_eq!(scene.token(), first, "another token was refused");
+
+    scene.erase(Which::Refused(Some(&first)));
+    let second = scene.token();
+    assert_ne!(second, first, "the refused one is gone");
+
+    for which in [Which::Refused(Some(&second)), Which::Refused(None)] {
+        scene.erase(which);
+        assert_eq!(scene.token(), second, "a server may refuse whatever comes");
+    }
+    scene.clock.advance(Duration::from_secs(60));
+    scene.erase(Which::Refused(None));
+    assert_ne!(scene.token(), second, "a minute later it is believed again");
+    assert_eq!(scene.asked(), 3);
+}
+
+#[test]
+fn whoever_keeps_a_token_is_given_one_of_the_first_half_of_its_life_if_there_is_one() {
+    let scene = Scene::new();
+    let first = scene.token();
+    scene.clock.advance(Duration::from_secs(1801));
+    let lasting = || {
+        let refresh_ahead = RefreshAhead::LastHalf;
+        let ask = Ask {
+            refresh_ahead,
+            ..scene.ask(9)
+        };
+        scene.obtain_as(&ask).unwrap()
+    };
+    assert_eq!(scene.token(), first, "for others it is young enough");
+    scene.endpoint.script.borrow_mut().push_back(unavailable());
+    assert_eq!(lasting(), first, "an outage costs nobody a good token");
+    scene.clock.advance(Duration::from_secs(300));
+    assert_ne!(lasting(), first);
 }

@@ -23,6 +23,8 @@ pub(crate) struct Entry {
     pub(crate) cooldown: Option<Cooldown>,
     /// After a refresh ahead of expiry failed: not to be tried before.
     pub(crate) refresh_not_before: Option<OffsetDateTime>,
+    /// When a token was last dropped because a server refused it.
+    pub(crate) refused_at: Option<OffsetDateTime>,
 }
 
 /// A token in the cache.
@@ -98,6 +100,7 @@ impl Entry {
             auth_method: self.auth_method.as_deref().map(Into::into),
             cooldown: self.cooldown.as_ref().map(WireCooldown::of),
             refresh_not_before_ms: self.refresh_not_before.map(to_ms),
+            refused_at_ms: self.refused_at.map(to_ms),
         };
         let mut bytes = Zeroizing::new(Vec::with_capacity(24 * 1024));
         // Writing numbers and texts into memory cannot fail; an empty file would be a miss.
@@ -125,6 +128,10 @@ impl Entry {
                 None => None,
             },
             refresh_not_before: match wire.refresh_not_before_ms {
+                Some(ms) => Some(from_ms(ms)?),
+                None => None,
+            },
+            refused_at: match wire.refused_at_ms {
                 Some(ms) => Some(from_ms(ms)?),
                 None => None,
             },
@@ -168,6 +175,8 @@ struct WireEntry<'a> {
     cooldown: Option<WireCooldown>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_not_before_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused_at_ms: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -306,6 +315,7 @@ mod tests {
                 secret: digest,
             }),
             refresh_not_before: Some(at(1_700_040_000_789)),
+            refused_at: Some(at(1_700_000_000_100)),
         }
     }
 

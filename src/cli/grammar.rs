@@ -1,21 +1,25 @@
 //! Every verb and every flag, once. Parsing, help pages (and what else is made of the command
-//! line) follow this table; a new verb or flag is a new line here.
+//! line) follow this table; a new verb or flag is a new line here. The verbs that are protocols
+//! come from the list of adaptors.
+
+use crate::protocol::{ADAPTORS, Adaptor};
 
 /// What the program can be asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
     Token,
     Header,
-    Get,
     Store,
     Erase,
     List,
     Status,
     Version,
+    /// A tool's own protocol.
+    Adaptor(&'static Adaptor),
 }
 
 /// How a verb is called and what it does.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct VerbRule {
     pub(super) verb: Verb,
     pub(super) name: &'static str,
@@ -24,6 +28,8 @@ pub(super) struct VerbRule {
     pub(super) examples: &'static str,
     /// The flags it has beside those that every verb has.
     pub(super) flags: &'static [Flag],
+    /// What may stand behind it; see [`Adaptor::operands`].
+    pub(super) operands: &'static [&'static str],
 }
 
 /// A flag.
@@ -39,6 +45,7 @@ pub(super) enum Flag {
     Help,
     Json,
     Curl,
+    Value,
     For,
 }
 
@@ -66,7 +73,7 @@ pub(super) const COMMON: [Flag; 8] = [
 ];
 
 /// Every flag.
-pub(super) const FLAGS: [FlagRule; 11] = [
+pub(super) const FLAGS: [FlagRule; 12] = [
     FlagRule {
         flag: Flag::Profile,
         long: "profile",
@@ -93,7 +100,7 @@ pub(super) const FLAGS: [FlagRule; 11] = [
         long: "timeout",
         short: None,
         value: Some("DURATION"),
-        help: "End the whole run within this time [default: 30s; 9s for `get` and `erase`]",
+        help: "End the whole run within this time [default: 30s; 9s where a tool calls]",
     },
     FlagRule {
         flag: Flag::Refresh,
@@ -138,6 +145,13 @@ pub(super) const FLAGS: [FlagRule; 11] = [
         help: "Print a line for `curl --config -`, so that the token is in no command line",
     },
     FlagRule {
+        flag: Flag::Value,
+        long: "value",
+        short: None,
+        value: None,
+        help: "Print the header's value only: `Bearer …`",
+    },
+    FlagRule {
         flag: Flag::For,
         long: "for",
         short: None,
@@ -146,8 +160,8 @@ pub(super) const FLAGS: [FlagRule; 11] = [
     },
 ];
 
-/// Every verb, in the order of the help page.
-pub(super) const VERBS: [VerbRule; 8] = [
+/// The verbs that are no protocols, in the order of the help page.
+const VERBS: [VerbRule; 7] = [
     VerbRule {
         verb: Verb::Token,
         name: "token",
@@ -158,25 +172,18 @@ pub(super) const VERBS: [VerbRule; 8] = [
                    cloudconnexa-auth token --profile prod --min-ttl 1h --json\n  \
                    TOKEN=$(cloudconnexa-auth token) || exit",
         flags: &[Flag::Json, Flag::For],
+        operands: &[],
     },
     VerbRule {
         verb: Verb::Header,
         name: "header",
         summary: "Print the Authorization header",
-        details: "Prints `Authorization: Bearer …` and a newline, or the same as a line of a curl \
-                  configuration.",
-        examples: "  cloudconnexa-auth header --curl | curl --fail --config - \"$URL\"",
-        flags: &[Flag::Curl, Flag::For],
-    },
-    VerbRule {
-        verb: Verb::Get,
-        name: "get",
-        summary: "Answer a credential-helper request (Bazel, EngFlow)",
-        details: "Reads {\"uri\":\"…\"} from stdin and answers {\"headers\":{\"Authorization\":\
-                  [\"Bearer …\"]},\"expires\":\"…\"}; a URI that is no profile's is answered with \
-                  {\"headers\":{}}.",
-        examples: "  echo '{\"uri\":\"https://acme.api.openvpn.com/\"}' | cloudconnexa-auth get",
-        flags: &[],
+        details: "Prints `Authorization: Bearer …` and a newline; or the same as a line of a curl \
+                  configuration, as a JSON object of headers, or without the header's name.",
+        examples: "  cloudconnexa-auth header --curl | curl --fail --config - \"$URL\"\n  \
+                   http \"$URL\" Authorization:@<(cloudconnexa-auth header --value)",
+        flags: &[Flag::Curl, Flag::Json, Flag::Value, Flag::For],
+        operands: &[],
     },
     VerbRule {
         verb: Verb::Store,
@@ -189,6 +196,7 @@ pub(super) const VERBS: [VerbRule; 8] = [
                   `ca_file`, `min_ttl` and `timeout`.",
         examples: "  cloudconnexa-auth store < credentials.json",
         flags: &[],
+        operands: &[],
     },
     VerbRule {
         verb: Verb::Erase,
@@ -199,6 +207,7 @@ pub(super) const VERBS: [VerbRule; 8] = [
                   {\"profile\":\"…\",\"credentials\":true} removes the stored client secret as well.",
         examples: "  echo '{\"profile\":\"prod\"}' | cloudconnexa-auth erase",
         flags: &[],
+        operands: &[],
     },
     VerbRule {
         verb: Verb::List,
@@ -207,6 +216,7 @@ pub(super) const VERBS: [VerbRule; 8] = [
         details: "Prints name, base URL and client ID of every profile; never a secret or a token.",
         examples: "  cloudconnexa-auth list",
         flags: &[],
+        operands: &[],
     },
     VerbRule {
         verb: Verb::Status,
@@ -216,6 +226,7 @@ pub(super) const VERBS: [VerbRule; 8] = [
                   credential last, and whether a cool-down is on. It never touches the network.",
         examples: "  cloudconnexa-auth status\n  cloudconnexa-auth status --profile prod --json",
         flags: &[Flag::Json],
+        operands: &[],
     },
     VerbRule {
         verb: Verb::Version,
@@ -224,8 +235,38 @@ pub(super) const VERBS: [VerbRule; 8] = [
         details: "For people there is --version.",
         examples: "  cloudconnexa-auth version",
         flags: &[],
+        operands: &[],
     },
 ];
+
+/// Every verb, in the order of the help page.
+pub(super) fn verbs() -> impl Iterator<Item = VerbRule> {
+    VERBS.into_iter().chain(ADAPTORS.into_iter().map(rule_of))
+}
+
+/// The rule of a verb that is a protocol.
+pub(super) fn rule_of(adaptor: &'static Adaptor) -> VerbRule {
+    VerbRule {
+        verb: Verb::Adaptor(adaptor),
+        name: adaptor.name,
+        summary: adaptor.summary,
+        details: adaptor.details,
+        examples: adaptor.examples,
+        flags: &[],
+        operands: adaptor.operands,
+    }
+}
+
+/// The protocol that the program speaks under another name: that of a link to it, with `.exe`
+/// on Windows, and with the version that Terraform allows behind it (`_v1.2.3`).
+pub(super) fn verb_of_program(file_name: &str) -> Option<VerbRule> {
+    let name = file_name.strip_suffix(".exe").unwrap_or(file_name);
+    let name = name.split_once("_v").map_or(name, |(name, _)| name);
+    let adaptor = ADAPTORS
+        .into_iter()
+        .find(|adaptor| adaptor.program == Some(name))?;
+    Some(rule_of(adaptor))
+}
 
 impl Verb {
     /// The verb's name, as it is typed.
@@ -233,29 +274,48 @@ impl Verb {
         self.rule().map_or("", |rule| rule.name)
     }
 
-    pub(super) fn rule(self) -> Option<&'static VerbRule> {
-        VERBS.iter().find(|rule| rule.verb == self)
+    pub(super) fn rule(self) -> Option<VerbRule> {
+        match self {
+            Self::Adaptor(adaptor) => Some(rule_of(adaptor)),
+            _ => VERBS.into_iter().find(|rule| rule.verb == self),
+        }
     }
 }
 
 impl VerbRule {
     /// The rules of all flags that this verb has, its own first.
-    pub(super) fn flag_rules(&self) -> impl Iterator<Item = &'static FlagRule> {
-        let own = FLAGS.iter().filter(|rule| self.flags.contains(&rule.flag));
+    pub(super) fn flag_rules(self) -> impl Iterator<Item = &'static FlagRule> {
+        let own = FLAGS
+            .iter()
+            .filter(move |rule| self.flags.contains(&rule.flag));
         own.chain(FLAGS.iter().filter(|rule| COMMON.contains(&rule.flag)))
+    }
+
+    /// Whether a word may be its operand at this place.
+    pub(super) fn takes_word(self, place: usize) -> bool {
+        let operand = self.operands.get(place);
+        operand.is_some_and(|operand| !operand.trim_start_matches('[').starts_with("--"))
+    }
+
+    /// Whether an operand of it is written as this flag.
+    pub(super) fn has_operand_flag(self, name: &str) -> bool {
+        self.operands
+            .iter()
+            .filter_map(|operand| operand.trim_matches(['[', ']']).strip_prefix("--"))
+            .any(|flag| flag == name)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FLAGS, VERBS};
+    use super::{FLAGS, verb_of_program, verbs};
 
     #[test]
     fn no_two_verbs_and_no_two_flags_share_a_name() {
-        let mut names: Vec<_> = VERBS.iter().map(|rule| rule.name).collect();
+        let mut names: Vec<_> = verbs().map(|rule| rule.name).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), VERBS.len());
+        assert_eq!(names.len(), verbs().count());
         let mut names: Vec<_> = FLAGS.iter().map(|rule| rule.long).collect();
         names.sort_unstable();
         names.dedup();
@@ -264,13 +324,32 @@ mod tests {
 
     #[test]
     fn every_verb_has_an_example_that_calls_it() {
-        for rule in &VERBS {
+        for rule in verbs() {
             let call = format!("cloudconnexa-auth {}", rule.name);
             assert!(
                 rule.examples.contains(&call),
                 "{} has no example",
                 rule.name
             );
+        }
+    }
+    #[test]
+    fn the_programs_other_names_are_protocols() {
+        let verb = |name| verb_of_program(name).map(|rule| rule.name);
+        assert_eq!(verb("git-credential-cloudconnexa"), Some("git"));
+        assert_eq!(verb("docker-credential-cloudconnexa.exe"), Some("docker"));
+        assert_eq!(
+            verb("terraform-credentials-cloudconnexa_v1.2.3"),
+            Some("terraform")
+        );
+        for other in [
+            "cloudconnexa-auth",
+            "git",
+            "token",
+            "",
+            "x-git-credential-cloudconnexa",
+        ] {
+            assert_eq!(verb(other), None, "{other} is the program itself");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction, Command};
 
-use super::grammar::{FLAGS, FlagRule, VERBS, Verb, VerbRule};
+use super::grammar::{FLAGS, FlagRule, Verb, VerbRule, verbs};
 
 const ABOUT: &str = "The CloudConnexa API token once, for every tool, safely.\n\n\
     Turns CloudConnexa API credentials into a bearer token and hands it to other programs. Any \
@@ -23,7 +23,7 @@ const EXIT_CODES: &str = "Exit codes:\n  \
 pub(crate) fn help(verb: Option<Verb>) -> String {
     let mut command = match verb.and_then(Verb::rule) {
         Some(rule) => verb_command(rule)
-            .about(format!("{}\n\n{}", rule.summary, rule.details))
+            .about(about(rule))
             .bin_name(format!("cloudconnexa-auth {}", rule.name)),
         None => program_command(),
     };
@@ -31,7 +31,7 @@ pub(crate) fn help(verb: Option<Verb>) -> String {
 }
 
 fn program_command() -> Command {
-    let verbs = VERBS.iter().map(verb_command);
+    let verbs = verbs().map(verb_command);
     let command = Command::new("cloudconnexa-auth")
         .bin_name("cloudconnexa-auth")
         .about(ABOUT)
@@ -55,13 +55,39 @@ fn program_command() -> Command {
         .fold(command, |command, rule| command.arg(argument(rule)))
 }
 
-fn verb_command(rule: &VerbRule) -> Command {
+fn about(rule: VerbRule) -> String {
+    let other_name = match rule.verb {
+        Verb::Adaptor(adaptor) => adaptor.program,
+        _ => None,
+    };
+    let other_name = other_name
+        .map(|name| format!("\n\nUnder the name `{name}`, as a link, the program is this command."))
+        .unwrap_or_default();
+    format!("{}\n\n{}{other_name}", rule.summary, rule.details)
+}
+
+fn verb_command(rule: VerbRule) -> Command {
     let command = Command::new(rule.name)
         .about(rule.summary)
         .after_help(format!("Examples:\n{}", rule.examples))
         .disable_help_flag(true);
+    let command = rule
+        .operands
+        .iter()
+        .fold(command, |command, text| command.arg(operand(text)));
     rule.flag_rules()
         .fold(command, |command, rule| command.arg(argument(rule)))
+}
+
+fn operand(text: &'static str) -> Arg {
+    let name = text.trim_matches(['[', ']']);
+    match name.strip_prefix("--") {
+        Some(flag) => Arg::new(flag)
+            .long(flag)
+            .help("What the tool says when it calls")
+            .action(ArgAction::SetTrue),
+        None => Arg::new(name).value_name(name).required(name == text),
+    }
 }
 
 fn argument(rule: &FlagRule) -> Arg {
@@ -78,11 +104,12 @@ fn argument(rule: &FlagRule) -> Arg {
 
 #[cfg(test)]
 mod tests {
-    use super::{VERBS, help};
+    use super::super::grammar::verbs;
+    use super::help;
 
     #[test]
     fn every_flag_of_a_verb_is_on_its_page() {
-        for rule in &VERBS {
+        for rule in verbs() {
             let page = help(Some(rule.verb));
             for flag in rule.flag_rules() {
                 let long = format!("--{}", flag.long);

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 pub(crate) use grammar::Verb;
 pub(crate) use help::help;
-pub(crate) use parse::parse;
+pub(crate) use parse::{parse, parse_flags};
 
 /// What a run was asked to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,8 +50,28 @@ pub(crate) struct Options {
     pub(crate) json: bool,
     /// `--curl`.
     pub(crate) curl: bool,
+    /// `--value`.
+    pub(crate) value: bool,
     /// `--for`.
     pub(crate) uri: Option<String>,
+    /// What stands behind a verb that is a tool's protocol.
+    pub(crate) operands: Vec<String>,
+}
+
+impl Options {
+    /// These flags, and those that a tool handed over in its request, which win.
+    pub(crate) fn with(&self, given: Self) -> Self {
+        Self {
+            profile: given.profile.or_else(|| self.profile.clone()),
+            config: given.config.or_else(|| self.config.clone()),
+            min_ttl: given.min_ttl.or(self.min_ttl),
+            timeout: given.timeout.or(self.timeout),
+            refresh: given.refresh || self.refresh,
+            no_cache: given.no_cache || self.no_cache,
+            verbose: given.verbose || self.verbose,
+            ..Self::default()
+        }
+    }
 }
 
 /// A command line that is not understood. Mend it.

@@ -1,12 +1,12 @@
 //! argv by the grammar. Flags may stand before and behind the verb, as `--flag value` or
 //! `--flag=value`; the last one counts.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use lexopt::{Arg, Parser};
 
-use super::grammar::{COMMON, FLAGS, Flag, FlagRule, VERBS, Verb, VerbRule};
+use super::grammar::{COMMON, FLAGS, Flag, FlagRule, Verb, VerbRule, verb_of_program, verbs};
 use super::{Invocation, Options, UsageError};
 use crate::duration;
 use crate::quote::{nearest, quote};
@@ -23,22 +23,42 @@ const SECRET_FLAGS: [&str; 5] = [
     "token",
 ];
 
-/// Reads the arguments behind the program's name.
+/// Reads a command line: the program's name, by which a tool may have called it as its helper, and
+/// what stands behind it.
 pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, UsageError> {
-    let mut parser = Parser::from_args(arguments);
-    let mut verb: Option<&'static VerbRule> = None;
+    let mut arguments = arguments.into_iter();
+    let program = arguments.next().map(PathBuf::from);
+    let file_name = program.as_deref().and_then(Path::file_name);
+    let verb = file_name.and_then(OsStr::to_str).and_then(verb_of_program);
+    parse_behind(verb, Parser::from_args(arguments))
+}
+
+/// Reads flags that a tool hands over in its request instead of argv.
+pub(crate) fn parse_flags(verb: Verb, flags: Vec<String>) -> Result<Options, UsageError> {
+    match parse_behind(verb.rule(), Parser::from_args(flags))? {
+        Invocation::Run(_, options) if options.operands.is_empty() => Ok(options),
+        _ => Err(UsageError::UnexpectedArgument { verb: verb.name() }),
+    }
+}
+
+fn parse_behind(called: Option<VerbRule>, mut parser: Parser) -> Result<Invocation, UsageError> {
+    let mut verb = called;
     let mut options = Options::default();
     let mut wants_help = false;
     let mut given: Vec<&'static FlagRule> = Vec::new();
     while let Some(argument) = parser.next().map_err(|error| unexpected_value(&error))? {
         let rule = match argument {
-            Arg::Long("version") | Arg::Short('V') if verb.is_none() => {
+            Arg::Long("version") | Arg::Short('V') if verb.is_none() || called.is_some() => {
                 return Ok(Invocation::Version);
             }
-            Arg::Long(name) => FLAGS
-                .iter()
-                .find(|rule| rule.long == name)
-                .ok_or_else(|| unknown_flag(verb, name))?,
+            Arg::Long(name) => {
+                let Some(rule) = FLAGS.iter().find(|rule| rule.long == name) else {
+                    verb = Some(verb_of_operand(verb, name)?);
+                    options.operands.push(format!("--{name}"));
+                    continue;
+                };
+                rule
+            }
             Arg::Short(name) => FLAGS
                 .iter()
                 .find(|rule| rule.short == Some(name))
@@ -50,6 +70,9 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, UsageError> 
             Arg::Value(word) => {
                 let word = word.into_string().map_err(|_| UsageError::NotText)?;
                 match verb {
+                    Some(rule) if rule.takes_word(options.operands.len()) => {
+                        options.operands.push(word);
+                    }
                     Some(rule) => return Err(UsageError::UnexpectedArgument { verb: rule.name }),
                     None if word == "help" && !wants_help => wants_help = true,
                     None => verb = Some(find_verb(&word)?),
@@ -84,6 +107,15 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, UsageError> 
             meant: None,
         });
     }
+    let forms = [
+        (options.curl, "--curl"),
+        (options.json, "--json"),
+        (options.value, "--value"),
+    ];
+    let mut forms = forms.iter().filter(|(is_given, _)| *is_given);
+    if let (Some((_, one)), Some((_, other))) = (forms.next(), forms.next()) {
+        return Err(UsageError::Conflict(one, other));
+    }
     if options.refresh && options.no_cache {
         return Err(UsageError::Conflict("--refresh", "--no-cache"));
     }
@@ -93,18 +125,26 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, UsageError> 
     Ok(Invocation::Run(rule.verb, options))
 }
 
-fn find_verb(word: &str) -> Result<&'static VerbRule, UsageError> {
-    let names = || VERBS.iter().map(|rule| rule.name);
-    VERBS
-        .iter()
+fn find_verb(word: &str) -> Result<VerbRule, UsageError> {
+    verbs()
         .find(|rule| rule.name == word)
         .ok_or_else(|| UsageError::UnknownVerb {
             name: quote(word),
-            meant: nearest(word, names()),
+            meant: nearest(word, verbs().map(|rule| rule.name)),
         })
 }
 
-fn unknown_flag(verb: Option<&'static VerbRule>, name: &str) -> UsageError {
+/// The verb that has an operand which is written as this flag: the one that is known already, or
+/// without one whichever it is. So `cloudconnexa-auth --cargo-plugin` is for cargo.
+fn verb_of_operand(verb: Option<VerbRule>, name: &str) -> Result<VerbRule, UsageError> {
+    let found = match verb {
+        Some(rule) => Some(rule).filter(|rule| rule.has_operand_flag(name)),
+        None => verbs().find(|rule| rule.has_operand_flag(name)),
+    };
+    found.ok_or_else(|| unknown_flag(verb, name))
+}
+
+fn unknown_flag(verb: Option<VerbRule>, name: &str) -> UsageError {
     if SECRET_FLAGS.contains(&name) {
         return UsageError::SecretFlag;
     }
@@ -160,6 +200,7 @@ fn apply(
         Flag::Verbose => options.verbose = true,
         Flag::Json => options.json = true,
         Flag::Curl => options.curl = true,
+        Flag::Value => options.value = true,
         Flag::For => options.uri = Some(text()?),
         Flag::Help => {}
     }
@@ -175,7 +216,8 @@ mod tests {
     use super::{Verb, parse};
 
     fn parse_words(line: &str) -> Result<Invocation, UsageError> {
-        parse(line.split_whitespace().map(OsString::from).collect())
+        let words = format!("cloudconnexa-auth {line}");
+        parse(words.split_whitespace().map(OsString::from).collect())
     }
 
     #[test]
@@ -223,7 +265,7 @@ mod tests {
             "{read:?}"
         );
         assert!(matches!(
-            parse_words("get --json"),
+            parse_words("status --curl"),
             Err(UsageError::UnknownFlag { .. })
         ));
         assert!(matches!(
@@ -253,5 +295,64 @@ mod tests {
         );
         let shown = format!("{:?}", parse_words("store s3cret"));
         assert!(!shown.contains("s3cret"), "{shown}");
+    }
+
+    #[test]
+    fn a_tools_protocol_takes_its_operands_among_the_flags() {
+        let read = |line: &str| match parse_words(line) {
+            Ok(Invocation::Run(verb, options)) => (verb.name(), options.operands, options.profile),
+            other => panic!("{line} gave {other:?}"),
+        };
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        let prod = Some("prod".to_owned());
+        assert_eq!(
+            read("git --profile prod get"),
+            ("git", words(&["get"]), prod.clone())
+        );
+        assert_eq!(
+            read("--profile prod terraform get a.test:8443"),
+            ("terraform", words(&["get", "a.test:8443"]), prod)
+        );
+        for line in ["--cargo-plugin", "cargo --cargo-plugin"] {
+            assert_eq!(read(line), ("cargo", words(&["--cargo-plugin"]), None));
+        }
+        for line in [
+            "git get extra",
+            "kubectl extra",
+            "cargo extra",
+            "token extra",
+        ] {
+            let read = parse_words(line);
+            assert!(
+                matches!(read, Err(UsageError::UnexpectedArgument { .. })),
+                "{line} gave {read:?}"
+            );
+        }
+        let read = parse_words("git --cargo-plugin get");
+        assert!(
+            matches!(read, Err(UsageError::UnknownFlag { .. })),
+            "{read:?}"
+        );
+    }
+
+    #[test]
+    fn the_name_it_is_called_by_is_the_verb() {
+        let read = |words: &[&str]| parse(words.iter().map(OsString::from).collect());
+        let called = read(&["/usr/local/bin/git-credential-cloudconnexa", "get"]);
+        assert_eq!(called, read(&["cloudconnexa-auth", "git", "get"]));
+        let called = read(&["git-credential-cloudconnexa", "git", "get"]);
+        assert!(
+            matches!(called, Err(UsageError::UnexpectedArgument { verb: "git" })),
+            "{called:?}"
+        );
+        assert_eq!(
+            read(&["docker-credential-cloudconnexa", "--version"]),
+            Ok(Invocation::Version)
+        );
+        assert_eq!(
+            read(&[]),
+            Err(UsageError::NoVerb),
+            "execve may give no name at all"
+        );
     }
 }

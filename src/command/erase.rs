@@ -3,7 +3,7 @@
 
 use super::session::{Caller, Session};
 use super::{Context, Output};
-use crate::cli::Verb;
+use crate::broker::Which;
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::protocol::InputError;
@@ -11,26 +11,20 @@ use crate::protocol::helper::{self, Whose};
 use crate::secret::Secret;
 
 pub(super) fn run(context: &Context<'_>, input: &[u8]) -> Result<Output, Error> {
-    let request = helper::read_erase(input).map_err(|error| Error::Input {
-        verb: Verb::Erase.name(),
-        error,
-    })?;
+    let request = helper::read_erase(input).map_err(|error| context.misread(error))?;
     let session = Session::open(context, Caller::Protocol)?;
     let profile = match &request.whose {
         Whose::Uri(uri) => session.profile_for(uri)?,
         Whose::Profile(name) if session.chosen_name().is_some_and(|chosen| chosen != name) => {
-            let error =
-                InputError::Contradiction("the chosen profile and `profile` in the input differ");
-            return Err(Error::Input {
-                verb: Verb::Erase.name(),
-                error,
-            });
+            let error = InputError::Refused("the chosen profile and `profile` in the input differ");
+            return Err(context.misread(error));
         }
         Whose::Profile(name) => Some(session.named(name)?),
     };
     // Nothing of ours is cached for a foreign URI, so it is erased already.
     if let Some(profile) = profile {
-        session.erase(profile, request.token.as_ref().map(Secret::expose))?;
+        let token = request.token.as_ref().map(Secret::expose);
+        session.erase(profile, token.map_or(Which::Any, Which::Only))?;
         if request.credentials {
             remove_secret(context, &session, profile)?;
         }

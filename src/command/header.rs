@@ -1,4 +1,4 @@
-//! `header`: the whole header line, or the same for `curl --config -`.
+//! `header`: the whole header line, or the same for `curl --config -`, as JSON, or its value.
 
 use zeroize::Zeroizing;
 
@@ -10,15 +10,13 @@ pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
     let session = Session::open(context, Caller::Person)?;
     let profile = session.profile_or_refusal()?;
     let issued = session.obtain(profile)?;
-    let header = Zeroizing::new(format!(
-        "Authorization: Bearer {}",
-        issued.token.access_token.expose()
-    ));
-    // A bearer token holds no character that curl's quotes would give a meaning to.
-    let line = Zeroizing::new(if context.options.curl {
-        format!("header = \"{}\"\n", *header)
-    } else {
-        format!("{}\n", *header)
+    let token = issued.token.access_token.expose();
+    // A bearer token holds no character that curl's or JSON's quotes would give a meaning to.
+    let line = Zeroizing::new(match context.options {
+        options if options.curl => format!("header = \"Authorization: Bearer {token}\"\n"),
+        options if options.json => format!("{{\"Authorization\":\"Bearer {token}\"}}\n"),
+        options if options.value => format!("Bearer {token}\n"),
+        _ => format!("Authorization: Bearer {token}\n"),
     });
     Ok(Zeroizing::new(line.as_bytes().to_vec()))
 }

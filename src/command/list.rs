@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::session::{Caller, Session};
 use super::{Context, Output};
 use crate::error::Error;
-use crate::protocol::helper::{self, Listed};
+use crate::protocol::helper::Listed;
+use crate::protocol::json_line;
 
 pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
     let session = Session::open(context, Caller::Person)?;
@@ -16,7 +17,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
         client_id: &profile.client.client_id,
         default: default == Some(profile.name.as_str()),
     });
-    Ok(helper::line(&WireList {
+    Ok(json_line(&WireList {
         profiles: profiles.collect(),
     }))
 }

@@ -1,18 +1,18 @@
-//! What a person or a tool asked for: one file a verb. Each gives the bytes for stdout, which are
-//! written once, at the end.
+//! What a person or a tool asked for: one file a verb. `protocol` carries out the verbs that are
+//! protocols of tools, for all of them alike.
 
 mod erase;
-mod get;
 mod header;
 mod list;
+mod protocol;
 mod session;
 mod status;
 mod store;
 mod token;
 mod version;
 
-use std::io::{self, IsTerminal as _};
-use std::time::Duration;
+use std::io::{self, IsTerminal as _, Write};
+use std::process::ExitCode;
 
 use zeroize::Zeroizing;
 
@@ -20,58 +20,127 @@ use crate::cli::{Options, Verb};
 use crate::clock::{Clock, Deadline};
 use crate::environment::Environment;
 use crate::error::Error;
-use crate::input::{StdinError, read_stdin};
+use crate::input::{Stdin, StdinError};
+use crate::output::print;
 use crate::protocol::{InputError, LARGEST_INPUT};
-use crate::report::Report;
+use crate::report::{Level, Report};
 
 use session::PROTOCOL_LIMIT;
 
 /// What stdout is given.
-pub(crate) type Output = Zeroizing<Vec<u8>>;
+type Output = Zeroizing<Vec<u8>>;
 
 /// What a command works with.
-pub(crate) struct Context<'a> {
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    /// The verb.
+    verb: Verb,
     /// The variables.
-    pub(crate) environment: &'a Environment,
+    environment: &'a Environment,
     /// The clock.
-    pub(crate) clock: &'a dyn Clock,
+    clock: &'a dyn Clock,
     /// The flags.
-    pub(crate) options: &'a Options,
+    options: &'a Options,
     /// The way to stderr.
-    pub(crate) report: Report,
+    report: Report,
 }
 
-/// Carries out a verb. stdin is read by those verbs only whose protocol sends something.
-pub(crate) fn run(verb: Verb, context: &Context<'_>) -> Result<Output, Error> {
-    match verb {
-        Verb::Token => token::run(context),
-        Verb::Header => header::run(context),
-        Verb::Get => get::run(context, &input(context, verb, Some(PROTOCOL_LIMIT))?),
-        Verb::Store => store::run(context, &input(context, verb, None)?),
-        Verb::Erase => erase::run(context, &input(context, verb, Some(PROTOCOL_LIMIT))?),
-        Verb::List => list::run(context),
-        Verb::Status => status::run(context),
-        Verb::Version => Ok(version::run()),
+impl<'a> Context<'a> {
+    fn new(
+        verb: Verb,
+        options: &'a Options,
+        environment: &'a Environment,
+        clock: &'a dyn Clock,
+    ) -> Result<Self, Error> {
+        let report = Report::at(level(verb, options, environment)?);
+        Ok(Self {
+            verb,
+            environment,
+            clock,
+            options,
+            report,
+        })
+    }
+
+    /// stdin, in the time that was given, or else in that of a tool, unless a person types.
+    fn stdin(&self, limits: Limits) -> Stdin<'a> {
+        let is_limited = limits == Limits::Tool && !io::stdin().is_terminal();
+        let limit = self
+            .options
+            .timeout
+            .or(is_limited.then_some(PROTOCOL_LIMIT));
+        Stdin::new(LARGEST_INPUT, self.clock, limit.map(Deadline::after_start))
+    }
+
+    /// All of it.
+    fn input(&self, limits: Limits) -> Result<Output, Error> {
+        self.stdin(limits)
+            .all()
+            .map_err(|error| self.no_input(error))
+    }
+
+    fn no_input(&self, error: StdinError) -> Error {
+        let verb = self.verb.name();
+        match error {
+            StdinError::TooLarge => self.misread(InputError::TooLarge),
+            StdinError::TimedOut(limit) => Error::InputTimedOut { verb, limit },
+            StdinError::Io(error) => Error::Stdin(error),
+        }
+    }
+
+    fn misread(&self, error: InputError) -> Error {
+        let verb = self.verb.name();
+        Error::Input { verb, error }
     }
 }
 
-/// All of stdin: within the time that was given, or else within `limit` unless a person types.
-fn input(
-    context: &Context<'_>,
+/// How long stdin is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Limits {
+    /// As long as a person needs.
+    Person,
+    /// As long as a tool waits.
+    Tool,
+}
+
+/// Carries out a verb and answers on stdout. stdin is read by those verbs only whose protocol
+/// sends something.
+pub(crate) fn run(
     verb: Verb,
-    limit: Option<Duration>,
-) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let limit = limit.filter(|_| !io::stdin().is_terminal());
-    let deadline = context.options.timeout.or(limit).map(Deadline::after_start);
-    read_stdin(LARGEST_INPUT, context.clock, deadline).map_err(|error| match error {
-        StdinError::TooLarge => Error::Input {
-            verb: verb.name(),
-            error: InputError::TooLarge,
-        },
-        StdinError::TimedOut(limit) => Error::InputTimedOut {
-            verb: verb.name(),
-            limit,
-        },
-        StdinError::Io(error) => Error::Stdin(error),
-    })
+    options: &Options,
+    environment: &Environment,
+    clock: &dyn Clock,
+    stdout: &mut dyn Write,
+) -> Result<ExitCode, Error> {
+    let context = &Context::new(verb, options, environment, clock)?;
+    let output = match verb {
+        Verb::Token => token::run(context)?,
+        Verb::Header => header::run(context)?,
+        Verb::Store => store::run(context, &context.input(Limits::Person)?)?,
+        Verb::Erase => erase::run(context, &context.input(Limits::Tool)?)?,
+        Verb::List => list::run(context)?,
+        Verb::Status => status::run(context)?,
+        Verb::Version => version::run(),
+        Verb::Adaptor(adaptor) => return protocol::run(adaptor, context, stdout),
+    };
+    print(stdout, &output).map_err(Error::Stdout)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How much is told. A tool that merges our stderr into its own output must find nothing there
+/// beside a good answer, unless somebody asked for it.
+fn level(verb: Verb, options: &Options, environment: &Environment) -> Result<Level, Error> {
+    if options.verbose {
+        return Ok(Level::Debug);
+    }
+    match environment.text("CLOUDCONNEXA_AUTH_LOG").as_deref() {
+        None if matches!(verb, Verb::Adaptor(_)) => Ok(Level::Errors),
+        None | Some("warn") => Ok(Level::Warnings),
+        Some("error") => Ok(Level::Errors),
+        Some("debug") => Ok(Level::Debug),
+        Some(_) => Err(Error::Variable {
+            name: "CLOUDCONNEXA_AUTH_LOG",
+            problem: "must be `error`, `warn` or `debug`".to_owned(),
+        }),
+    }
 }

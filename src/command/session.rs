@@ -7,13 +7,13 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::Context;
-use crate::broker::{Ask, Broker, Notice, ObtainError, ProfileEndpoint, explain};
+use crate::broker::{Ask, Broker, Notice, ObtainError, ProfileEndpoint, Which, explain};
 use crate::cache::{Cache, Identity, Key, Slot};
 use crate::clock::Deadline;
 use crate::duration::show;
 use crate::error::{Error, code_of};
 use crate::profile::{Profile, Profiles, choose, choose_for, load};
-use crate::token::{MinTtl, Token};
+use crate::token::{MinTtl, RefreshAhead, Token};
 use crate::uri::Uri;
 
 /// The time of a run for people and scripts.
@@ -99,10 +99,15 @@ impl<'a> Session<'a> {
         let Some(uri) = &self.context.options.uri else {
             return self.profile();
         };
-        self.profile_for(uri)?.ok_or_else(|| Error::NotCovered {
+        self.profile_for(uri)?.ok_or_else(|| self.not_covered(uri))
+    }
+
+    /// That no token may go to a URI.
+    pub(super) fn not_covered(&self, uri: &str) -> Error {
+        Error::NotCovered {
             origin: Uri::parse(uri).ok().map(|uri| uri.origin().to_string()),
             profile: self.name.clone(),
-        })
+        }
     }
 
     /// The place of a profile in the cache, where there is a folder for one and it may be used.
@@ -144,11 +149,27 @@ impl<'a> Session<'a> {
 
     /// A token of this profile.
     pub(super) fn obtain(&self, profile: &Profile) -> Result<Issued, Error> {
-        #[expect(
-            clippy::redundant_closure_for_method_calls,
-            reason = "the method itself is not general enough in the broker's lifetime"
-        )]
-        let token = self.with_broker(profile, |broker, ask| broker.obtain(ask))?;
+        self.issue(profile, RefreshAhead::LastFifth)
+    }
+
+    /// A token of this profile for somebody who keeps it for long.
+    pub(super) fn obtain_lasting(&self, profile: &Profile) -> Result<Issued, Error> {
+        self.issue(profile, RefreshAhead::LastHalf)
+    }
+
+    /// Whether this is the cached token of this profile.
+    pub(super) fn holds(&self, profile: &Profile, token: &str) -> bool {
+        let held = self.slot(profile).and_then(|slot| slot.read().held);
+        held.is_some_and(|held| held.token.access_token.expose() == token)
+    }
+
+    fn issue(&self, profile: &Profile, refresh_ahead: RefreshAhead) -> Result<Issued, Error> {
+        let token = self.with_broker(profile, |broker, ask| {
+            broker.obtain(&Ask {
+                refresh_ahead,
+                ..*ask
+            })
+        })?;
         let usable_until = token.usable_until(self.min_ttl(profile));
         Ok(Issued {
             token,
@@ -156,9 +177,9 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Drops the cached token of this profile, or only `only`.
-    pub(super) fn erase(&self, profile: &Profile, only: Option<&str>) -> Result<(), Error> {
-        self.with_broker(profile, |broker, ask| broker.erase(only, ask))
+    /// Drops the cached token of this profile, if it is the one that is meant.
+    pub(super) fn erase(&self, profile: &Profile, which: Which<'_>) -> Result<(), Error> {
+        self.with_broker(profile, |broker, ask| broker.erase(which, ask))
     }
 
     fn with_broker<T>(
@@ -171,6 +192,7 @@ impl<'a> Session<'a> {
             clock,
             options,
             report,
+            ..
         } = *self.context;
         let slot = self.slot(profile);
         if slot.is_none() && !options.no_cache {
@@ -191,6 +213,7 @@ impl<'a> Session<'a> {
         let ask = Ask {
             min_ttl: self.min_ttl(profile),
             not_before: options.refresh.then_some(began),
+            refresh_ahead: RefreshAhead::LastFifth,
             began,
             deadline: self.deadline(profile),
         };

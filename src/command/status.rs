@@ -12,9 +12,9 @@ use crate::cache::{Cooldown, Reason};
 use crate::duration::show;
 use crate::error::Error;
 use crate::profile::Profile;
-use crate::protocol::{helper, timestamp};
+use crate::protocol::{json_line, timestamp};
 use crate::source::SourceError;
-use crate::token::Token;
+use crate::token::RefreshAhead;
 
 pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
     let session = Session::open(context, Caller::Person)?;
@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
         })
         .collect();
     if context.options.json {
-        return Ok(helper::line(&WireStatus { profiles: &states }));
+        return Ok(json_line(&WireStatus { profiles: &states }));
     }
     let pages: Vec<String> = states.iter().map(State::page).collect();
     Ok(Output::new(pages.join("\n").into_bytes()))
@@ -105,7 +105,7 @@ impl State {
             None => "none",
             Some(token) if now >= token.expires_at => "expired",
             Some(token) if !token.is_fresh(now, session.min_ttl(profile)) => "stale",
-            Some(token) if token.is_aging(now) => "aging",
+            Some(token) if token.is_aging(now, RefreshAhead::LastFifth) => "aging",
             Some(_) => "good",
         };
         Self {
@@ -120,7 +120,9 @@ impl State {
             token_state,
             expires_at: token.map(|token| timestamp(token.expires_at)),
             expires_in: token.map(|token| token.time_left(now).as_secs()),
-            refresh_at: token.map(Token::refresh_at).map(timestamp),
+            refresh_at: token
+                .map(|token| token.refresh_at(RefreshAhead::LastFifth))
+                .map(timestamp),
             auth_method: entry.auth_method.clone(),
             cooldown: cooldown.map(|cooldown| WireCooldown::of(cooldown, profile, now)),
             warnings: warnings(profile, trouble, days_left),

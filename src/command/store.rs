@@ -3,27 +3,20 @@
 use serde::Serialize;
 
 use super::{Context, Output};
-use crate::cli::Verb;
 use crate::error::Error;
 use crate::profile::{NewProfile, SETTABLE, store};
-use crate::protocol::{InputError, helper};
+use crate::protocol::{InputError, helper, json_line};
 
 pub(super) fn run(context: &Context<'_>, input: &[u8]) -> Result<Output, Error> {
-    let request = helper::read_store(input, &SETTABLE).map_err(|error| Error::Input {
-        verb: Verb::Store.name(),
-        error,
-    })?;
+    let request = helper::read_store(input, &SETTABLE).map_err(|error| context.misread(error))?;
     if context
         .options
         .profile
         .as_ref()
         .is_some_and(|name| *name != request.profile)
     {
-        let error = InputError::Contradiction("`--profile` and `profile` in the input differ");
-        return Err(Error::Input {
-            verb: Verb::Store.name(),
-            error,
-        });
+        let error = InputError::Refused("`--profile` and `profile` in the input differ");
+        return Err(context.misread(error));
     }
     let profile = NewProfile {
         name: request.profile,
@@ -41,7 +34,7 @@ pub(super) fn run(context: &Context<'_>, input: &[u8]) -> Result<Output, Error> 
         today,
         context.options.timeout,
     )?;
-    Ok(helper::line(&WireStored {
+    Ok(json_line(&WireStored {
         profile: &profile.name,
     }))
 }

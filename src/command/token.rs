@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::session::{Caller, Session};
 use super::{Context, Output};
 use crate::error::Error;
-use crate::protocol::{helper, timestamp};
+use crate::protocol::{json_line, timestamp};
 
 pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
     let session = Session::open(context, Caller::Person)?;
@@ -19,7 +19,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
         line.push(b'\n');
         return Ok(line);
     }
-    Ok(helper::line(&WireToken {
+    Ok(json_line(&WireToken {
         access_token,
         token_type: "Bearer",
         expires_at: timestamp(issued.token.expires_at),

@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use super::Output;
-use crate::protocol::helper::{self, PROTOCOLS};
+use crate::protocol::{ADAPTORS, json_line};
 
 pub(super) fn run() -> Output {
-    helper::line(&WireVersion {
+    json_line(&WireVersion {
         name: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
-        protocols: &PROTOCOLS,
+        protocols: ADAPTORS.map(|adaptor| adaptor.protocol),
     })
 }
 
@@ -17,5 +17,5 @@ pub(super) fn run() -> Output {
 struct WireVersion {
     name: &'static str,
     version: &'static str,
-    protocols: &'static [&'static str],
+    protocols: [&'static str; ADAPTORS.len()],
 }

@@ -1,70 +1,48 @@
 //! The protocols by which other programs ask for the token: bytes in, bytes out.
 //!
-//! An adaptor knows no profile, no cache and no network. It reads what the caller sent into a
-//! request, and writes a [`Reply`] in the caller's own words.
+//! An adaptor knows no profile, no cache and no network. It reads what the tool sent into a
+//! [`Request`], and says a [`Reply`] in the tool's own words. [`ADAPTORS`] is the one list of
+//! them: the command line, the help pages, the program's other names and `version` follow it.
 
+mod adaptor;
+mod cargo;
+mod docker;
+mod engflow;
+mod git;
+mod go;
 pub(crate) mod helper;
+mod input_error;
+mod json;
+mod kubectl;
+mod pnpm;
+mod terraform;
+mod terraform_external;
 
-use thiserror::Error;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use zeroize::Zeroizing;
 
-use crate::token::AccessToken;
+pub(crate) use adaptor::{
+    Adaptor, Asked, Call, Complaint, Credential, End, Intake, Reply, Request, Said, Wanted,
+};
+pub(crate) use input_error::InputError;
+pub(crate) use json::line as json_line;
+
+/// Every adaptor, in the order of the help page.
+pub(crate) const ADAPTORS: [&Adaptor; 9] = [
+    &engflow::ADAPTOR,
+    &git::ADAPTOR,
+    &kubectl::ADAPTOR,
+    &terraform::ADAPTOR,
+    &terraform_external::ADAPTOR,
+    &cargo::ADAPTOR,
+    &go::ADAPTOR,
+    &pnpm::ADAPTOR,
+    &docker::ADAPTOR,
+];
 
 /// The most that is read from stdin, in bytes.
 pub(crate) const LARGEST_INPUT: usize = 1024 * 1024;
-
-/// What a caller is given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Reply {
-    /// A token, and the moment until which this program would hand it out itself.
-    Credential {
-        /// The token.
-        access_token: AccessToken,
-        /// Its end, for this caller.
-        usable_until: OffsetDateTime,
-    },
-    /// The URI is none of ours: the caller goes on without us.
-    NotMine,
-}
-
-/// Input that is not the protocol. The text shows no value of it: one of them may be a secret.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub(crate) enum InputError {
-    /// Over [`LARGEST_INPUT`].
-    #[error("the input is larger than 1 MiB")]
-    TooLarge,
-    /// Not JSON, or not an object.
-    #[error("the input is not a JSON object (line {line}, column {column})")]
-    NotAnObject {
-        /// Counted from 1.
-        line: usize,
-        /// Counted from 1; 0 at the end of the input.
-        column: usize,
-    },
-    /// A member that has to be there.
-    #[error("the input has no `{0}`")]
-    Missing(&'static str),
-    /// A member that is of another type.
-    #[error("`{name}` in the input must be {wanted}")]
-    Mistyped {
-        /// Which member.
-        name: &'static str,
-        /// What it must be.
-        wanted: &'static str,
-    },
-    /// A member that means nothing here.
-    #[error("the input has a member `{name}`, which is unknown")]
-    Unknown {
-        /// Its name, quoted.
-        name: String,
-        /// The nearest known one.
-        meant: Option<&'static str>,
-    },
-    /// Members that exclude each other, or a flag.
-    #[error("{0}")]
-    Contradiction(&'static str),
-}
 
 /// RFC 3339 in UTC with whole seconds and `Z`: the form that every caller reads. Bazel's parser
 /// fails the build on a fraction.
@@ -76,13 +54,37 @@ pub(crate) fn timestamp(at: OffsetDateTime) -> String {
     whole.format(&Rfc3339).unwrap_or_default()
 }
 
+/// The URI of a server that a tool names by scheme and `host[:port]`. What is no such name gives
+/// a URI that is nobody's: glued together, `https` and `evil.test` must not become ours because a
+/// part of them holds a slash.
+fn uri_of(scheme: &str, authority: &str) -> String {
+    let is_scheme = ["https", "http"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known));
+    if is_scheme && !authority.contains(['/', '?', '#']) {
+        format!("{scheme}://{authority}")
+    } else {
+        String::new()
+    }
+}
+
+/// The value of the `Authorization` header (RFC 6750 §2.1).
+fn bearer(credential: &Credential<'_>) -> Zeroizing<String> {
+    Zeroizing::new(format!("Bearer {}", credential.text()))
+}
+
+/// The same as a line.
+fn header_value(credential: &Credential<'_>) -> Said {
+    Said::secret(Zeroizing::new(format!("Bearer {}\n", credential.text())))
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use time::OffsetDateTime;
 
-    use super::timestamp;
+    use super::{timestamp, uri_of};
 
     #[test]
     fn a_timestamp_has_whole_seconds_and_a_z() {
@@ -92,5 +94,19 @@ mod tests {
             "2023-11-14T22:13:20Z",
             "rounded down: never later than true"
         );
+    }
+
+    #[test]
+    fn no_part_of_a_name_can_bring_another_host_in() {
+        assert_eq!(uri_of("https", "a.test:8443"), "https://a.test:8443");
+        for (scheme, authority) in [
+            ("https://a.test/x?", "evil.test"),
+            ("https://a.test#", "evil.test"),
+            ("https", "a.test/.evil.test"),
+            ("https", "a.test#.evil.test"),
+            ("", "a.test"),
+        ] {
+            assert_eq!(uri_of(scheme, authority), "", "{scheme:?} {authority:?}");
+        }
     }
 }

@@ -28,21 +28,23 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 
 /// The floor of every room; a room uses lower floors only. Floor 0 is in thirds, for plain values
 /// are made of plainer ones.
-const FLOORS: [(&str, u32); 19] = [
+const FLOORS: [(&str, u32); 21] = [
     ("quote", 0),
     ("secret", 0),
     ("clock", 0),
+    ("explanation", 0),
+    ("output", 0),
     ("environment", 0),
     ("file", 0),
     ("uri", 0),
     ("duration", 1),
     ("token", 1),
     ("input", 1),
-    ("cli", 10),
     ("source", 10),
     ("oauth", 10),
     ("cache", 10),
     ("protocol", 10),
+    ("cli", 20),
     ("profile", 20),
     ("broker", 30),
     ("error", 40),

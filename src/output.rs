@@ -1,0 +1,14 @@
+//! stdout: an answer in one write, errors checked.
+
+use std::io::{self, Write};
+
+/// Writes an answer, or a part of a dialogue. A reader that went away wants no answer any more.
+///
+/// # Errors
+/// What the system says; a retry does not help.
+pub(crate) fn print(stdout: &mut dyn Write, answer: &[u8]) -> io::Result<()> {
+    match stdout.write_all(answer).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}

@@ -1,0 +1,123 @@
+//! Cargo's credential provider: one JSON line in, one out, after a greeting (The Cargo Book,
+//! "Credential Provider Protocol"); and, without `--cargo-plugin`, the program of
+//! `cargo:token-from-stdout`.
+//!
+//! What cargo calls the token is the whole value of the `Authorization` header.
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::InputError;
+use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
+use super::json::{self, Members};
+use crate::explanation::Explanation;
+
+pub(super) const ADAPTOR: Adaptor = Adaptor {
+    name: "cargo",
+    protocol: "cargo-credential-provider",
+    program: Some("cargo-credential-cloudconnexa"),
+    summary: "Be Cargo's credential provider",
+    details: "For registries on one of the profile's hosts. Cargo adds --cargo-plugin itself and \
+              hands over the configured flags in its request. Without --cargo-plugin it is the \
+              program of `cargo:token-from-stdout`, for the registry in CARGO_REGISTRY_INDEX_URL.",
+    examples: "  credential-provider = [\"cloudconnexa-auth\", \"cargo\", \"--profile\", \"prod\"]\n  \
+               CARGO_REGISTRY_INDEX_URL=sparse+https://crates.acme.internal/index/ \
+               cloudconnexa-auth cargo",
+    operands: &["[--cargo-plugin]"],
+    variable: Some("CARGO_REGISTRY_INDEX_URL"),
+    intake: |operands| {
+        if operands.is_empty() {
+            Intake::Nothing
+        } else {
+            Intake::Lines {
+                greeting: "{\"v\":[1]}\n",
+            }
+        }
+    },
+    read: |call| {
+        if call.operands.is_empty() {
+            read_variable(call)
+        } else {
+            read_line(call)
+        }
+    },
+    complain,
+};
+
+fn read_variable(call: &Call<'_>) -> Result<Asked, InputError> {
+    let index = call.variable.ok_or(InputError::Refused(
+        "neither `--cargo-plugin` nor CARGO_REGISTRY_INDEX_URL is given, so it was not cargo that \
+         called",
+    ))?;
+    let wanted = Wanted::for_uri(uri_of_index(index));
+    Ok(Asked::new(Request::Token(wanted), |reply| match reply {
+        Reply::Credential(credential) => super::header_value(credential),
+        Reply::NotMine | Reply::Done => Said::not_covered(),
+    }))
+}
+
+fn read_line(call: &Call<'_>) -> Result<Asked, InputError> {
+    let mut request = Members::parse(call.input)?;
+    if request.needed_text("kind")? != "get" {
+        return Ok(Asked::answered(
+            "{\"Err\":{\"kind\":\"operation-not-supported\"}}\n",
+        ));
+    }
+    let mut registry = request
+        .object("registry")?
+        .ok_or(InputError::Missing("registry"))?;
+    let index = registry.needed_text("index-url")?;
+    let mut flags = request.texts("args")?;
+    // `["cloudconnexa-auth", "cargo", …]` is how the provider is configured.
+    if flags.first().is_some_and(|first| first == ADAPTOR.name) {
+        flags.remove(0);
+    }
+    let wanted = Wanted {
+        flags,
+        ..Wanted::for_uri(uri_of_index(&index))
+    };
+    Ok(Asked::new(Request::Token(wanted), |reply| match reply {
+        // A bearer token holds no character that JSON would escape.
+        Reply::Credential(credential) => Said::secret(Zeroizing::new(format!(
+            "{{\"Ok\":{{\"kind\":\"get\",\"token\":\"Bearer {}\",\"cache\":\"expires\",\
+             \"expiration\":{},\"operation_independent\":true}}}}\n",
+            credential.text(),
+            credential.usable_until.unix_timestamp()
+        ))),
+        Reply::NotMine | Reply::Done => Said::text("{\"Err\":{\"kind\":\"url-not-supported\"}}\n"),
+    }))
+}
+
+/// An index that is served as single files is marked so in front of its URL.
+fn uri_of_index(index: &str) -> String {
+    index.strip_prefix("sparse+").unwrap_or(index).to_owned()
+}
+
+/// Cargo shows these words itself, and takes an exit code for a broken helper.
+fn complain(explanation: &Explanation) -> Complaint {
+    let Explanation { what, cause, hint } = explanation;
+    Complaint::Answer(
+        json::line(&WireFailure {
+            failure: WireError {
+                kind: "other",
+                message: what,
+                caused_by: cause.iter().chain(hint).map(String::as_str).collect(),
+            },
+        })
+        .to_vec(),
+    )
+}
+
+#[derive(Serialize)]
+struct WireFailure<'a> {
+    #[serde(rename = "Err")]
+    failure: WireError<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct WireError<'a> {
+    kind: &'static str,
+    message: &'a str,
+    caused_by: Vec<&'a str>,
+}

@@ -1,0 +1,110 @@
+//! Docker's credential helper, also of podman, skopeo, buildah and Helm
+//! (<https://github.com/docker/docker-credential-helpers>).
+//!
+//! Clients read errors from stdout, and one exact sentence there means "nothing here". A secret
+//! goes to the registry as a password, never as a bearer token.
+
+use serde::Serialize;
+
+use super::adaptor::{Adaptor, Asked, Call, Complaint, End, Intake, Reply, Request, Said, Wanted};
+use super::json::{self, Members};
+use super::{InputError, uri_of};
+use crate::secret::Secret;
+
+pub(super) const ADAPTOR: Adaptor = Adaptor {
+    name: "docker",
+    protocol: "docker-credential-helper",
+    program: Some("docker-credential-cloudconnexa"),
+    summary: "Be a credential helper of docker, podman, skopeo and Helm",
+    details: "For registries on one of the profile's hosts that take an access token as password, \
+              under any user name. `store` refuses what did not come from here; `erase` has \
+              nothing to erase, and `list` shows nothing.",
+    examples: "  printf registry.acme.internal | cloudconnexa-auth docker get",
+    operands: &["get|store|erase|list|version"],
+    variable: None,
+    intake: |operands| match operands.first().map(String::as_str) {
+        Some("get" | "store") => Intake::All,
+        _ => Intake::Nothing,
+    },
+    read,
+    complain: |explanation| {
+        Complaint::Stdout(format!("cloudconnexa-auth: {}\n", explanation.what).into_bytes())
+    },
+};
+
+/// What every client takes for "there is no credential of this server" (`credentials/error.go`).
+const NOT_FOUND: &str = "credentials not found in native keychain\n";
+
+/// The name beside the token. `<token>` would make clients take it for a refresh token.
+const USERNAME: &str = "oauth2";
+
+fn read(call: &Call<'_>) -> Result<Asked, InputError> {
+    match call.operands.first().map(String::as_str) {
+        None => Err(InputError::NoOperand("get")),
+        Some("get") => {
+            let server = String::from_utf8_lossy(call.input);
+            let server = server.strip_suffix('\n').unwrap_or(&server).to_owned();
+            if server.is_empty() {
+                return Err(InputError::Missing("server name"));
+            }
+            let wanted = Wanted::for_uri(uri_of_server(&server));
+            Ok(Asked::new(Request::Token(wanted), move |reply| {
+                say(reply, &server)
+            }))
+        }
+        Some("store") => {
+            let mut credential = Members::parse(call.input)?;
+            let secret = Secret::new(credential.needed_text("Secret")?);
+            let uri = uri_of_server(&credential.needed_text("ServerURL")?);
+            Ok(Asked::new(Request::Keep { uri, secret }, |_| {
+                Said::nothing()
+            }))
+        }
+        Some("erase") => Ok(Asked::answered("")),
+        Some("list") => Ok(Asked::answered("{}\n")),
+        Some("version") => Ok(Asked::answered(concat!(
+            "cloudconnexa-auth ",
+            env!("CARGO_PKG_VERSION"),
+            "\n"
+        ))),
+        Some(_) => Err(InputError::UnknownOperation(
+            "`get`, `store`, `erase`, `list`, `version`",
+        )),
+    }
+}
+
+/// Clients name a server as it stands in their configuration: a URL, or a host with or without a
+/// path behind it.
+fn uri_of_server(server: &str) -> String {
+    if server.contains("://") {
+        return server.to_owned();
+    }
+    let end = server.find('/').unwrap_or(server.len());
+    uri_of("https", server.get(..end).unwrap_or_default())
+}
+
+fn say(reply: &Reply<'_>, server: &str) -> Said {
+    match reply {
+        Reply::Credential(credential) => Said {
+            stdout: json::line(&WireCredential {
+                server_url: server,
+                username: USERNAME,
+                secret: credential.text(),
+            }),
+            end: End::Answered,
+        },
+        Reply::NotMine | Reply::Done => Said {
+            end: End::NotFound,
+            ..Said::text(NOT_FOUND)
+        },
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct WireCredential<'a> {
+    #[serde(rename = "ServerURL")]
+    server_url: &'a str,
+    username: &'static str,
+    secret: &'a str,
+}

@@ -1,0 +1,45 @@
+//! EngFlow's credential helper, which Bazel speaks: a URI in, headers and their expiry out.
+//!
+//! To the letter of <https://github.com/EngFlow/credential-helper-spec> (`spec.md`, `schemas/`):
+//! unknown members of the request are passed over. Stricter than it must be in the answer:
+//! `expires` is whole seconds with `Z`, and a URI that is not ours has no headers and exit 0, since
+//! Bazel fails the build on anything else.
+
+use zeroize::Zeroizing;
+
+use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
+use super::json::Members;
+use super::{InputError, timestamp};
+
+pub(super) const ADAPTOR: Adaptor = Adaptor {
+    name: "get",
+    protocol: "engflow-credential-helper",
+    program: None,
+    summary: "Answer a credential-helper request (Bazel, EngFlow)",
+    details: "Reads {\"uri\":\"…\"} from stdin and answers {\"headers\":{\"Authorization\":[\"Bearer \
+              …\"]},\"expires\":\"…\"}; a URI that is no profile's is answered with \
+              {\"headers\":{}}.",
+    examples: "  echo '{\"uri\":\"https://acme.api.openvpn.com/\"}' | cloudconnexa-auth get",
+    operands: &[],
+    variable: None,
+    intake: |_| Intake::All,
+    read,
+    complain: |_| Complaint::ExitCode,
+};
+
+fn read(call: &Call<'_>) -> Result<Asked, InputError> {
+    let uri = Members::parse(call.input)?.needed_text("uri")?;
+    Ok(Asked::new(Request::Token(Wanted::for_uri(uri)), say))
+}
+
+fn say(reply: &Reply<'_>) -> Said {
+    match reply {
+        Reply::NotMine | Reply::Done => Said::text("{\"headers\":{}}\n"),
+        // A bearer token holds no character that JSON would escape.
+        Reply::Credential(credential) => Said::secret(Zeroizing::new(format!(
+            "{{\"headers\":{{\"Authorization\":[\"Bearer {}\"]}},\"expires\":\"{}\"}}\n",
+            credential.text(),
+            timestamp(credential.usable_until)
+        ))),
+    }
+}

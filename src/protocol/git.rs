@@ -1,0 +1,161 @@
+//! git's credential helper: `key=value` lines in and out (gitcredentials(7),
+//! `git help credential`, "INPUT/OUTPUT FORMAT").
+//!
+//! Lines end in LF and nothing else: a reader that also splits at a lone CR takes the second line
+//! of `host=evil.test\rhost=ours` for a host (CVE-2024-50338, CVE-2024-52006).
+
+use zeroize::Zeroizing;
+
+use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
+use super::{InputError, uri_of};
+use crate::secret::Secret;
+
+pub(super) const ADAPTOR: Adaptor = Adaptor {
+    name: "git",
+    protocol: "git-credential",
+    program: Some("git-credential-cloudconnexa"),
+    summary: "Be git's credential helper",
+    details: "Answers git 2.46 and newer with a bearer credential, older git with the token as \
+              password. `store` keeps nothing. `erase`, by which git says that a server refused \
+              the token, drops it from the cache, at most once a minute.",
+    examples: "  git config --global credential.https://git.acme.internal.helper cloudconnexa\n  \
+               printf 'protocol=https\\nhost=acme.api.openvpn.com\\n' | cloudconnexa-auth git get",
+    operands: &["get|store|erase|capability"],
+    variable: None,
+    intake: |operands| match operands.first().map(String::as_str) {
+        Some("get" | "erase") => Intake::All,
+        _ => Intake::Nothing,
+    },
+    read,
+    complain: |_| Complaint::ExitCode,
+};
+
+/// The longest line, with its line feed (git's documented limit).
+const LONGEST_LINE: usize = 65535;
+
+/// The name beside a token that is given as password; any will do.
+const USERNAME: &str = "oauth2";
+
+/// What git says of a request. Values are bytes; those that are not UTF-8 are nobody's.
+#[derive(Default)]
+struct Attributes {
+    protocol: Option<String>,
+    host: Option<String>,
+    /// Whether `protocol` or `host` stands twice: git takes the last one, another reader the
+    /// first.
+    is_ambiguous: bool,
+    username: Option<String>,
+    secret: Option<Secret>,
+    capabilities: Vec<String>,
+    challenges: Vec<String>,
+}
+
+fn read(call: &Call<'_>) -> Result<Asked, InputError> {
+    match call.operands.first().map(String::as_str) {
+        None => Err(InputError::NoOperand("get")),
+        Some("get") => {
+            let attributes = Attributes::parse(call.input)?;
+            let wanted = Wanted::for_uri(attributes.uri());
+            Ok(Asked::new(Request::Token(wanted), move |reply| {
+                say(reply, &attributes)
+            }))
+        }
+        Some("erase") => {
+            let mut attributes = Attributes::parse(call.input)?;
+            let uri = attributes.uri();
+            let request = match attributes.secret.take() {
+                Some(token) => Request::Refusal { uri, token },
+                None => Request::Nothing,
+            };
+            Ok(Asked::new(request, |_| Said::nothing()))
+        }
+        Some("capability") => Ok(Asked::answered("version 0\ncapability authtype\n")),
+        // `store` needs no doing, and other operations a helper has to pass over in silence.
+        Some(_) => Ok(Asked::answered("")),
+    }
+}
+
+fn say(reply: &Reply<'_>, attributes: &Attributes) -> Said {
+    let Reply::Credential(credential) = reply else {
+        return Said::nothing();
+    };
+    let expiry = credential.usable_until.unix_timestamp();
+    let token = credential.text();
+    Said::secret(Zeroizing::new(if attributes.takes_bearer() {
+        format!(
+            "capability[]=authtype\nauthtype=Bearer\ncredential={token}\nephemeral=1\n\
+             password_expiry_utc={expiry}\n"
+        )
+    } else {
+        let username = attributes.username.as_deref().unwrap_or(USERNAME);
+        format!("username={username}\npassword={token}\npassword_expiry_utc={expiry}\n")
+    }))
+}
+
+impl Attributes {
+    /// Reads up to the first empty line or the end. Unknown keys are passed over, as git asks.
+    fn parse(input: &[u8]) -> Result<Self, InputError> {
+        let mut read = Self::default();
+        let lines = input.split(|byte| *byte == b'\n');
+        for (index, line) in lines.enumerate() {
+            if line.is_empty() {
+                break;
+            }
+            let number = index + 1;
+            if line.len() >= LONGEST_LINE {
+                return Err(InputError::LineTooLong(number));
+            }
+            let mut parts = line.splitn(2, |byte| *byte == b'=');
+            let (Some(key), Some(value)) = (parts.next(), parts.next()) else {
+                return Err(InputError::NotAnAttribute(number));
+            };
+            read.take(key, value);
+        }
+        Ok(read)
+    }
+
+    fn take(&mut self, key: &[u8], value: &[u8]) {
+        let value = String::from_utf8_lossy(value).into_owned();
+        match key {
+            b"protocol" => self.is_ambiguous |= self.protocol.replace(value).is_some(),
+            b"host" => self.is_ambiguous |= self.host.replace(value).is_some(),
+            b"username" => self.username = Some(value).filter(|name| !name.is_empty()),
+            b"password" | b"credential" => self.secret = Some(Secret::new(value)),
+            b"capability[]" => add(&mut self.capabilities, value),
+            b"wwwauth[]" => add(&mut self.challenges, value),
+            _ => {}
+        }
+    }
+
+    /// Where the credential is to go; nobody's URI where that is not said, or said twice.
+    fn uri(&self) -> String {
+        match (&self.protocol, &self.host) {
+            (Some(protocol), Some(host)) if !self.is_ambiguous => uri_of(protocol, host),
+            _ => String::new(),
+        }
+    }
+
+    /// Whether git can send a bearer credential, and the server does not ask for passwords only.
+    fn takes_bearer(&self) -> bool {
+        let offers = |scheme: &str| {
+            let scheme_of = |challenge: &String| {
+                challenge
+                    .split_ascii_whitespace()
+                    .next()
+                    .is_some_and(|first| first.eq_ignore_ascii_case(scheme))
+            };
+            self.challenges.iter().any(scheme_of)
+        };
+        self.capabilities.iter().any(|name| name == "authtype")
+            && (offers("Bearer") || !offers("Basic"))
+    }
+}
+
+/// An empty value empties the list (`git help credential`).
+fn add(list: &mut Vec<String>, value: String) {
+    if value.is_empty() {
+        list.clear();
+    } else {
+        list.push(value);
+    }
+}

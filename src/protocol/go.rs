@@ -1,0 +1,111 @@
+//! Go's `GOAUTH` command (`go help goauth`, Go 1.24 and newer): once before the first request, and
+//! again with the URL and the server's answer after a 4xx.
+
+use std::fmt::Write as _;
+
+use zeroize::Zeroizing;
+
+use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
+use crate::uri::{Origin, Scheme, Uri};
+
+pub(super) const ADAPTOR: Adaptor = Adaptor {
+    name: "go",
+    protocol: "goauth",
+    program: None,
+    summary: "Be a GOAUTH command of Go",
+    details: "Prints the header for every host of the profile. Go calls it again with a URL where \
+              a server refused: after a 401 the token is dropped, at most once a minute, and the \
+              answer is a new one.",
+    examples: "  go env -w GOAUTH='cloudconnexa-auth go --profile prod'\n  cloudconnexa-auth go",
+    operands: &["[URL]"],
+    variable: None,
+    intake: |operands| {
+        if operands.is_empty() {
+            Intake::Nothing
+        } else {
+            Intake::All
+        }
+    },
+    read: |call| Ok(ask(call)),
+    complain: |_| Complaint::ExitCode,
+};
+
+fn ask(call: &Call<'_>) -> Asked {
+    let Some(url) = call.operands.first() else {
+        let request = Request::Token(Wanted::for_any());
+        return Asked::new(request, |reply| match reply {
+            Reply::Credential(credential) => say(credential.origins, reply),
+            Reply::NotMine | Reply::Done => Said::nothing(),
+        });
+    };
+    // Go calls after every 4xx, and a module that is not there is told by 404: no fault of ours.
+    if status(call.input) != Some("401") {
+        return Asked::answered("");
+    }
+    let origin = Uri::parse(url).ok().map(|uri| uri.origin().clone());
+    let wanted = Wanted::for_uri(url.clone());
+    Asked::new(Request::Renewal(wanted), move |reply| {
+        say(origin.as_slice(), reply)
+    })
+}
+
+/// The status code in the first line of an HTTP response.
+fn status(response: &[u8]) -> Option<&str> {
+    let line = response.split(|byte| *byte == b'\n').next()?;
+    let mut words = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
+    words
+        .next()
+        .filter(|version| version.starts_with("HTTP/"))?;
+    words.next()
+}
+
+/// URLs, an empty line, headers, an empty line. Go takes no header for plain HTTP.
+fn say(origins: &[Origin], reply: &Reply<'_>) -> Said {
+    let mut urls = origins
+        .iter()
+        .filter(|origin| origin.scheme() == Scheme::Https)
+        .peekable();
+    let Reply::Credential(credential) = reply else {
+        return Said::nothing();
+    };
+    if urls.peek().is_none() {
+        return Said::nothing();
+    }
+    let mut text = Zeroizing::new(String::with_capacity(1024 + credential.text().len()));
+    for url in urls {
+        // Writing into memory cannot fail.
+        let _infallible = writeln!(text, "{url}");
+    }
+    text.push_str("\nAuthorization: Bearer ");
+    text.push_str(credential.text());
+    text.push_str("\n\n");
+    Said::secret(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::status;
+
+    #[test]
+    fn the_status_is_read_from_the_first_line_and_nowhere_else() {
+        assert_eq!(
+            status(b"HTTP/1.1 401 Unauthorized\r\nX: 1\r\n"),
+            Some("401")
+        );
+        assert_eq!(status(b"HTTP/2.0 404 Not Found\r\n"), Some("404"));
+        for response in [
+            &b""[..],
+            b"401",
+            b"X HTTP/1.1 401\n",
+            b"\nHTTP/1.1 401\n",
+            b"\xff 401",
+        ] {
+            assert_eq!(
+                status(response),
+                None,
+                "{:?}",
+                String::from_utf8_lossy(response)
+            );
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Kubernetes' `ExecCredential`: the cluster in a variable, a token and its expiry on stdout
+//! (`client.authentication.k8s.io/v1` and `v1beta1`, client-go's exec plugins).
+
+use zeroize::Zeroizing;
+
+use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
+use super::json::Members;
+use super::{InputError, timestamp};
+
+pub(super) const ADAPTOR: Adaptor = Adaptor {
+    name: "kubectl",
+    protocol: "kubernetes-exec-credential",
+    program: None,
+    summary: "Be an exec plugin of kubectl and other Kubernetes clients",
+    details: "Prints an ExecCredential of the API version that KUBERNETES_EXEC_INFO asks for. A \
+              cluster named there (`provideClusterInfo: true`) must be one of the profile's hosts.",
+    examples: "  cloudconnexa-auth kubectl --profile prod",
+    operands: &[],
+    variable: Some("KUBERNETES_EXEC_INFO"),
+    intake: |_| Intake::Nothing,
+    read,
+    complain: |_| Complaint::ExitCode,
+};
+
+const V1: &str = "client.authentication.k8s.io/v1";
+const V1BETA1: &str = "client.authentication.k8s.io/v1beta1";
+
+fn read(call: &Call<'_>) -> Result<Asked, InputError> {
+    let (version, wanted) = match call.variable {
+        None => (V1, Wanted::for_any()),
+        Some(info) => read_info(info)?,
+    };
+    Ok(Asked::new(Request::Token(wanted), move |reply| {
+        say(reply, version)
+    }))
+}
+
+fn read_info(info: &str) -> Result<(&'static str, Wanted), InputError> {
+    let mut info = Members::parse(info.as_bytes())?;
+    let version = match info.needed_text("apiVersion")?.as_str() {
+        V1 => V1,
+        V1BETA1 => V1BETA1,
+        _ => {
+            return Err(InputError::Mistyped {
+                name: "apiVersion",
+                wanted: "`client.authentication.k8s.io/v1` or `…/v1beta1`",
+            });
+        }
+    };
+    let spec = info.object("spec")?;
+    let cluster = spec.map(|mut spec| spec.object("cluster")).transpose()?;
+    let Some(mut cluster) = cluster.flatten() else {
+        return Ok((version, Wanted::for_any()));
+    };
+    // Whoever answers there is given the token, whatever its name.
+    if cluster.truth("insecure-skip-tls-verify")? {
+        return Err(InputError::Refused(
+            "the cluster has `insecure-skip-tls-verify`, and a token goes to a verified host only",
+        ));
+    }
+    let server = cluster.needed_text("server")?;
+    Ok((version, Wanted::for_uri(server)))
+}
+
+fn say(reply: &Reply<'_>, version: &str) -> Said {
+    match reply {
+        // A bearer token holds no character that JSON would escape.
+        Reply::Credential(credential) => Said::secret(Zeroizing::new(format!(
+            "{{\"apiVersion\":\"{version}\",\"kind\":\"ExecCredential\",\"status\":{{\
+             \"expirationTimestamp\":\"{}\",\"token\":\"{}\"}}}}\n",
+            timestamp(credential.usable_until),
+            credential.text()
+        ))),
+        // There is no answer by which the tool would go on without us.
+        Reply::NotMine | Reply::Done => Said::not_covered(),
+    }
+}

@@ -1,0 +1,30 @@
+//! pnpm's `tokenHelper`: no arguments, no URL, the value of the `Authorization` header on stdout.
+//!
+//! pnpm up to 10 sends the words as they are, pnpm 11 sets `Bearer` before a bare token: with
+//! `Bearer` in front both send the same.
+
+use super::adaptor::{Adaptor, Asked, Complaint, Intake, Reply, Request, Said, Wanted};
+
+pub(super) const ADAPTOR: Adaptor = Adaptor {
+    name: "pnpm",
+    protocol: "pnpm-token-helper",
+    program: Some("pnpm-credential-cloudconnexa"),
+    summary: "Be pnpm's tokenHelper",
+    details: "Prints `Bearer …`. pnpm tells neither arguments nor the registry, so the profile is \
+              the usual one, or CLOUDCONNEXA_PROFILE's; the registry that is configured with it \
+              decides where the token goes.",
+    examples: "  //npm.acme.internal/:tokenHelper=/usr/local/bin/pnpm-credential-cloudconnexa\n  \
+               cloudconnexa-auth pnpm",
+    operands: &[],
+    variable: None,
+    intake: |_| Intake::Nothing,
+    read: |_| Ok(ask()),
+    complain: |_| Complaint::ExitCode,
+};
+
+fn ask() -> Asked {
+    Asked::new(Request::Token(Wanted::for_any()), |reply| match reply {
+        Reply::Credential(credential) => super::header_value(credential),
+        Reply::NotMine | Reply::Done => Said::not_covered(),
+    })
+}
