@@ -170,7 +170,7 @@ impl World {
                 .map(|&argument| argument.to_owned())
                 .collect(),
             variables: self.variables.borrow().clone(),
-            stdin: String::new(),
+            stdin: Vec::new(),
             program: PathBuf::from(PROGRAM),
         }
     }
@@ -279,15 +279,15 @@ pub(crate) struct Run<'a> {
     world: &'a World,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
-    stdin: String,
+    stdin: Vec<u8>,
     program: PathBuf,
 }
 
 impl<'a> Run<'a> {
     /// What is sent on stdin.
     #[must_use]
-    pub(crate) fn stdin(mut self, text: impl Into<String>) -> Self {
-        self.stdin = text.into();
+    pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = bytes.into();
         self
     }
 
@@ -303,6 +303,18 @@ impl<'a> Run<'a> {
     #[must_use]
     pub(crate) fn unset(mut self, name: &str) -> Self {
         self.variables.retain(|(known, _)| known != name);
+        self
+    }
+
+    /// Called by another name, through a link.
+    #[cfg(unix)]
+    #[must_use]
+    pub(crate) fn called(mut self, name: &str) -> Self {
+        let folder = self.world.path("links");
+        fs::create_dir_all(&folder).unwrap();
+        self.program = folder.join(name);
+        // It may be there from a run before.
+        let _ = std::os::unix::fs::symlink(PROGRAM, &self.program);
         self
     }
 
@@ -337,7 +349,7 @@ impl<'a> Run<'a> {
             .unwrap_or_else(|error| panic!("{} does not start: {error}", self.program.display()));
         // A run that does not read its stdin may end before it is written.
         let mut stdin = child.stdin.take().unwrap();
-        let _ = stdin.write_all(self.stdin.as_bytes());
+        let _ = stdin.write_all(&self.stdin);
         Running {
             world: self.world,
             arguments: self.arguments,

@@ -124,6 +124,131 @@ fn a_token_goes_nowhere_else_whatever_is_said() {
     }
 }
 
+/// A call by which a tool names a server: its arguments, its variables, its stdin. None where the
+/// tool cannot say such a thing.
+type Telling = fn(&str) -> Option<(Vec<String>, Option<(&'static str, String)>, String)>;
+
+/// Every protocol that is told a server, with the way in which it is told.
+const TELLINGS: [(&str, Telling); 9] = [
+    ("git", |uri| {
+        let (protocol, host) = uri.split_once("://")?;
+        let stdin = format!("protocol={protocol}\nhost={host}\n");
+        // A line feed is the end of a line, and a second line another matter.
+        (!uri.contains('\n')).then(|| (words(&["git", "get"]), None, stdin))
+    }),
+    ("git, with a path", |uri| {
+        let (protocol, rest) = uri.split_once("://")?;
+        let (host, path) = rest.split_once('/')?;
+        let stdin = format!("protocol={protocol}\nhost={host}\npath={path}\n");
+        (!uri.contains('\n')).then(|| (words(&["git", "get"]), None, stdin))
+    }),
+    ("kubectl", |uri| {
+        let info = json!({
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "kind": "ExecCredential",
+            "spec": { "cluster": { "server": uri }, "interactive": false },
+        });
+        let variable = ("KUBERNETES_EXEC_INFO", info.to_string());
+        Some((words(&["kubectl"]), Some(variable), String::new()))
+    }),
+    ("terraform", |uri| {
+        // Terraform knows no other scheme.
+        let host = uri.strip_prefix("https://")?;
+        (!host.contains('\0')).then(|| (words(&["terraform", "get", host]), None, String::new()))
+    }),
+    ("cargo", |uri| {
+        let request = json!({
+            "v": 1, "kind": "get", "operation": "read",
+            "registry": { "index-url": format!("sparse+{uri}") },
+        });
+        Some((words(&["--cargo-plugin"]), None, format!("{request}\n")))
+    }),
+    ("cargo:token-from-stdout", |uri| {
+        let variable = ("CARGO_REGISTRY_INDEX_URL", uri.to_owned());
+        (!uri.contains('\0')).then(|| (words(&["cargo"]), Some(variable), String::new()))
+    }),
+    ("go", |uri| {
+        let response = "HTTP/1.1 401 Unauthorized\r\n\r\n".to_owned();
+        (!uri.contains('\0')).then(|| (words(&["go", uri]), None, response))
+    }),
+    ("docker", |uri| {
+        // A bare host is how servers are named, and one line feed is the end of what was typed.
+        let is_same = uri == "acme.api.openvpn.com" || uri.ends_with('\n');
+        (!is_same).then(|| (words(&["docker", "get"]), None, uri.to_owned()))
+    }),
+    ("docker, without a scheme", |uri| {
+        let server = uri.strip_prefix("https://")?;
+        (!uri.ends_with('\n')).then(|| (words(&["docker", "get"]), None, server.to_owned()))
+    }),
+];
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+/// What a tool is told that names `uri`, with or without a profile chosen.
+fn told(world: &World, telling: Telling, uri: &str, profile: Option<&str>) -> Option<String> {
+    let (arguments, variable, stdin) = telling(uri)?;
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut run = world.run_all(&arguments).stdin(stdin);
+    if let Some((name, value)) = variable {
+        run = run.set(name, &value);
+    }
+    if let Some(profile) = profile {
+        run = run.set("CLOUDCONNEXA_PROFILE", profile);
+    }
+    Some(run.outcome().stdout)
+}
+
+#[test]
+fn no_protocol_gives_a_token_to_another_host() {
+    let world = acme();
+    let token = world.token();
+    for (protocol, telling) in TELLINGS {
+        let mut count = 0;
+        for uri in FOREIGN {
+            for profile in [None, Some("acme")] {
+                let Some(stdout) = told(&world, telling, uri, profile) else {
+                    continue;
+                };
+                assert!(!stdout.contains(&token), "{protocol} answers for {uri:?}");
+                count += 1;
+            }
+        }
+        assert!(count > 10, "{protocol} was told {count} servers");
+    }
+    assert_eq!(
+        world.sandbox.token_requests(),
+        1,
+        "nobody was asked for them"
+    );
+}
+
+#[test]
+fn every_protocol_gives_the_token_to_its_own_hosts() {
+    let world = acme();
+    world.token();
+    for (protocol, telling) in TELLINGS {
+        for uri in [
+            "https://acme.api.openvpn.com/",
+            "https://ACME.API.OpenVPN.com/",
+            "https://proxy.acme.internal/",
+            "https://gateway.acme.internal:8443/",
+        ] {
+            let uri = match protocol {
+                "git" | "terraform" => uri.trim_end_matches('/'),
+                _ => uri,
+            };
+            let stdout = told(&world, telling, uri, None).unwrap();
+            let token = world.token();
+            assert!(
+                stdout.contains(&token),
+                "{protocol} says {stdout:?} to {uri:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn of_two_profiles_of_one_host_the_default_answers_and_without_one_nobody_guesses() {
     let world = World::without_profile(Sandbox::builder());

@@ -38,3 +38,5 @@ mod sources;
 mod store;
 mod storms;
 mod tidy;
+#[cfg(unix)]
+mod transcripts;

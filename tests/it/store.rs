@@ -221,7 +221,7 @@ fn twenty_at_once_lose_none() {
         .collect();
     let running = requests
         .iter()
-        .map(|request| world.run(["store"]).stdin(request).start());
+        .map(|request| world.run(["store"]).stdin(request.as_str()).start());
     for outcome in world.outcomes(running.collect()) {
         outcome.succeeds();
     }
