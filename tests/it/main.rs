@@ -26,6 +26,8 @@ mod exchange;
 mod harness;
 mod helper;
 mod hosts;
+#[cfg(unix)]
+mod integrations;
 mod leaks;
 #[cfg(unix)]
 mod network;

@@ -1,0 +1,258 @@
+//! The ready files in `integrations/` and the pages beside them are whole, linked, and hold nothing
+//! of anybody's. That they work is shown with the tools themselves, in `clients`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn entries(folder: impl AsRef<Path>) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join(folder)).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// The folders of tools.
+fn tools() -> BTreeSet<String> {
+    let folders = entries("integrations").into_iter();
+    let names = folders.filter(|path| path.is_dir()).map(|path| name(&path));
+    names.filter(|name| name != "schemas").collect()
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let (folders, mut files): (Vec<_>, Vec<_>) =
+        entries(folder).into_iter().partition(|path| path.is_dir());
+    files.extend(folders.iter().flat_map(|folder| self::files(folder)));
+    files
+}
+
+/// The targets of a page's links.
+fn links(text: &str) -> BTreeSet<String> {
+    let targets = text.split("](").skip(1);
+    let targets = targets.map(|rest| rest.split(')').next().unwrap().to_owned());
+    targets.collect()
+}
+
+#[test]
+fn every_tool_has_a_readme_with_trust_notes_and_a_row_in_the_table() {
+    let table = read("integrations/README.md");
+    let rows: Vec<&str> = table
+        .lines()
+        .filter(|line| line.starts_with("| ["))
+        .collect();
+    assert!(tools().len() >= 21, "the folders are found: {:?}", tools());
+    for tool in tools() {
+        let page = read(format!("integrations/{tool}/README.md"));
+        assert!(
+            page.contains("\n## Trust notes\n"),
+            "{tool} does not say whom one trusts with what"
+        );
+        assert!(
+            page.contains("**Refused token.**"),
+            "{tool} does not say what becomes of a refused token"
+        );
+        let link = format!("[{tool}]({tool}/README.md)");
+        let count = rows.iter().filter(|row| row.contains(&link)).count();
+        assert_eq!(count, 1, "{tool} has one row in integrations/README.md");
+        assert!(
+            files(&root().join("integrations").join(&tool)).len() >= 2,
+            "{tool} has nothing to copy"
+        );
+    }
+    assert_eq!(
+        rows.len(),
+        tools().len(),
+        "and no row is without its folder"
+    );
+}
+
+#[test]
+fn every_file_of_a_tool_is_told_of_in_its_readme() {
+    for tool in tools() {
+        let folder = root().join("integrations").join(&tool);
+        let page = read(folder.join("README.md"));
+        for file in files(&folder) {
+            let inside = file.strip_prefix(&folder).unwrap().to_str().unwrap();
+            let is_told = inside.split('/').any(|part| {
+                page.contains(&format!("`{part}")) || page.contains(&format!("/{part}`"))
+            });
+            assert!(
+                is_told || inside == "README.md",
+                "integrations/{tool}/README.md does not tell of {inside}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_tool_is_linked_from_the_readme() {
+    let linked = links(&read("README.md"));
+    for tool in tools() {
+        let page = format!("integrations/{tool}/README.md");
+        assert!(linked.contains(&page), "README.md has no link to {page}");
+    }
+}
+
+#[test]
+fn every_protocol_has_a_page_and_every_page_is_linked() {
+    let index = links(&read("docs/protocols/README.md"));
+    assert!(
+        links(&read("README.md")).contains("docs/protocols/README.md"),
+        "README.md leads to the pages"
+    );
+    let mut pages = entries("docs/protocols");
+    pages.retain(|page| name(page) != "README.md");
+    assert!(pages.len() >= 10, "the pages are found: {pages:?}");
+    for page in pages {
+        let page = name(&page);
+        assert!(
+            index.contains(&page),
+            "docs/protocols/README.md has no link to {page}"
+        );
+    }
+}
+
+#[test]
+fn no_link_of_these_pages_is_dead() {
+    let mut pages = files(&root().join("integrations"));
+    pages.extend(files(&root().join("docs")));
+    pages.extend(entries("").into_iter().filter(|path| path.is_file()));
+    pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
+    for page in pages {
+        for link in links(&fs::read_to_string(&page).unwrap()) {
+            if link.starts_with("https://") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((&link, ""));
+            let target = match file {
+                "" => page.clone(),
+                file => page.parent().unwrap().join(file),
+            };
+            assert!(target.exists(), "{} links to {link}", page.display());
+            if !heading.is_empty() {
+                let text = fs::read_to_string(&target).unwrap();
+                let has = text
+                    .lines()
+                    .any(|line| anchor(line).as_deref() == Some(heading));
+                assert!(has, "{} links to {link}", page.display());
+            }
+        }
+    }
+}
+
+/// The name by which a heading is linked to.
+fn anchor(line: &str) -> Option<String> {
+    let title = line
+        .strip_prefix('#')?
+        .trim_start_matches('#')
+        .strip_prefix(' ')?;
+    let letters = title.to_lowercase();
+    let kept = letters
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    Some(kept.map(|c| if c == ' ' { '-' } else { c }).collect())
+}
+
+#[test]
+fn the_files_are_of_their_kind() {
+    for file in files(&root().join("integrations")) {
+        let text = fs::read_to_string(&file).unwrap();
+        let shown = file.display();
+        let name = name(&file);
+        if name.ends_with(".json") {
+            let parsed: Result<serde_json::Value, _> = serde_json::from_str(&text);
+            parsed.unwrap_or_else(|error| panic!("{shown}: {error}"));
+        } else if name.ends_with(".toml") || name == "registries.conf" {
+            let parsed = toml::de::DeTable::parse(&text);
+            parsed.unwrap_or_else(|error| panic!("{shown}: {error}"));
+        } else if text.starts_with("#!") || name == ".envrc" {
+            let output = Command::new("bash").arg("-n").arg(&file).output().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.success(), "{shown}: {stderr}");
+        } else if name.ends_with(".yml") || name == "kubeconfig" {
+            assert!(
+                !text.contains('\t'),
+                "{shown}: YAML is indented with spaces"
+            );
+        }
+        assert!(
+            text.ends_with('\n') && !text.contains('\r'),
+            "{shown} ends its lines in LF"
+        );
+        is_executable_as_it_must_be(&file, &text);
+    }
+}
+
+fn is_executable_as_it_must_be(file: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = fs::metadata(file).unwrap().permissions().mode();
+    assert_eq!(
+        mode & 0o111 != 0,
+        text.starts_with("#!"),
+        "{} is copied with its mode",
+        file.display()
+    );
+}
+
+#[test]
+fn no_file_holds_a_secret_or_anything_of_one_machine() {
+    let hosts = [
+        "acme.api.openvpn.com",
+        "git.acme.internal",
+        "registry.acme.internal",
+        "crates.acme.internal",
+        "go.acme.internal",
+        "npm.acme.internal",
+        "artifacts.acme.internal",
+        "mcp.acme.internal",
+    ];
+    let mut all = files(&root().join("integrations"));
+    all.retain(|file| file.parent().unwrap().file_name().unwrap() != "schemas");
+    all.extend(files(&root().join("docs/protocols")));
+    for file in all {
+        let text = fs::read_to_string(&file).unwrap();
+        let shown = file.display();
+        let is_page = name(&file) == "README.md" || file.starts_with(root().join("docs"));
+        for word in [
+            "/home/",
+            "/root/",
+            "/tmp/",
+            "/Users/",
+            "localhost:",
+            "127.0.0.1",
+        ] {
+            assert!(!text.contains(word), "{shown} holds {word}");
+        }
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"-_+".contains(c));
+        for word in words {
+            let digits = word.chars().filter(char::is_ascii_digit).count();
+            assert!(
+                word.len() < 24 || digits < 4,
+                "{shown} holds something like a secret: {word}"
+            );
+        }
+        for rest in text.split("https://").skip(1) {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !".-".contains(c));
+            let host = rest.split_at(end.unwrap_or(rest.len())).0;
+            assert!(
+                is_page || host.is_empty() || hosts.contains(&host),
+                "{shown} names {host}, which is no host of the profile"
+            );
+        }
+    }
+}
