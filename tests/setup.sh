@@ -6,9 +6,13 @@
 # npm and Python packages go under DIR and nowhere else:
 #   DIR/oidc-provider/node_modules    for  NODE_PATH=... node servers/oidc-provider/server.mjs
 #   DIR/authlib/bin/python            for  .../python servers/authlib/server.py
+#   DIR/pnpm/node_modules/.bin        pnpm
+#   DIR/python/bin                    go, ansible, http, uv; python3 for servers/resource/server.py
 # Debian packages are installed with apt-get, as root or through sudo without a password.
 # What is there already is left alone; with everything there this takes well under a second.
 # No service is started: of tinyproxy, for example, only the binary is installed.
+# Not to be had this way: terraform, kubectl, the docker CLI, git 2.46 or newer. Tests that need
+# one of them are skipped where it is absent, but not in CI.
 set -euo pipefail
 
 usage='usage: setup.sh DIR   (an absolute path)'
@@ -34,13 +38,23 @@ wanted=(
   flock                   util-linux
   node                    nodejs
   npm                     npm
+  make                    make
+  openssl                 openssl
+  /usr/bin/git            git
+  skopeo                  skopeo
+  docker-registry         docker-registry
+  rclone                  rclone
+  htpasswd                apache2-utils
+  /usr/sbin/apache2       apache2-bin
 )
+mod_auth_openidc=/usr/lib/apache2/modules/mod_auth_openidc.so
 
 missing_packages() {
   local i
   for ((i = 0; i < ${#wanted[@]}; i += 2)); do
     have "${wanted[i]}" || echo "${wanted[i + 1]}"
   done
+  [[ -e $mod_auth_openidc ]] || echo libapache2-mod-auth-openidc
   # A `venv` without `ensurepip` (Debian's python3 without python3-venv) makes no pip.
   python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3-venv
 }
@@ -60,16 +74,26 @@ install_packages() {
   fi
   say "installing Debian packages: $*"
   "${as_root[@]}" apt-get -qq update
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get -qq install -y --no-install-recommends "$@" >/dev/null
+  # docker-registry would be started; this file, unless there is one, says that nothing is.
+  local policy=/usr/sbin/policy-rc.d made='' status=0
+  if [[ ! -e $policy ]]; then
+    made=yes
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+    "${as_root[@]}" chmod 755 "$policy"
+  fi
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
+    --no-install-recommends -o DPkg::Lock::Timeout=120 "$@" >/dev/null || status=$?
+  [[ -z $made ]] || "${as_root[@]}" rm -f "$policy"
+  return "$status"
 }
 
 # The copy of the lock file or of requirements.txt is written last: it says the install is whole.
 
-install_oidc_provider() {
-  local from=$here/servers/oidc-provider to=$tools/oidc-provider
+# npm_install FROM TO: the packages of FROM/package-lock.json in TO/node_modules
+npm_install() {
+  local from=$1 to=$2
   cmp -s "$from/package-lock.json" "$to/installed-lock.json" && return
-  say "installing oidc-provider into $to"
+  say "installing ${from##*/} into $to"
   rm -rf "$to"
   mkdir -p "$to"
   cp "$from/package.json" "$from/package-lock.json" "$to"
@@ -79,12 +103,13 @@ install_oidc_provider() {
   cp "$from/package-lock.json" "$to/installed-lock.json"
 }
 
-install_authlib() {
-  local from=$here/servers/authlib to=$tools/authlib
+# venv_install FROM TO: the packages of FROM/requirements.txt in a virtual environment
+venv_install() {
+  local from=$1 to=$2
   # The interpreter is run too: it is a link that an upgrade of Python can break.
   cmp -s "$from/requirements.txt" "$to/installed-requirements.txt" &&
     "$to/bin/python" -c '' 2>/dev/null && return
-  say "installing Authlib into $to"
+  say "installing ${from##*/} into $to"
   python3 -m venv --clear "$to"
   "$to/bin/python" -m pip install --quiet --no-input --no-cache-dir \
     --disable-pip-version-check --requirement "$from/requirements.txt" >&2
@@ -97,5 +122,7 @@ mapfile -t missing < <(missing_packages)
 mkdir -p "$tools"
 exec 9>"$tools/.lock" # two test runs at once: the second one waits
 flock 9
-install_oidc_provider
-install_authlib
+npm_install "$here/servers/oidc-provider" "$tools/oidc-provider"
+npm_install "$here/clients/pnpm" "$tools/pnpm"
+venv_install "$here/servers/authlib" "$tools/authlib"
+venv_install "$here/clients/python" "$tools/python"
