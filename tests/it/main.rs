@@ -18,6 +18,8 @@
 )]
 
 mod cache;
+#[cfg(unix)]
+mod clients;
 mod commands;
 mod configuration;
 #[cfg(unix)]

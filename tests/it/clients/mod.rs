@@ -1,0 +1,359 @@
+//! Real clients that run the program, and a server that asks the sandbox about every token that
+//! it is shown.
+
+mod git;
+
+use std::ffi::OsStr;
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use cloudconnexa_sandbox::Sandbox;
+use serde::Deserialize;
+
+use crate::harness::{PROGRAM, World};
+use crate::leaks::{Allowed, Canaries};
+
+/// The program's other names.
+const NAMES: [&str; 6] = [
+    "cloudconnexa-auth",
+    "git-credential-cloudconnexa",
+    "docker-credential-cloudconnexa",
+    "cargo-credential-cloudconnexa",
+    "pnpm-credential-cloudconnexa",
+    "terraform-credentials-cloudconnexa",
+];
+
+/// A world without a rate limit: there the API, which the resource server asks, draws on the
+/// same bucket as token requests.
+pub(crate) fn world() -> World {
+    World::without_profile(Sandbox::builder().no_rate_limit())
+}
+
+/// What the resource server asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    Bearer,
+    Basic,
+    Both,
+}
+
+/// A request that the resource server was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    /// Without the query.
+    pub(crate) path: String,
+    /// Of the Authorization header; nothing without one.
+    pub(crate) scheme: Option<String>,
+    /// Whether the sandbox called its token good; nothing without one.
+    pub(crate) accepted: Option<bool>,
+}
+
+/// The server of `tests/servers/resource`; it ends with the test, for then its stdin closes.
+pub(crate) struct Resource {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    url: String,
+    directory: PathBuf,
+}
+
+impl Resource {
+    /// A server that accepts the tokens of this world. From here on the world's runs and clients
+    /// trust its certificate and the sandbox's.
+    pub(crate) fn start(world: &World, challenge: Challenge) -> Self {
+        Self::verified_by(world, &world.sandbox, challenge)
+    }
+
+    /// The same, but it accepts the tokens of `sandbox` only.
+    pub(crate) fn verified_by(world: &World, sandbox: &Sandbox, challenge: Challenge) -> Self {
+        let directory = world.path("resource");
+        fs::create_dir_all(&directory).unwrap();
+        let verifier_ca = directory.join("verifier.pem");
+        fs::write(&verifier_ca, sandbox.ca_pem()).unwrap();
+        let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/resource/server.py");
+        let challenge = match challenge {
+            Challenge::Bearer => "bearer",
+            Challenge::Basic => "basic",
+            Challenge::Both => "both",
+        };
+        let mut child = Command::new(tool("python3"))
+            .args([OsStr::new("-B"), server.as_os_str()])
+            .args(["--sandbox", sandbox.base_url(), "--challenge", challenge])
+            .args([OsStr::new("--ca"), verifier_ca.as_os_str()])
+            .args([OsStr::new("--directory"), directory.as_os_str()])
+            .env_clear()
+            .env("PATH", machine_path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let line = read_line(&mut stdout);
+        let url = line
+            .strip_prefix("listening ")
+            .expect("the resource server starts");
+        let resource = Self {
+            child,
+            stdout,
+            url: url.to_owned(),
+            directory,
+        };
+        trust(world, &[resource.directory.join("ca.pem")]);
+        resource
+    }
+
+    /// `https://localhost:PORT`
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// `localhost:PORT`
+    pub(crate) fn authority(&self) -> &str {
+        self.url.strip_prefix("https://").unwrap()
+    }
+
+    /// Where its modules find their files.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Makes it a host of the world's only profile, `prod`.
+    pub(crate) fn configure(&self, world: &World) {
+        configure(world, &[self.authority()]);
+    }
+
+    /// What it was asked so far.
+    pub(crate) fn record(&mut self) -> Vec<Asked> {
+        writeln!(self.child.stdin.as_mut().unwrap(), "record").unwrap();
+        serde_json::from_str(&read_line(&mut self.stdout)).unwrap()
+    }
+
+    /// For each request with a token `Bearer accepted`, `Basic refused` and so on.
+    pub(crate) fn tokens_shown(&mut self) -> Vec<String> {
+        let shown = |asked: Asked| {
+            let verdict = if asked.accepted? {
+                "accepted"
+            } else {
+                "refused"
+            };
+            Some(format!("{} {verdict}", asked.scheme?))
+        };
+        self.record().into_iter().filter_map(shown).collect()
+    }
+}
+
+impl Drop for Resource {
+    fn drop(&mut self) {
+        // A panic here would hide the first.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn read_line(stdout: &mut BufReader<ChildStdout>) -> String {
+    let mut line = String::new();
+    stdout.read_line(&mut line).unwrap();
+    assert!(line.ends_with('\n'), "the server has ended: {line:?}");
+    line.trim_end().to_owned()
+}
+
+/// Writes the configuration: one profile, `prod`, for the sandbox and these further hosts.
+pub(crate) fn configure(world: &World, hosts: &[&str]) {
+    world.write_config(&format!(
+        "{}hosts = {hosts:?}\n",
+        world.profile_text("prod")
+    ));
+}
+
+/// Makes the world's runs and clients trust the sandbox and these certificates, and no others.
+pub(crate) fn trust(world: &World, certificates: &[PathBuf]) {
+    let mut bundle = world.sandbox.ca_pem().to_owned();
+    for certificate in certificates {
+        bundle.push_str(&fs::read_to_string(certificate).unwrap());
+    }
+    let path = world.path("bundle.pem");
+    fs::write(&path, bundle).unwrap();
+    for name in [
+        "SSL_CERT_FILE",
+        "GIT_SSL_CAINFO",
+        "CURL_CA_BUNDLE",
+        "REQUESTS_CA_BUNDLE",
+        "NODE_EXTRA_CA_CERTS",
+        "CARGO_HTTP_CAINFO",
+    ] {
+        world.set(name, path.to_str().unwrap());
+    }
+}
+
+/// Puts the program and its other names first on the world's PATH; the folder.
+pub(crate) fn links(world: &World) -> PathBuf {
+    let folder = world.path("bin");
+    if !folder.exists() {
+        fs::create_dir(&folder).unwrap();
+        for name in NAMES {
+            std::os::unix::fs::symlink(PROGRAM, folder.join(name)).unwrap();
+        }
+        world.set("PATH", &format!("{}:{}", folder.display(), machine_path()));
+    }
+    folder
+}
+
+fn machine_path() -> String {
+    std::env::var("PATH").unwrap()
+}
+
+/// A program with the world's variables and no others, in the world's home.
+pub(crate) fn client(world: &World, program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("PATH", machine_path())
+        .envs(world.variables())
+        .current_dir(world.home());
+    command
+}
+
+/// Runs a client, with nothing on stdin, to its end. Neither it nor the files it leaves may show a
+/// secret, and a token only stdout.
+#[track_caller]
+pub(crate) fn run(world: &World, command: &mut Command) -> Ended {
+    run_with_stdin(world, command, "")
+}
+
+/// The same with this on stdin.
+#[track_caller]
+pub(crate) fn run_with_stdin(world: &World, command: &mut Command, stdin: &str) -> Ended {
+    let before = world.canaries();
+    let running = start(command, stdin);
+    ended(world, command, &before, running.wait_with_output().unwrap())
+}
+
+/// Runs several at once; the ends of all.
+#[track_caller]
+pub(crate) fn run_in_parallel(world: &World, commands: &mut [Command]) -> Vec<Ended> {
+    let before = world.canaries();
+    let running: Vec<Child> = commands.iter_mut().map(|it| start(it, "")).collect();
+    let outputs = running.into_iter().map(|it| it.wait_with_output().unwrap());
+    let ends = commands.iter().zip(outputs);
+    ends.map(|(command, output)| ended(world, command, &before, output))
+        .collect()
+}
+
+#[track_caller]
+fn start(command: &mut Command, stdin: &str) -> Child {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+    // One that does not read its stdin may end before it is written.
+    drop(child.stdin.take().unwrap().write_all(stdin.as_bytes()));
+    child
+}
+
+#[track_caller]
+fn ended(world: &World, command: &Command, before: &Canaries, output: Output) -> Ended {
+    let ended = Ended {
+        command: format!("{:?} {:?}", command.get_program(), command.get_args()),
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    };
+    // A token may be in the cache before, or after, and in between was in both.
+    for canaries in [before, &world.canaries()] {
+        canaries.check("stderr", &output.stderr, Allowed::Nothing);
+        canaries.check("stdout", &output.stdout, Allowed::Tokens);
+    }
+    world.check_files();
+    ended
+}
+
+/// How a client ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    command: String,
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// stdout, after exit 0.
+    #[track_caller]
+    pub(crate) fn succeeds(self) -> String {
+        assert_eq!(self.code, Some(0), "{}", self.story());
+        self.stdout
+    }
+
+    /// stderr, after another exit than 0.
+    #[track_caller]
+    pub(crate) fn fails(self) -> String {
+        assert_ne!(self.code, Some(0), "{}", self.story());
+        self.stderr
+    }
+
+    /// All of it, for a message.
+    pub(crate) fn story(&self) -> String {
+        format!(
+            "{} gave {:?}\n--- stdout\n{}--- stderr\n{}",
+            self.command, self.code, self.stdout, self.stderr
+        )
+    }
+}
+
+/// A program that `tests/setup.sh` installs.
+#[track_caller]
+pub(crate) fn tool(name: &str) -> PathBuf {
+    find(name, |_| true)
+        .unwrap_or_else(|| panic!("{name} is not here, run the tests with `make test`"))
+}
+
+/// A program that cannot be installed by `tests/setup.sh`. Where it is absent the test ends, and
+/// says so; in CI it fails.
+#[track_caller]
+pub(crate) fn preinstalled(name: &str) -> Option<PathBuf> {
+    found_or_skipped(name, find(name, |_| true))
+}
+
+/// The same for what was looked for in another way.
+#[track_caller]
+pub(crate) fn found_or_skipped(name: &str, found: Option<PathBuf>) -> Option<PathBuf> {
+    if found.is_some() {
+        return found;
+    }
+    let is_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
+    assert!(!is_ci, "{name} is not here, and in CI it has to be");
+    let line = format!("SKIPPED: {name} is not here\n");
+    // Not by a macro, whose output would be shown for a failing test only.
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+    let mut options = OpenOptions::new();
+    let list = test_tools().join("skipped");
+    let mut list = options.create(true).append(true).open(list).unwrap();
+    list.write_all(line.as_bytes()).unwrap();
+    None
+}
+
+/// The first program of that name that is as wanted: of what was installed for the tests, on PATH,
+/// or in a folder of system programs.
+pub(crate) fn find(name: &str, is_wanted: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    let tools = test_tools();
+    let own = [
+        tools.join("python/bin"),
+        tools.join("pnpm/node_modules/.bin"),
+    ];
+    let path = machine_path();
+    let path = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    own.into_iter()
+        .chain(path)
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file() && is_wanted(program))
+}
+
+/// Where `tests/setup.sh` installs.
+pub(crate) fn test_tools() -> PathBuf {
+    let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-tools");
+    std::env::var_os("TEST_TOOLS").map_or_else(usual, PathBuf::from)
+}
