@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 use crate::harness::World;
 
 const NASTY: &str = "sec:ret/+%&= ~";
-const ORDINARY: &str = "s3cret-0123_abcDEF";
-const CLIENT_ID: &str = "client";
+pub(crate) const ORDINARY: &str = "s3cret-0123_abcDEF";
+pub(crate) const CLIENT_ID: &str = "client";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Make {
+pub(crate) enum Make {
     OidcProvider,
     Authlib,
 }
 
 /// A server; it ends with the test, for then its stdin closes.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Server {
@@ -32,6 +32,11 @@ impl Server {
     }
 
     fn with_life(make: Make, secret: &str, seconds: u32) -> Self {
+        Self::with(make, secret, &[("TTL", &seconds.to_string())])
+    }
+
+    /// With further variables, see `tests/servers/README.md`.
+    pub(crate) fn with(make: Make, secret: &str, variables: &[(&str, &str)]) -> Self {
         let servers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers");
         let mut command = match make {
             Make::OidcProvider => {
@@ -49,8 +54,8 @@ impl Server {
         let mut child = command
             .env("CLIENT_ID", CLIENT_ID)
             .env("CLIENT_SECRET", secret)
-            .env("TTL", seconds.to_string())
             .env("PORT", "0")
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,65 +1,480 @@
-//! Real git, in front of a server that verifies every token.
+//! Real git in front of servers that verify every token: a new one, which sends Bearer, and
+//! Debian's, which can only send the token as a password.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use crate::clients::{Challenge, Resource, client, find, found_or_skipped, links, run, world};
+use cloudconnexa_sandbox::Sandbox;
+
+use crate::clients::{
+    Challenge, Ended, Resource, client, configure, find, found_or_passed_over, found_or_skipped,
+    links, run, run_in_parallel, run_with_stdin, world,
+};
 use crate::harness::World;
 
 /// A git that speaks of Bearer tokens.
-fn modern_git() -> Option<PathBuf> {
+pub(super) fn new_git() -> Option<PathBuf> {
     found_or_skipped(
         "git 2.46 or newer",
         find("git", |git| version(git) >= (2, 46)),
     )
 }
 
+/// Debian's, which does not.
+fn old_git() -> Option<PathBuf> {
+    let is_old = |git: &Path| version(git) < (2, 46);
+    found_or_passed_over("a git older than 2.46", find("git", is_old))
+}
+
 fn version(git: &Path) -> (u32, u32) {
     let output = Command::new(git).arg("version").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let number = text.strip_prefix("git version ").unwrap();
-    let mut parts = number
-        .split('.')
-        .map(|part| part.trim().parse().unwrap_or(0));
+    let mut parts = number.split('.').map(|part| part.trim().parse().unwrap());
     (parts.next().unwrap(), parts.next().unwrap())
 }
 
-/// A repository `r.git` with one commit.
-fn make_repository(world: &World, resource: &Resource) {
-    let folder = resource.directory().join("git/r.git");
-    fs::create_dir_all(&folder).unwrap();
+/// git with the configuration that we publish, and a repository behind a server that is one of
+/// the profile's hosts.
+struct Scene {
+    world: World,
+    resource: Resource,
+    git: PathBuf,
+}
+
+impl Scene {
+    fn new(git: PathBuf, challenge: Challenge) -> Self {
+        let world = world();
+        let resource = Resource::start(&world, challenge);
+        resource.configure(&world);
+        Self::with(git, world, resource)
+    }
+
+    fn with(git: PathBuf, world: World, resource: Resource) -> Self {
+        links(&world);
+        use_published_config(&world, resource.authority());
+        make_repository(&world, &resource.directory().join("git/r.git"));
+        Self {
+            world,
+            resource,
+            git,
+        }
+    }
+
+    fn repository(&self) -> String {
+        format!("{}/git/r.git", self.resource.url())
+    }
+
+    fn git(&self, arguments: &[&str]) -> Command {
+        let mut command = git(&self.world, &self.git);
+        command.args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        run(&self.world, &mut self.git(arguments))
+    }
+
+    fn ls_remote(&self) -> Ended {
+        self.run(&["ls-remote", &self.repository()])
+    }
+
+    fn revoke_tokens(&self) {
+        let credential = self.world.sandbox.credential();
+        self.world.sandbox.revoke_tokens(&credential.client_id);
+    }
+
+    fn token_requests(&self) -> usize {
+        self.world.sandbox.token_requests()
+    }
+
+    /// `git credential OPERATION` with a description of this server and what comes behind it.
+    fn plumbing(&self, operation: &str, lines: &str) -> Ended {
+        let host = self.resource.authority();
+        let input = format!("{lines}protocol=https\nhost={host}\n\n");
+        let mut command = self.git(&["credential", operation]);
+        run_with_stdin(&self.world, &mut command, &input)
+    }
+}
+
+/// git with no configuration but the home's, and nobody to ask.
+pub(super) fn git(world: &World, git: &Path) -> Command {
+    let mut command = client(world, git);
+    command
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_TERMINAL_PROMPT", "0");
+    for (variable, value) in [("NAME", "a"), ("EMAIL", "a@example.test")] {
+        command.env(format!("GIT_AUTHOR_{variable}"), value);
+        command.env(format!("GIT_COMMITTER_{variable}"), value);
+    }
+    command
+}
+
+/// `integrations/git/gitconfig` as the home's, for this host.
+pub(super) fn use_published_config(world: &World, authority: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("integrations/git/gitconfig");
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains("git.acme.internal"), "the host is replaced");
+    let text = text.replace("git.acme.internal", authority);
+    fs::write(world.home().join(".gitconfig"), text).unwrap();
+}
+
+/// A bare repository with one commit.
+pub(super) fn make_repository(world: &World, folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
     let script = "git init --quiet --bare --initial-branch=main . && \
-        git commit-tree -m one \"$(git mktree < /dev/null)\" | xargs git update-ref refs/heads/main";
-    let mut shell = client(world, "sh");
-    shell.args(["-c", script]).current_dir(&folder);
-    for variable in ["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"] {
-        shell.env(variable, "a");
-    }
-    for variable in ["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"] {
-        shell.env(variable, "a@example.test");
-    }
-    run(world, &mut shell).succeeds();
+        tree=$(git mktree < /dev/null) && commit=$(git commit-tree -m one $tree) && \
+        git update-ref refs/heads/main $commit";
+    let mut shell = git(world, Path::new("sh"));
+    run(world, shell.args(["-c", script]).current_dir(folder)).succeeds();
 }
 
 #[test]
-fn the_resource_server_lets_in_whoever_shows_a_good_token() {
-    let Some(git) = modern_git() else { return };
-    let world = world();
-    let mut resource = Resource::start(&world, Challenge::Both);
-    resource.configure(&world);
-    links(&world);
-    make_repository(&world, &resource);
-    let token = world.run(["token"]).succeeds();
-    let mut command = client(&world, &git);
-    command
-        .arg("-c")
-        .arg(format!(
-            "http.extraHeader=Authorization: Bearer {}",
-            token.trim()
-        ))
-        .args(["ls-remote", &format!("{}/git/r.git", resource.url())]);
-    let output = run(&world, &mut command);
-    assert!(output.succeeds().contains("refs/heads/main"));
-    assert_eq!(resource.tokens_shown(), ["Bearer accepted"; 2]);
+fn new_git_clones_and_pushes_with_a_bearer_token() {
+    let Some(git) = new_git() else { return };
+    let mut scene = Scene::new(git, Challenge::Both);
+
+    let listed = scene.ls_remote();
+    assert_eq!(listed.stderr, "", "the helper has nothing to say");
+    assert!(listed.succeeds().contains("refs/heads/main"));
+    let cloned = scene.run(&["clone", &scene.repository(), "copy"]);
+    assert_eq!(cloned.stderr, "Cloning into 'copy'...\n");
+    cloned.succeeds();
+    let in_copy = |arguments: &[&str]| scene.run(&[&["-C", "copy"], arguments].concat());
+    in_copy(&["commit", "--quiet", "--allow-empty", "--message=two"]).succeeds();
+    in_copy(&["push", "--quiet"]).succeeds();
+
+    assert_eq!(scene.token_requests(), 1, "one token for all of them");
+    let shown = scene.resource.tokens_shown();
+    assert!(shown.len() >= 6, "{shown:?}");
+    assert!(
+        shown.iter().all(|it| it == "Bearer accepted"),
+        "{shown:?}: no request had another form, or a token that is not good"
+    );
+}
+
+#[test]
+fn old_git_clones_with_the_token_as_password() {
+    let Some(git) = old_git() else { return };
+    let mut scene = Scene::new(git, Challenge::Both);
+
+    let listed = scene.ls_remote();
+    assert_eq!(listed.stderr, "", "the helper has nothing to say");
+    assert!(listed.succeeds().contains("refs/heads/main"));
+    scene
+        .run(&["clone", &scene.repository(), "copy"])
+        .succeeds();
+
+    assert_eq!(scene.token_requests(), 1, "one token for both");
+    let shown = scene.resource.tokens_shown();
+    assert!(shown.len() >= 3, "{shown:?}");
+    assert!(shown.iter().all(|it| it == "Basic accepted"), "{shown:?}");
+}
+
+#[test]
+fn new_git_gives_the_token_as_password_where_the_server_wants_one() {
+    let Some(git) = new_git() else { return };
+    let mut scene = Scene::new(git, Challenge::Basic);
+
+    scene.ls_remote().succeeds();
+
+    let shown = scene.resource.tokens_shown();
+    assert_eq!(shown.first().unwrap(), "Basic accepted", "{shown:?}");
+}
+
+#[test]
+fn a_revoked_token_fails_one_command_and_costs_one_token_request() {
+    for git in [new_git(), old_git()].into_iter().flatten() {
+        let mut scene = Scene::new(git, Challenge::Both);
+        scene.ls_remote().succeeds();
+        scene.revoke_tokens();
+
+        let stderr = scene.ls_remote().fails();
+        assert!(stderr.contains("Authentication failed"), "{stderr}");
+        assert!(
+            !stderr.contains("cloudconnexa-auth"),
+            "git says it: {stderr}"
+        );
+        assert_eq!(scene.world.entries().len(), 1);
+        let (_, entry) = scene.world.entry();
+        assert!(
+            entry["token"].is_null(),
+            "git's `erase` has dropped the token it was refused with"
+        );
+        assert_eq!(scene.token_requests(), 1, "which needs no request");
+
+        scene.ls_remote().succeeds();
+        scene.ls_remote().succeeds();
+        assert_eq!(scene.token_requests(), 2, "one for the new one");
+        let shown = scene.resource.tokens_shown();
+        let refused = shown.iter().filter(|it| it.ends_with("refused")).count();
+        assert_eq!(refused, 1, "the revoked token is shown once: {shown:?}");
+    }
+}
+
+#[test]
+fn an_expired_token_fails_no_command() {
+    for git in [new_git(), old_git()].into_iter().flatten() {
+        let mut scene = Scene::new(git, Challenge::Both);
+        scene.ls_remote().succeeds();
+
+        scene.world.advance(Duration::from_secs(13 * 3600));
+        scene.ls_remote().succeeds();
+
+        assert_eq!(scene.token_requests(), 2);
+        let shown = scene.resource.tokens_shown();
+        assert!(
+            shown.iter().all(|it| it.ends_with("accepted")),
+            "an expired token is shown to nobody: {shown:?}"
+        );
+    }
+}
+
+#[test]
+fn eight_fetches_at_once_are_one_token_request() {
+    let Some(git) = new_git() else { return };
+    let mut scene = Scene::new(git, Challenge::Both);
+    scene.run(&["init", "--quiet", "."]).succeeds();
+    for number in 1..=8 {
+        let name = format!("r{number}");
+        scene
+            .run(&["remote", "add", &name, &scene.repository()])
+            .succeeds();
+    }
+
+    scene
+        .run(&["fetch", "--quiet", "--all", "--jobs=8"])
+        .succeeds();
+
+    assert_eq!(scene.token_requests(), 1);
+    let shown = scene.resource.tokens_shown();
+    assert!(shown.len() >= 16, "eight of them fetched: {}", shown.len());
+    assert!(shown.iter().all(|it| it == "Bearer accepted"), "{shown:?}");
+}
+
+#[test]
+fn eight_commands_that_are_refused_at_once_are_one_token_request_more() {
+    let Some(git) = new_git() else { return };
+    let scene = Scene::new(git, Challenge::Both);
+    scene.ls_remote().succeeds();
+    scene.revoke_tokens();
+
+    let repository = scene.repository();
+    let mut commands: Vec<Command> = (0..8)
+        .map(|_| scene.git(&["ls-remote", &repository]))
+        .collect();
+    let ends = run_in_parallel(&scene.world, &mut commands);
+
+    let failed = ends.iter().filter(|ended| ended.code != Some(0)).count();
+    assert!(failed >= 1, "whoever had the revoked token");
+    scene.ls_remote().succeeds();
+    assert_eq!(
+        scene.token_requests(),
+        2,
+        "a late `erase` names the old token and leaves the new one alone"
+    );
+}
+
+#[test]
+fn proactive_git_asks_before_the_server_does() {
+    let Some(git) = new_git() else { return };
+    let mut scene = Scene::new(git, Challenge::Both);
+
+    scene
+        .run(&[
+            "-c",
+            "http.proactiveAuth=auto",
+            "ls-remote",
+            &scene.repository(),
+        ])
+        .succeeds();
+
+    let record = scene.resource.record();
+    assert!(!record.is_empty());
+    for asked in record {
+        assert_eq!(
+            (asked.scheme.as_deref(), asked.accepted),
+            (Some("Bearer"), Some(true)),
+            "without a challenge the token goes as Bearer, and there is no request without it"
+        );
+    }
+}
+
+#[test]
+fn a_server_that_refuses_every_token_costs_one_token_request_a_minute() {
+    for git in [new_git(), old_git()].into_iter().flatten() {
+        let world = world();
+        let another = Sandbox::builder().no_rate_limit().start();
+        let resource = Resource::verified_by(&world, &another, Challenge::Both);
+        resource.configure(&world);
+        let scene = Scene::with(git, world, resource);
+
+        for _ in 0..4 {
+            scene.ls_remote().fails();
+        }
+        assert_eq!(scene.token_requests(), 2, "the first, and one for `erase`");
+
+        scene.world.advance(Duration::from_secs(61));
+        for _ in 0..4 {
+            scene.ls_remote().fails();
+        }
+        assert_eq!(scene.token_requests(), 3, "a minute later one more");
+    }
+}
+
+#[test]
+fn old_git_erases_good_tokens_at_bearer_servers_for_one_token_request_at_most() {
+    let Some(git) = old_git() else { return };
+    let mut scene = Scene::new(git, Challenge::Bearer);
+
+    for _ in 0..4 {
+        let stderr = scene.ls_remote().fails();
+        assert!(stderr.contains("Authentication failed"), "{stderr}");
+    }
+
+    assert_eq!(
+        scene.resource.tokens_shown(),
+        Vec::<String>::new(),
+        "it has no Bearer to send, and erases what it did not send"
+    );
+    assert!(scene.token_requests() <= 2, "{}", scene.token_requests());
+    scene.world.run(["token"]).succeeds();
+    assert!(scene.token_requests() <= 2, "the others keep their token");
+}
+
+#[test]
+fn git_gets_nothing_for_a_host_that_is_no_profiles() {
+    for git in [new_git(), old_git()].into_iter().flatten() {
+        let mut scene = Scene::new(git, Challenge::Both);
+        configure(&scene.world, &["git.acme.internal"]);
+
+        let stderr = scene.ls_remote().fails();
+
+        assert!(!stderr.contains("cloudconnexa-auth"), "{stderr}");
+        assert_eq!(scene.token_requests(), 0);
+        assert_eq!(scene.resource.tokens_shown(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn git_shows_why_there_is_no_token() {
+    for git in [new_git(), old_git()].into_iter().flatten() {
+        let mut scene = Scene::new(git, Challenge::Both);
+        let credential = scene.world.sandbox.credential();
+        scene.world.sandbox.rotate_secret(&credential.client_id);
+
+        let stderr = scene.ls_remote().fails();
+
+        assert!(
+            stderr.contains("cloudconnexa-auth: error: ") && stderr.contains("(401"),
+            "{stderr}"
+        );
+        assert_eq!(scene.resource.tokens_shown(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn another_helper_is_not_given_the_token_to_keep() {
+    // The files of the home are searched for the token after each run: without the empty
+    // `helper =` of our configuration old git would write it to ~/.git-credentials.
+    for git in [new_git(), old_git()].into_iter().flatten() {
+        let scene = Scene::new(git, Challenge::Both);
+        let path = scene.world.home().join(".gitconfig");
+        let ours = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("[credential]\n\thelper = store\n{ours}")).unwrap();
+
+        scene.ls_remote().succeeds();
+
+        assert!(!scene.world.home().join(".git-credentials").exists());
+    }
+}
+
+#[test]
+fn a_user_name_in_the_url_and_paths_in_requests_do_no_harm() {
+    for git in [new_git(), old_git()].into_iter().flatten() {
+        let mut scene = Scene::new(git, Challenge::Both);
+        let url = scene.repository().replace("https://", "https://me@");
+
+        scene
+            .run(&["-c", "credential.useHttpPath=true", "ls-remote", &url])
+            .succeeds();
+
+        let shown = scene.resource.tokens_shown();
+        assert!(
+            shown.last().is_some_and(|it| it.ends_with("accepted")),
+            "{shown:?}; before that new git may have tried the name with an empty password"
+        );
+    }
+}
+
+#[test]
+fn git_credential_fill_gives_each_caller_the_form_that_it_can_use() {
+    let Some(git) = new_git() else { return };
+    let scene = Scene::new(git, Challenge::Both);
+    let token = scene.world.run(["token"]).succeeds();
+
+    let filled = scene.plumbing("fill", "capability[]=authtype\n").succeeds();
+    for line in [
+        "capability[]=authtype",
+        "authtype=Bearer",
+        &format!("credential={}", token.trim_end()),
+        "ephemeral=1",
+    ] {
+        assert!(filled.lines().any(|it| it == line), "no {line} in {filled}");
+    }
+    assert!(filled.contains("\npassword_expiry_utc="), "{filled}");
+    assert!(!filled.contains("password="), "{filled}");
+
+    let filled = scene.plumbing("fill", "").succeeds();
+    for line in ["username=oauth2", &format!("password={}", token.trim_end())] {
+        assert!(filled.lines().any(|it| it == line), "no {line} in {filled}");
+    }
+    assert!(!filled.contains("credential="), "{filled}");
+    assert_eq!(scene.token_requests(), 1);
+}
+
+#[test]
+fn git_credential_reject_drops_the_token_it_names_and_no_other() {
+    for git in [new_git(), old_git()].into_iter().flatten() {
+        let is_new = version(&git) >= (2, 46);
+        let scene = Scene::new(git, Challenge::Both);
+        let token = scene.world.run(["token"]).succeeds();
+
+        let naming = |token: &str| {
+            if is_new {
+                format!("capability[]=authtype\nauthtype=Bearer\ncredential={token}\n")
+            } else {
+                format!("username=oauth2\npassword={token}\n")
+            }
+        };
+        let silent = |ended: Ended| {
+            assert_eq!((&*ended.stdout, &*ended.stderr), ("", ""));
+            ended.succeeds();
+        };
+        silent(scene.plumbing("approve", &naming(token.trim_end())));
+        silent(scene.plumbing("reject", &naming("another")));
+        assert_eq!(scene.world.token(), token.trim_end());
+        assert_eq!(scene.token_requests(), 1, "it is the token of before");
+
+        silent(scene.plumbing("reject", &naming(token.trim_end())));
+        assert_ne!(scene.world.token(), token.trim_end());
+        assert_eq!(scene.token_requests(), 2);
+    }
+}
+
+#[test]
+fn the_helper_tells_git_what_it_is_capable_of() {
+    let Some(git) = new_git() else { return };
+    let scene = Scene::new(git, Challenge::Both);
+
+    let told = scene.run(&["credential-cloudconnexa", "capability"]);
+    assert_eq!(told.succeeds(), "version 0\ncapability authtype\n");
+
+    let of_git = scene.run(&["credential", "capability"]).succeeds();
+    assert!(
+        of_git.contains("capability authtype\n"),
+        "in the form of git's own answer: {of_git}"
+    );
 }

@@ -2,10 +2,12 @@
 //
 // Environment: CLIENT_ID (default "client"), CLIENT_SECRET (default "sec:ret/+%&= ~"),
 // TTL (seconds, default 600), PORT (default 0: any free one), NODE_PATH (where the
-// node_modules with oidc-provider are).
+// node_modules with oidc-provider are), TLS (a folder with server.pem and server.key, for HTTPS).
 // Prints one line, "listening http://127.0.0.1:PORT/token", when ready. Ends when stdin closes.
 import { webcrypto } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
@@ -14,6 +16,7 @@ const {
   CLIENT_SECRET = 'sec:ret/+%&= ~',
   TTL = '600',
   PORT = '0',
+  TLS,
 } = process.env;
 
 process.stdin.on('end', () => process.exit(0));
@@ -32,9 +35,14 @@ URL.parse ??= (...args) => (URL.canParse(...args) ? new URL(...args) : null);
 const library = createRequire(import.meta.url).resolve('oidc-provider');
 const { default: Provider } = await import(pathToFileURL(library));
 
-const server = createServer();
+const server = TLS
+  ? createTlsServer({
+      cert: readFileSync(`${TLS}/server.pem`),
+      key: readFileSync(`${TLS}/server.key`),
+    })
+  : createServer();
 server.listen(Number(PORT), '127.0.0.1', () => {
-  const base = `http://127.0.0.1:${server.address().port}`;
+  const base = `${TLS ? 'https' : 'http'}://127.0.0.1:${server.address().port}`;
   const provider = new Provider(base, {
     clients: [
       {

@@ -51,23 +51,6 @@ def arguments():
     return parser.parse_args()
 
 
-def make_certificate(directory):
-    """A CA of its own, and a certificate for the names of this machine."""
-    def openssl(*words):
-        subprocess.run(["openssl", "req", "-batch", "-x509", "-newkey", "ec", "-pkeyopt",
-                        "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-config",
-                        "/dev/null", *words], check=True, stdin=subprocess.DEVNULL,
-                       stderr=subprocess.PIPE, cwd=directory)
-    # A name of its own: two authorities of one name confuse clients that look them up by it.
-    openssl("-subj", f"/CN=resource CA {os.urandom(8).hex()}", "-keyout", "ca.key",
-            "-out", "ca.pem", "-addext", "basicConstraints=critical,CA:TRUE")
-    openssl("-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.pem",
-            "-CA", "ca.pem", "-CAkey", "ca.key",
-            "-addext", "basicConstraints=critical,CA:FALSE",
-            "-addext", "extendedKeyUsage=serverAuth",
-            "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1")
-
-
 class Verifier:
     """Asks the sandbox whether a token is good."""
 
@@ -141,8 +124,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def read_body(self):
         if "chunked" not in self.headers.get("Transfer-Encoding", "").lower():
-            if self.headers.get("Expect", "").lower() == "100-continue":
-                pass  # the library has answered it
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))
         chunks = []
         while size := int(self.rfile.readline().split(b";")[0], 16):
@@ -205,7 +186,7 @@ def main():
     sys.dont_write_bytecode = True
     options = arguments()
     options.directory.mkdir(parents=True, exist_ok=True)
-    make_certificate(options.directory)
+    subprocess.run([HERE.parent / "certificate.sh", options.directory], check=True)
     server = Server(options)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"listening {server.context.url}", flush=True)
