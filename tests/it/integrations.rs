@@ -6,6 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use cloudconnexa_sandbox::Sandbox;
+use serde_json::Value;
+
+use crate::clients::{client, configure, links, run, run_with_stdin, tool, trust, world};
+use crate::harness::World;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -42,10 +48,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The targets of a page's links.
-fn links(text: &str) -> BTreeSet<String> {
-    let targets = text.split("](").skip(1);
-    let targets = targets.map(|rest| rest.split(')').next().unwrap().to_owned());
-    targets.collect()
+fn targets(text: &str) -> BTreeSet<String> {
+    let links = text.split("](").skip(1);
+    let links = links.map(|rest| rest.split(')').next().unwrap().to_owned());
+    links.collect()
 }
 
 #[test]
@@ -101,7 +107,7 @@ fn every_file_of_a_tool_is_told_of_in_its_readme() {
 
 #[test]
 fn every_tool_is_linked_from_the_readme() {
-    let linked = links(&read("README.md"));
+    let linked = targets(&read("README.md"));
     for tool in tools() {
         let page = format!("integrations/{tool}/README.md");
         assert!(linked.contains(&page), "README.md has no link to {page}");
@@ -110,9 +116,9 @@ fn every_tool_is_linked_from_the_readme() {
 
 #[test]
 fn every_protocol_has_a_page_and_every_page_is_linked() {
-    let index = links(&read("docs/protocols/README.md"));
+    let index = targets(&read("docs/protocols/README.md"));
     assert!(
-        links(&read("README.md")).contains("docs/protocols/README.md"),
+        targets(&read("README.md")).contains("docs/protocols/README.md"),
         "README.md leads to the pages"
     );
     let mut pages = entries("docs/protocols");
@@ -134,7 +140,7 @@ fn no_link_of_these_pages_is_dead() {
     pages.extend(entries("").into_iter().filter(|path| path.is_file()));
     pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
     for page in pages {
-        for link in links(&fs::read_to_string(&page).unwrap()) {
+        for link in targets(&fs::read_to_string(&page).unwrap()) {
             if link.starts_with("https://") {
                 continue;
             }
@@ -175,7 +181,7 @@ fn the_files_are_of_their_kind() {
         let shown = file.display();
         let name = name(&file);
         if name.ends_with(".json") {
-            let parsed: Result<serde_json::Value, _> = serde_json::from_str(&text);
+            let parsed: Result<Value, _> = serde_json::from_str(&text);
             parsed.unwrap_or_else(|error| panic!("{shown}: {error}"));
         } else if name.ends_with(".toml") || name == "registries.conf" {
             let parsed = toml::de::DeTable::parse(&text);
@@ -184,11 +190,6 @@ fn the_files_are_of_their_kind() {
             let output = Command::new("bash").arg("-n").arg(&file).output().unwrap();
             let stderr = String::from_utf8(output.stderr).unwrap();
             assert!(output.status.success(), "{shown}: {stderr}");
-        } else if name.ends_with(".yml") || name == "kubeconfig" {
-            assert!(
-                !text.contains('\t'),
-                "{shown}: YAML is indented with spaces"
-            );
         }
         assert!(
             text.ends_with('\n') && !text.contains('\r'),
@@ -253,6 +254,221 @@ fn no_file_holds_a_secret_or_anything_of_one_machine() {
                 is_page || host.is_empty() || hosts.contains(&host),
                 "{shown} names {host}, which is no host of the profile"
             );
+        }
+    }
+}
+
+/// A YAML file of `integrations/` with the world's server and credential, as JSON.
+fn yaml(world: &World, path: &str) -> Value {
+    let text = translated(world, path);
+    let mut python = client(world, tool("python3"));
+    python.args([
+        "-c",
+        "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))",
+    ]);
+    let json = run_with_stdin(world, &mut python, &text).succeeds();
+    serde_json::from_str(&json).unwrap()
+}
+
+fn translated(world: &World, path: &str) -> String {
+    read(path)
+        .replace("https://acme.api.openvpn.com", world.sandbox.base_url())
+        .replace("CLIENT_ID.acme", &world.sandbox.credential().client_id)
+}
+
+/// A world in which a pipeline runs: the program on PATH, nothing set up, and curl trusts the
+/// server.
+fn pipeline() -> World {
+    let world = world();
+    trust(&world, &[]);
+    links(&world);
+    // The tenant's usual server is not here.
+    world.set("CLOUDCONNEXA_BASE_URL", world.sandbox.base_url());
+    world
+}
+
+/// A shell as the pipeline has it, with these variables.
+fn shell(world: &World, flags: &str, script: &str, variables: &Value) -> Command {
+    let mut bash = client(world, "bash");
+    bash.args([flags, "-c", script]);
+    for (name, value) in variables.as_object().into_iter().flatten() {
+        bash.env(name, value.as_str().unwrap());
+    }
+    bash
+}
+
+#[test]
+fn the_yaml_files_are_yaml() {
+    let world = world();
+    for path in [
+        "ansible/playbook.yml",
+        "github-actions/networks.yml",
+        "gitlab-ci/.gitlab-ci.yml",
+        "kubectl/kubeconfig",
+    ] {
+        let value = yaml(&world, &format!("integrations/{path}"));
+        assert!(value.is_object() || value.is_array(), "{path} is {value}");
+    }
+}
+
+#[test]
+fn the_steps_for_github_call_the_api_with_one_token_that_is_masked() {
+    let world = pipeline();
+    let workflow = yaml(&world, "integrations/github-actions/networks.yml");
+    let job = &workflow["jobs"]["networks"];
+    let secret = world.sandbox.credential().client_secret;
+    let temporary = world.path("runner");
+    fs::create_dir(&temporary).unwrap();
+    let file = world.path("github-env");
+
+    let mut printed = String::new();
+    for step in job["steps"].as_array().unwrap() {
+        let script = step["run"].as_str().unwrap();
+        // GitHub's shell, unless a step names one, is `bash -e`.
+        let mut bash = shell(&world, "-e", script, &job["env"]);
+        bash.env("RUNNER_TEMP", &temporary).env("GITHUB_ENV", &file);
+        for line in fs::read_to_string(&file).unwrap_or_default().lines() {
+            let (name, value) = line.split_once('=').unwrap();
+            bash.env(name, value);
+        }
+        for (name, value) in step["env"].as_object().into_iter().flatten() {
+            assert_eq!(value, "${{ secrets.CLOUDCONNEXA_CLIENT_SECRET }}");
+            bash.env(name, &secret);
+        }
+        printed += &run(&world, &mut bash).succeeds();
+    }
+
+    assert!(
+        printed.contains("\"office\""),
+        "the API answered: {printed}"
+    );
+    let cache = temporary.join("cloudconnexa-auth");
+    let entry = entries(&cache)
+        .into_iter()
+        .find(|path| name(path).ends_with(".json"));
+    let entry: Value = serde_json::from_str(&read(entry.unwrap())).unwrap();
+    let token = entry["token"]["access_token"].as_str().unwrap();
+    assert_eq!(
+        printed.matches(token).count(),
+        printed.matches(&format!("::add-mask::{token}\n")).count(),
+        "the token is printed in order to be masked, and else not"
+    );
+    assert_eq!(printed.matches("::add-mask::").count(), 1);
+    let requests = world
+        .sandbox
+        .token_requests_of(&world.sandbox.credential().client_id);
+    assert_eq!(requests, 1, "the steps share one token");
+}
+
+#[test]
+fn a_step_for_github_fails_where_its_secret_did_not_arrive() {
+    let world = pipeline();
+    let workflow = yaml(&world, "integrations/github-actions/networks.yml");
+    let job = &workflow["jobs"]["networks"];
+    for step in job["steps"].as_array().unwrap() {
+        if step["env"].is_object() {
+            let mut bash = shell(&world, "-e", step["run"].as_str().unwrap(), &job["env"]);
+            let stderr = run(&world, &mut bash).fails();
+            assert!(stderr.contains("CLOUDCONNEXA_CLIENT_SECRET"), "{stderr}");
+        }
+    }
+    assert!(world.sandbox.requests().is_empty(), "and nothing was sent");
+}
+
+#[test]
+fn the_script_for_gitlab_calls_the_api_and_prints_no_token() {
+    let world = pipeline();
+    let job = &yaml(&world, "integrations/gitlab-ci/.gitlab-ci.yml")["networks"];
+    let lines: Vec<&str> = job["script"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line.as_str().unwrap())
+        .collect();
+    let script = format!("set -o pipefail\n{}", lines.join("\n"));
+
+    let stderr = run(&world, &mut shell(&world, "-e", &script, &job["variables"])).fails();
+    assert!(
+        stderr.contains("CLOUDCONNEXA_CLIENT_SECRET") && world.sandbox.requests().is_empty(),
+        "without the secret it fails before anything is sent: {stderr}"
+    );
+
+    let secret = world.sandbox.credential().client_secret;
+    let mut bash = shell(&world, "-e", &script, &job["variables"]);
+    let printed = run(&world, bash.env("CLOUDCONNEXA_CLIENT_SECRET", secret)).succeeds();
+    assert!(
+        printed.contains("\"office\""),
+        "the API answered: {printed}"
+    );
+    for token in world.canaries().tokens {
+        assert!(!printed.contains(&token), "GitLab would not mask it");
+    }
+}
+
+#[test]
+fn the_line_for_direnv_chooses_the_profile() {
+    let world = world();
+    links(&world);
+    let other = world
+        .profile_text("other")
+        .replace("client_id = \"", "client_id = \"other-");
+    let profiles = format!(
+        "default_profile = \"other\"\n{other}{}",
+        world.profile_text("prod")
+    );
+    world.write_config(&profiles);
+    let script = format!(
+        "{}cloudconnexa-auth token --json",
+        read("integrations/direnv/.envrc")
+    );
+
+    let printed = run(&world, &mut shell(&world, "-e", &script, &Value::Null)).succeeds();
+
+    let answer: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(answer["profile"], "prod");
+}
+
+#[test]
+fn the_command_for_mcp_clients_prints_an_object_of_headers() {
+    let world = world();
+    links(&world);
+    configure(&world, &["mcp.acme.internal"]);
+    let file = read("integrations/mcp/.mcp.json");
+    let file: Value = serde_json::from_str(&file).unwrap();
+    let server = &file["mcpServers"]["acme"];
+    let command = server["headersHelper"].as_str().unwrap();
+    assert!(
+        command.ends_with(server["url"].as_str().unwrap()),
+        "the command refuses any other host than the server's: {command}"
+    );
+
+    let printed = run(&world, &mut shell(&world, "-e", command, &Value::Null)).succeeds();
+
+    let headers: Value = serde_json::from_str(&printed).unwrap();
+    let expected = format!("Bearer {}", world.token());
+    assert_eq!(headers, serde_json::json!({ "Authorization": expected }));
+}
+
+#[test]
+fn the_profile_of_the_files_is_a_configuration_and_has_all_their_hosts() {
+    let world = World::without_profile(Sandbox::builder());
+    let config = read("integrations/config.toml");
+    let systemd = read("integrations/systemd/config.toml");
+    for text in [&config, &systemd] {
+        world.write_config(text);
+        let listed = world.run(["list"]).succeeds();
+        assert!(listed.contains("https://acme.api.openvpn.com"), "{listed}");
+    }
+    for file in files(&root().join("integrations")) {
+        let text = fs::read_to_string(&file).unwrap();
+        for (at, _) in text.match_indices(".acme.internal") {
+            let before = &text[..at];
+            let begin = before.rfind(|c: char| !c.is_ascii_alphanumeric());
+            let host = format!(
+                "\"{}.acme.internal\"",
+                &before[begin.map_or(0, |at| at + 1)..]
+            );
+            assert!(config.contains(&host), "{} names {host}", file.display());
         }
     }
 }
