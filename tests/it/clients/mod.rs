@@ -258,7 +258,11 @@ fn start(command: &mut Command, stdin: &str) -> Child {
 #[track_caller]
 fn ended(world: &World, command: &Command, before: &Canaries, output: Output) -> Ended {
     let ended = Ended {
-        command: format!("{:?} {:?}", command.get_program(), command.get_args()),
+        command: format!(
+            "{} {:?}",
+            command.get_program().display(),
+            command.get_args()
+        ),
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
