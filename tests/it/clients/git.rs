@@ -2,6 +2,7 @@
 //! Debian's, which can only send the token as a password.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -433,6 +434,61 @@ fn git_credential_fill_gives_each_caller_the_form_that_it_can_use() {
     }
     assert!(!filled.contains("credential="), "{filled}");
     assert_eq!(scene.token_requests(), 1);
+}
+
+#[test]
+fn git_asks_the_user_where_the_helper_has_nothing() {
+    for git in [new_git(), old_git()].into_iter().flatten() {
+        let scene = Scene::new(git, Challenge::Both);
+        configure(
+            &scene.world,
+            &[scene.resource.authority(), "git.acme.internal"],
+        );
+        let askpass = scene.world.path("askpass");
+        fs::write(&askpass, "#!/bin/sh\necho of-the-user\n").unwrap();
+        fs::set_permissions(&askpass, fs::Permissions::from_mode(0o755)).unwrap();
+        let ours = scene.resource.authority();
+        let (host, port) = ours.split_once(':').unwrap();
+        let long = "a".repeat(65_000);
+        for (description, why) in [
+            (
+                "protocol=https\nhost=git.example.com\n".to_owned(),
+                "a foreign host",
+            ),
+            (format!("protocol=https\nhost={host}\n"), "another port"),
+            (
+                "protocol=http\nhost=git.acme.internal\n".to_owned(),
+                "not https",
+            ),
+            (
+                format!("protocol=https\nhost={ours}.example.com\n"),
+                "our name is only its beginning",
+            ),
+            (
+                format!("protocol=https\nhost=git.{host}:{port}\n"),
+                "our name is only its end",
+            ),
+            (
+                format!(
+                    "protocol=https\nhost=git.example.com\n\
+                     wwwauth[]=basic realm={long}host={ours}\n"
+                ),
+                "our host stands in a long challenge of a foreign one",
+            ),
+        ] {
+            let mut command = scene.git(&["-c", "credential.helper=cloudconnexa"]);
+            command
+                .args(["credential", "fill"])
+                .env("GIT_ASKPASS", &askpass);
+            let filled = run_with_stdin(&scene.world, &mut command, &description);
+            assert_eq!(filled.stderr, "", "{why}: the helper is silent");
+            assert!(
+                filled.succeeds().contains("password=of-the-user\n"),
+                "{why}"
+            );
+        }
+        assert_eq!(scene.token_requests(), 0);
+    }
 }
 
 #[test]
