@@ -18,7 +18,7 @@
 )]
 
 mod cache;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod clients;
 mod commands;
 mod configuration;
