@@ -241,7 +241,10 @@ const VERBS: [VerbRule; 7] = [
 
 /// Every verb, in the order of the help page.
 pub(super) fn verbs() -> impl Iterator<Item = VerbRule> {
-    VERBS.into_iter().chain(ADAPTORS.into_iter().map(rule_of))
+    VERBS
+        .iter()
+        .copied()
+        .chain(ADAPTORS.into_iter().map(rule_of))
 }
 
 /// The rule of a verb that is a protocol.
@@ -277,7 +280,7 @@ impl Verb {
     pub(super) fn rule(self) -> Option<VerbRule> {
         match self {
             Self::Adaptor(adaptor) => Some(rule_of(adaptor)),
-            _ => VERBS.into_iter().find(|rule| rule.verb == self),
+            _ => VERBS.iter().copied().find(|rule| rule.verb == self),
         }
     }
 }

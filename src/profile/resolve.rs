@@ -203,6 +203,11 @@ fn resolve_source(
         WrittenSource::SystemdCredential(_) => Err(invalid(
             "`systemd_credential` must be a plain name, as in LoadCredential=NAME",
         )),
+        // Under that name it is this program that answers, by asking itself for the secret.
+        WrittenSource::DockerHelper(name) if name == "cloudconnexa" => Err(invalid(
+            "`docker_helper` must name a keychain's helper; `docker-credential-cloudconnexa` is \
+             this program",
+        )),
         WrittenSource::DockerHelper(name) if is_plain_name(name) => {
             Ok(Source::DockerHelper(HelperEntry {
                 name: name.clone(),

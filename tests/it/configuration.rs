@@ -156,6 +156,7 @@ fn what_cannot_be_meant_is_refused_with_its_place_and_what_to_write() {
         ("{ command = \"op read\" }", "a list of texts"),
         ("{ command = [] }", "a program and its arguments"),
         ("{ docker_helper = \"../x\" }", "docker-credential-NAME"),
+        ("{ docker_helper = \"cloudconnexa\" }", "is this program"),
         ("{ systemd_credential = \"a/b\" }", "LoadCredential=NAME"),
         ("7", "a table such as"),
     ] {
