@@ -9,7 +9,7 @@ use std::process::Command;
 use cloudconnexa_sandbox::Sandbox;
 use serde_json::Value;
 
-use crate::clients::{client, configure, links, run, run_with_stdin, tool, trust, world};
+use crate::clients::{client, run_with_stdin, tool, world};
 use crate::harness::World;
 
 fn root() -> &'static Path {
@@ -258,45 +258,6 @@ fn no_file_holds_a_secret_or_anything_of_one_machine() {
     }
 }
 
-/// A YAML file of `integrations/` with the world's server and credential, as JSON.
-fn yaml(world: &World, path: &str) -> Value {
-    let text = translated(world, path);
-    let mut python = client(world, tool("python3"));
-    python.args([
-        "-c",
-        "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))",
-    ]);
-    let json = run_with_stdin(world, &mut python, &text).succeeds();
-    serde_json::from_str(&json).unwrap()
-}
-
-fn translated(world: &World, path: &str) -> String {
-    read(path)
-        .replace("https://acme.api.openvpn.com", world.sandbox.base_url())
-        .replace("CLIENT_ID.acme", &world.sandbox.credential().client_id)
-}
-
-/// A world in which a pipeline runs: the program on PATH, nothing set up, and curl trusts the
-/// server.
-fn pipeline() -> World {
-    let world = world();
-    trust(&world, &[]);
-    links(&world);
-    // The tenant's usual server is not here.
-    world.set("CLOUDCONNEXA_BASE_URL", world.sandbox.base_url());
-    world
-}
-
-/// A shell as the pipeline has it, with these variables.
-fn shell(world: &World, flags: &str, script: &str, variables: &Value) -> Command {
-    let mut bash = client(world, "bash");
-    bash.args([flags, "-c", script]);
-    for (name, value) in variables.as_object().into_iter().flatten() {
-        bash.env(name, value.as_str().unwrap());
-    }
-    bash
-}
-
 #[test]
 fn the_yaml_files_are_yaml() {
     let world = world();
@@ -306,147 +267,18 @@ fn the_yaml_files_are_yaml() {
         "gitlab-ci/.gitlab-ci.yml",
         "kubectl/kubeconfig",
     ] {
-        let value = yaml(&world, &format!("integrations/{path}"));
-        assert!(value.is_object() || value.is_array(), "{path} is {value}");
+        let mut python = client(&world, tool("python3"));
+        python.args([
+            "-c",
+            "import sys, yaml; print(type(yaml.safe_load(sys.stdin)))",
+        ]);
+        let text = read(format!("integrations/{path}"));
+        let kind = run_with_stdin(&world, &mut python, &text).succeeds();
+        assert!(
+            kind.contains("dict") || kind.contains("list"),
+            "{path} is {kind}"
+        );
     }
-}
-
-#[test]
-fn the_steps_for_github_call_the_api_with_one_token_that_is_masked() {
-    let world = pipeline();
-    let workflow = yaml(&world, "integrations/github-actions/networks.yml");
-    let job = &workflow["jobs"]["networks"];
-    let secret = world.sandbox.credential().client_secret;
-    let temporary = world.path("runner");
-    fs::create_dir(&temporary).unwrap();
-    let file = world.path("github-env");
-
-    let mut printed = String::new();
-    for step in job["steps"].as_array().unwrap() {
-        let script = step["run"].as_str().unwrap();
-        // GitHub's shell, unless a step names one, is `bash -e`.
-        let mut bash = shell(&world, "-e", script, &job["env"]);
-        bash.env("RUNNER_TEMP", &temporary).env("GITHUB_ENV", &file);
-        for line in fs::read_to_string(&file).unwrap_or_default().lines() {
-            let (name, value) = line.split_once('=').unwrap();
-            bash.env(name, value);
-        }
-        for (name, value) in step["env"].as_object().into_iter().flatten() {
-            assert_eq!(value, "${{ secrets.CLOUDCONNEXA_CLIENT_SECRET }}");
-            bash.env(name, &secret);
-        }
-        printed += &run(&world, &mut bash).succeeds();
-    }
-
-    assert!(
-        printed.contains("\"office\""),
-        "the API answered: {printed}"
-    );
-    let cache = temporary.join("cloudconnexa-auth");
-    let entry = entries(&cache)
-        .into_iter()
-        .find(|path| name(path).ends_with(".json"));
-    let entry: Value = serde_json::from_str(&read(entry.unwrap())).unwrap();
-    let token = entry["token"]["access_token"].as_str().unwrap();
-    assert_eq!(
-        printed.matches(token).count(),
-        printed.matches(&format!("::add-mask::{token}\n")).count(),
-        "the token is printed in order to be masked, and else not"
-    );
-    assert_eq!(printed.matches("::add-mask::").count(), 1);
-    let requests = world
-        .sandbox
-        .token_requests_of(&world.sandbox.credential().client_id);
-    assert_eq!(requests, 1, "the steps share one token");
-}
-
-#[test]
-fn a_step_for_github_fails_where_its_secret_did_not_arrive() {
-    let world = pipeline();
-    let workflow = yaml(&world, "integrations/github-actions/networks.yml");
-    let job = &workflow["jobs"]["networks"];
-    for step in job["steps"].as_array().unwrap() {
-        if step["env"].is_object() {
-            let mut bash = shell(&world, "-e", step["run"].as_str().unwrap(), &job["env"]);
-            let stderr = run(&world, &mut bash).fails();
-            assert!(stderr.contains("CLOUDCONNEXA_CLIENT_SECRET"), "{stderr}");
-        }
-    }
-    assert!(world.sandbox.requests().is_empty(), "and nothing was sent");
-}
-
-#[test]
-fn the_script_for_gitlab_calls_the_api_and_prints_no_token() {
-    let world = pipeline();
-    let job = &yaml(&world, "integrations/gitlab-ci/.gitlab-ci.yml")["networks"];
-    let lines: Vec<&str> = job["script"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|line| line.as_str().unwrap())
-        .collect();
-    let script = format!("set -o pipefail\n{}", lines.join("\n"));
-
-    let stderr = run(&world, &mut shell(&world, "-e", &script, &job["variables"])).fails();
-    assert!(
-        stderr.contains("CLOUDCONNEXA_CLIENT_SECRET") && world.sandbox.requests().is_empty(),
-        "without the secret it fails before anything is sent: {stderr}"
-    );
-
-    let secret = world.sandbox.credential().client_secret;
-    let mut bash = shell(&world, "-e", &script, &job["variables"]);
-    let printed = run(&world, bash.env("CLOUDCONNEXA_CLIENT_SECRET", secret)).succeeds();
-    assert!(
-        printed.contains("\"office\""),
-        "the API answered: {printed}"
-    );
-    for token in world.canaries().tokens {
-        assert!(!printed.contains(&token), "GitLab would not mask it");
-    }
-}
-
-#[test]
-fn the_line_for_direnv_chooses_the_profile() {
-    let world = world();
-    links(&world);
-    let other = world
-        .profile_text("other")
-        .replace("client_id = \"", "client_id = \"other-");
-    let profiles = format!(
-        "default_profile = \"other\"\n{other}{}",
-        world.profile_text("prod")
-    );
-    world.write_config(&profiles);
-    let script = format!(
-        "{}cloudconnexa-auth token --json",
-        read("integrations/direnv/.envrc")
-    );
-
-    let printed = run(&world, &mut shell(&world, "-e", &script, &Value::Null)).succeeds();
-
-    let answer: Value = serde_json::from_str(&printed).unwrap();
-    assert_eq!(answer["profile"], "prod");
-}
-
-#[test]
-fn the_command_for_mcp_clients_prints_an_object_of_headers() {
-    let world = world();
-    links(&world);
-    configure(&world, &["mcp.acme.internal"]);
-    let file = read("integrations/mcp/.mcp.json");
-    let file: Value = serde_json::from_str(&file).unwrap();
-    let server = &file["mcpServers"]["acme"];
-    let command = server["headersHelper"].as_str().unwrap();
-    assert!(
-        command.ends_with(server["url"].as_str().unwrap()),
-        "the command refuses any other host than the server's: {command}"
-    );
-
-    let printed = run(&world, &mut shell(&world, "-e", command, &Value::Null)).succeeds();
-
-    let headers: Value = serde_json::from_str(&printed).unwrap();
-    let expected = format!("Bearer {}", world.token());
-    assert_eq!(headers, serde_json::json!({ "Authorization": expected }));
 }
 
 #[test]
