@@ -75,6 +75,31 @@ impl Reader {
         let output = command.output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     }
+
+    /// Types the commands of a block, each in a shell of its own, and compares what is printed.
+    #[track_caller]
+    fn follow(&self, block: &str) {
+        let block = self.translate(block);
+        let mut before = ":;".to_owned();
+        for step in format!("\n{block}").split("\n$ ").skip(1) {
+            let (command, expected) = step.split_once('\n').unwrap_or((step, ""));
+            let printed = self.shell(&format!("{{ {before} }} > /dev/null\n{command}"));
+            // An API answer is shown as `{…}`, whatever it is made of.
+            let expected = if expected.trim() == "{…}" {
+                "[{…}]"
+            } else {
+                expected
+            };
+            assert!(
+                fits(&printed, expected),
+                "{command}\nprinted\n{printed}instead of\n{expected}"
+            );
+            // What later lines of the block build on.
+            if command.contains(" || exit") || command.starts_with("api()") {
+                before = format!("{before} {command};");
+            }
+        }
+    }
 }
 
 /// Whether a text is as expected, where `…` stands for anything on its line.
@@ -111,9 +136,8 @@ fn the_readmes_commands_do_what_it_says() {
     fs::write(reader.world.path("credentials.json"), credentials).unwrap();
 
     for (says, block) in blocks {
-        let block = reader.translate(&block);
         if !says.is_empty() {
-            fs::write(reader.world.path("Makefile"), &block).unwrap();
+            fs::write(reader.world.path("Makefile"), reader.translate(&block)).unwrap();
             let printed = reader.shell(&says);
             assert!(
                 printed.starts_with("[{\"") && printed.contains("office"),
@@ -121,24 +145,28 @@ fn the_readmes_commands_do_what_it_says() {
             );
             continue;
         }
-        let mut before = ":;".to_owned();
-        for step in format!("\n{block}").split("\n$ ").skip(1) {
-            let (command, expected) = step.split_once('\n').unwrap_or((step, ""));
-            let printed = reader.shell(&format!("{{ {before} }} > /dev/null\n{command}"));
-            // An API answer is shown as `{…}`, whatever it is made of.
-            let expected = if expected.trim() == "{…}" {
-                "[{…}]"
-            } else {
-                expected
-            };
-            assert!(
-                fits(&printed, expected),
-                "{command}\nprinted\n{printed}instead of\n{expected}"
-            );
-            // What later lines of the block build on.
-            if command.contains(" || exit") || command.starts_with("api()") {
-                before = format!("{before} {command};");
-            }
+        reader.follow(&block);
+    }
+    reader.world.check_files();
+}
+
+#[test]
+fn the_protocols_pages_show_what_is_answered() {
+    let reader = Reader::new();
+    let config = paper("integrations/config.toml").replace(
+        "cloud_id = \"acme\"",
+        "base_url = \"https://acme.api.openvpn.com\"",
+    );
+    reader.world.write_config(&reader.translate(&config));
+    let secret = reader.world.sandbox.credential().client_secret;
+    reader.world.write_secret("prod.secret", &secret);
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/protocols");
+    for page in fs::read_dir(folder).unwrap() {
+        let page = page.unwrap().path();
+        let blocks = marked_blocks(&fs::read_to_string(&page).unwrap(), "run");
+        assert!(!blocks.is_empty(), "{} has an example", page.display());
+        for (_, block) in blocks {
+            reader.follow(&block);
         }
     }
     reader.world.check_files();
