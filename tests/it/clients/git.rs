@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use cloudconnexa_sandbox::Sandbox;
+use cloudconnexa_sandbox::{CredentialSpec, Fault, Sandbox};
 
 use crate::clients::{
     Challenge, Ended, Resource, client, configure, find, found_or_passed_over, found_or_skipped,
-    links, run, run_in_parallel, run_with_stdin, world,
+    links, run, run_in_parallel, run_with_stdin, trust, world,
 };
 use crate::harness::World;
 
@@ -356,6 +356,100 @@ fn git_gets_nothing_for_a_host_that_is_no_profiles() {
         assert!(!stderr.contains("cloudconnexa-auth"), "{stderr}");
         assert_eq!(scene.token_requests(), 0);
         assert_eq!(scene.resource.tokens_shown(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_token_does_not_follow_a_redirect_to_a_host_that_is_no_profiles() {
+    for git in [new_git(), old_git()].into_iter().flatten() {
+        for options in [&[][..], &["-c", "http.proactiveAuth=auto"]] {
+            let mut scene = Scene::new(git.clone(), Challenge::Both);
+            let elsewhere = world();
+            let mut foreign =
+                Resource::verified_by(&elsewhere, &scene.world.sandbox, Challenge::Both);
+            let moved_to = scene.resource.directory().join("moved-to");
+            fs::write(moved_to, format!("{}/git", foreign.url())).unwrap();
+            trust(
+                &scene.world,
+                &[
+                    scene.resource.directory().join("ca.pem"),
+                    foreign.directory().join("ca.pem"),
+                ],
+            );
+
+            let moved = format!("{}/git/moved/r.git", scene.resource.url());
+            // For every host, not as we publish it, so that it is asked about the foreign one.
+            let helper = ["-c", "credential.helper=cloudconnexa", "ls-remote", &moved];
+            scene.run(&[options, &helper].concat()).fails();
+
+            let shown = scene.resource.tokens_shown();
+            assert!(!shown.is_empty(), "the server that redirects is ours");
+            assert!(!foreign.record().is_empty(), "git went where it was sent");
+            assert_eq!(foreign.tokens_shown(), Vec::<String>::new(), "{options:?}");
+        }
+    }
+}
+
+#[test]
+fn a_token_endpoint_that_hangs_does_not_hang_git() {
+    for git in [new_git(), old_git()].into_iter().flatten() {
+        let scene = Scene::new(git, Challenge::Both);
+        scene.world.sandbox.always(Some(Fault::Hang));
+        let name = format!("credential.{}.helper", scene.resource.url());
+        let helper = "cloudconnexa --timeout 1s";
+        scene.run(&["config", "--global", "--replace-all", &name, helper]);
+
+        let stderr = scene.ls_remote().fails();
+
+        assert!(
+            stderr.contains("cloudconnexa-auth: error: "),
+            "the helper ends by itself, and says so: {stderr}"
+        );
+    }
+}
+
+#[test]
+fn flags_stand_in_the_configuration_and_the_program_is_found_by_its_path_too() {
+    for git in [new_git(), old_git()].into_iter().flatten() {
+        let scene = Scene::new(git, Challenge::Both);
+        let other = scene
+            .world
+            .sandbox
+            .add_credential(CredentialSpec::default());
+        scene
+            .world
+            .write_secret("other.secret", &other.client_secret);
+        let hosts = format!("hosts = [\"{}\"]\n", scene.resource.authority());
+        let prod = scene.world.profile_text("prod");
+        let second = prod.replace("prod", "other").replace(
+            &scene.world.sandbox.credential().client_id,
+            &other.client_id,
+        );
+        scene
+            .world
+            .write_config(&format!("{prod}{hosts}\n{second}{hosts}"));
+        let requests = || scene.world.sandbox.token_requests_of(&other.client_id);
+        let link = links(&scene.world).join("git-credential-cloudconnexa");
+        let name = format!("credential.{}.helper", scene.resource.url());
+
+        let refused = scene.ls_remote().fails();
+        assert!(
+            refused.contains("cloudconnexa-auth: error: "),
+            "two profiles have the host: {refused}"
+        );
+        for helper in [
+            "cloudconnexa --profile other".to_owned(),
+            format!("{} --profile other", link.display()),
+            "!cloudconnexa-auth git --profile other".to_owned(),
+            "!cloudconnexa-auth --profile other git".to_owned(),
+        ] {
+            scene.run(&["config", "--global", "--replace-all", &name, &helper]);
+            let listed = scene.ls_remote();
+            assert_eq!(listed.stderr, "", "{helper}");
+            listed.succeeds();
+            assert_eq!(requests(), 1, "{helper}: of the profile that was named");
+        }
+        assert_eq!(scene.token_requests(), 1);
     }
 }
 

@@ -1,4 +1,7 @@
-"""Git repositories below DIRECTORY/git, by git's own CGI program."""
+"""Git repositories below DIRECTORY/git, by git's own CGI program.
+
+/git/moved/... is a redirect to where DIRECTORY/moved-to says.
+"""
 
 import os
 import subprocess
@@ -6,6 +9,9 @@ import urllib.parse
 
 
 def handle(method, path, headers, body, context):
+    if path.startswith("/git/moved/"):
+        base = (context.directory / "moved-to").read_text()
+        return 302, {"Location": base + path.removeprefix("/git/moved")}, b""
     parts = urllib.parse.urlsplit(path)
     variables = {
         "PATH": os.environ["PATH"],
