@@ -59,8 +59,8 @@ missing_packages() {
   python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3-venv
 }
 
+as_root=()
 install_packages() {
-  local as_root=()
   if ! have apt-get; then
     say "no apt-get here; install what corresponds to: $*"
     return 1
@@ -75,19 +75,15 @@ install_packages() {
   say "installing Debian packages: $*"
   "${as_root[@]}" apt-get -qq update
   # docker-registry would be started; this file, unless there is one, says that nothing is.
-  local policy=/usr/sbin/policy-rc.d made='' status=0
+  local policy=/usr/sbin/policy-rc.d
   if [[ ! -e $policy ]]; then
-    made=yes
+    trap '"${as_root[@]}" rm -f /usr/sbin/policy-rc.d' EXIT
     printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
     "${as_root[@]}" chmod 755 "$policy"
   fi
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
-    --no-install-recommends -o DPkg::Lock::Timeout=120 "$@" >/dev/null || status=$?
-  [[ -z $made ]] || "${as_root[@]}" rm -f "$policy"
-  return "$status"
+    --no-install-recommends -o DPkg::Lock::Timeout=120 "$@" >/dev/null
 }
-
-# The copy of the lock file or of requirements.txt is written last: it says the install is whole.
 
 # npm_install FROM TO: the packages of FROM/package-lock.json in TO/node_modules
 npm_install() {

@@ -166,7 +166,9 @@ class Server(http.server.ThreadingHTTPServer):
         self.context = types.SimpleNamespace(
             url=url, authority=url.removeprefix("https://"), directory=options.directory)
         names = {path.stem for path in HERE.glob("*.py")} - {"server"}
-        self.modules = {name: importlib.import_module(name) for name in names}
+        modules = {name: importlib.import_module(name) for name in names}
+        self.modules = {name: module for name, module in modules.items()
+                        if hasattr(module, "handle")}
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(options.directory / "server.pem", options.directory / "server.key")
         # The handshake belongs to the connection's own thread.
