@@ -59,7 +59,7 @@ endif
 	for link in $(LINKS); do ln -sf cloudconnexa-auth "$(DESTDIR)$(PREFIX)/bin/$$link"; done
 
 uninstall:
-	cd '$(DESTDIR)$(PREFIX)/bin' && rm -f cloudconnexa-auth $(LINKS)
+	for name in cloudconnexa-auth $(LINKS); do rm -f "$(DESTDIR)$(PREFIX)/bin/$$name"; done
 
 clean:
 	$(CARGO) clean

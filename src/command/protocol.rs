@@ -10,6 +10,7 @@ use super::session::{Caller, Session};
 use crate::broker::Which;
 use crate::cli::parse_flags;
 use crate::error::{Code, Error};
+use crate::input::StdinError;
 use crate::output::print;
 use crate::protocol::{
     Adaptor, Asked, Call, Complaint, Credential, End, Intake, Reply, Request, Said, Wanted,
@@ -25,10 +26,17 @@ pub(super) fn run(
     };
     print(stdout, greeting.as_bytes()).map_err(Error::Stdout)?;
     let mut stdin = context.stdin(Limits::Tool);
-    while let Some(line) = stdin.line().map_err(|error| context.no_input(error))? {
-        answer(adaptor, context, stdout, Some(&line))?;
+    let mut is_answered = false;
+    loop {
+        match stdin.line() {
+            Ok(Some(line)) => answer(adaptor, context, stdout, Some(&line))?,
+            Ok(None) => return Ok(ExitCode::SUCCESS),
+            // A tool that leaves the pipe open has its answer all the same.
+            Err(StdinError::TimedOut(_)) if is_answered => return Ok(ExitCode::SUCCESS),
+            Err(error) => return Err(context.no_input(error)),
+        };
+        is_answered = true;
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Answers one call; `line` is its request in a dialogue.

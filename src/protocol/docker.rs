@@ -40,12 +40,14 @@ const USERNAME: &str = "oauth2";
 
 fn read(call: &Call<'_>) -> Result<Asked, InputError> {
     match call.operands.first().map(String::as_str) {
-        None => Err(InputError::NoOperand("get")),
+        None => Err(InputError::NoOperand(
+            "the operation (`get`, `store`, `erase`, `list` or `version`)",
+        )),
         Some("get") => {
             let server = String::from_utf8_lossy(call.input);
             let server = server.strip_suffix('\n').unwrap_or(&server).to_owned();
             if server.is_empty() {
-                return Err(InputError::Missing("server name"));
+                return Err(InputError::NoOperand("the server's name on stdin"));
             }
             let wanted = Wanted::for_uri(uri_of_server(&server));
             Ok(Asked::new(Request::Token(wanted), move |reply| {

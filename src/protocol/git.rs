@@ -52,7 +52,9 @@ struct Attributes {
 
 fn read(call: &Call<'_>) -> Result<Asked, InputError> {
     match call.operands.first().map(String::as_str) {
-        None => Err(InputError::NoOperand("get")),
+        None => Err(InputError::NoOperand(
+            "the operation (`get`, `store`, `erase` or `capability`)",
+        )),
         Some("get") => {
             let attributes = Attributes::parse(call.input)?;
             let wanted = Wanted::for_uri(attributes.uri());

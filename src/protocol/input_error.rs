@@ -49,8 +49,8 @@ pub(crate) enum InputError {
         /// The nearest known one.
         meant: Option<&'static str>,
     },
-    /// A word behind the subcommand that has to be there.
-    #[error("`{0}` is missing")]
+    /// What has to be there beside the members of the input.
+    #[error("{0} is missing")]
     NoOperand(&'static str),
     /// An operation that the protocol does not have. It is not shown: it may be a secret on its
     /// way to the wrong place.

@@ -34,8 +34,12 @@ pub(super) const ADAPTOR: Adaptor = Adaptor {
 
 fn read(call: &Call<'_>) -> Result<Asked, InputError> {
     let (operation, host) = match call.operands {
-        [] => return Err(InputError::NoOperand("get")),
-        [_] => return Err(InputError::NoOperand("HOST")),
+        [] => {
+            return Err(InputError::NoOperand(
+                "the operation (`get`, `store` or `forget`)",
+            ));
+        }
+        [_] => return Err(InputError::NoOperand("the host")),
         [operation, host, ..] => (operation.as_str(), host),
     };
     let uri = uri_of("https", host);
