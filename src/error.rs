@@ -12,6 +12,7 @@ use crate::oauth::Failure;
 use crate::profile::{ProfileError, are};
 use crate::protocol::InputError;
 use crate::source::SourceError;
+use crate::template::TemplateError;
 
 /// How a run ends; the table of the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,10 @@ pub(crate) enum Code {
     Unavailable = 6,
     /// Waited for another process to the end; retry.
     LockTimedOut = 7,
+    /// The command of `exec` is there and cannot be started.
+    NotStarted = 126,
+    /// The command of `exec` is not there.
+    NoCommand = 127,
 }
 
 /// Why a command gave no answer.
@@ -83,6 +88,22 @@ pub(crate) enum Error {
         /// The profile that was named, where one was.
         profile: Option<String>,
     },
+    /// A variable for the command of `exec` that cannot be made.
+    Template(TemplateError),
+    /// The same, for the profile has no such thing.
+    NoValue {
+        /// The profile.
+        profile: String,
+        /// What it has not.
+        placeholder: &'static str,
+    },
+    /// The command of `exec` was not started.
+    NotRun {
+        /// Its name, quoted.
+        program: String,
+        /// Why not.
+        error: io::Error,
+    },
     /// The stored secret could not be removed.
     NotRemovable {
         /// The profile.
@@ -103,13 +124,19 @@ impl Error {
             | Self::Usage(_)
             | Self::InputTimedOut { .. }
             | Self::NotKept { .. }
+            | Self::Template(_)
             | Self::Input { .. } => Code::Usage,
             Self::Profile(ProfileError::Locked(_)) => Code::LockTimedOut,
             Self::Variable { .. }
             | Self::Profile(_)
             | Self::NotCovered { .. }
+            | Self::NoValue { .. }
             | Self::NotRemovable { .. } => Code::NotSetUp,
             Self::Obtain { code, .. } => *code,
+            Self::NotRun { error, .. } if error.kind() == io::ErrorKind::NotFound => {
+                Code::NoCommand
+            }
+            Self::NotRun { .. } => Code::NotStarted,
         }
     }
 
@@ -160,6 +187,30 @@ impl Error {
                 say(error.to_string(), profile_cause(error), profile_hint(error))
             }
             Self::Obtain { explanation, .. } => explanation.clone(),
+            Self::Template(error) => say(
+                format!("`--env`: {error}"),
+                None,
+                Some(match error {
+                    TemplateError::Unknown(_, Some(meant)) => {
+                        format!("did you mean `{{{meant}}}`?")
+                    }
+                    _ => "see `cloudconnexa-auth exec --help`".into(),
+                }),
+            ),
+            Self::NoValue {
+                profile,
+                placeholder,
+            } => say(
+                format!("`--env`: profile `{profile}` has no `{{{placeholder}}}`"),
+                None,
+                Some("give the profile a `cloud_id` or a `base_url`".into()),
+            ),
+            Self::NotRun { program, error } => say(
+                format!("`{program}` could not be started"),
+                Some(error.to_string()),
+                (error.kind() == io::ErrorKind::NotFound)
+                    .then(|| "write the command and its arguments behind `--`".into()),
+            ),
             Self::NotKept { verb } => say(
                 format!("`{verb}`: this helper keeps no secret that did not come from it"),
                 None,
@@ -245,7 +296,9 @@ fn usage_hint(error: &UsageError) -> String {
         UsageError::SecretFlag => {
             "give it on stdin to `cloudconnexa-auth store`, or in CLOUDCONNEXA_CLIENT_SECRET".into()
         }
-        UsageError::UnknownFlag { verb, .. } | UsageError::UnexpectedArgument { verb }
+        UsageError::UnknownFlag { verb, .. }
+        | UsageError::UnexpectedArgument { verb }
+        | UsageError::NoRest { verb, .. }
             if *verb != "cloudconnexa-auth" =>
         {
             format!("see `cloudconnexa-auth {verb} --help`")

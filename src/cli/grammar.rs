@@ -9,6 +9,7 @@ use crate::protocol::{ADAPTORS, Adaptor};
 pub(crate) enum Verb {
     Token,
     Header,
+    Exec,
     Store,
     Erase,
     List,
@@ -30,6 +31,8 @@ pub(super) struct VerbRule {
     pub(super) flags: &'static [Flag],
     /// What may stand behind it; see [`Adaptor::operands`].
     pub(super) operands: &'static [&'static str],
+    /// What stands behind that and is another program's: none of it is read as ours.
+    pub(super) rest: Option<&'static str>,
 }
 
 /// A flag.
@@ -47,6 +50,8 @@ pub(super) enum Flag {
     Curl,
     Value,
     For,
+    WithCredentials,
+    Env,
 }
 
 /// How a flag is written and what it does.
@@ -73,7 +78,7 @@ pub(super) const COMMON: [Flag; 8] = [
 ];
 
 /// Every flag.
-pub(super) const FLAGS: [FlagRule; 12] = [
+pub(super) const FLAGS: &[FlagRule] = &[
     FlagRule {
         flag: Flag::Profile,
         long: "profile",
@@ -158,10 +163,25 @@ pub(super) const FLAGS: [FlagRule; 12] = [
         value: Some("URI"),
         help: "Pick the profile by this URI's host, and refuse a host that is no profile's",
     },
+    FlagRule {
+        flag: Flag::WithCredentials,
+        long: "with-credentials",
+        short: None,
+        value: None,
+        help: "Set CLOUDCONNEXA_CLIENT_ID and CLOUDCONNEXA_CLIENT_SECRET as well",
+    },
+    FlagRule {
+        flag: Flag::Env,
+        long: "env",
+        short: None,
+        value: Some("NAME=TEMPLATE"),
+        help: "Set this variable too, made of {token}, {header}, {base_url}, {cloud_id}, \
+               {expires_at}; may be given several times",
+    },
 ];
 
 /// The verbs that are no protocols, in the order of the help page.
-const VERBS: [VerbRule; 7] = [
+const VERBS: &[VerbRule] = &[
     VerbRule {
         verb: Verb::Token,
         name: "token",
@@ -173,6 +193,7 @@ const VERBS: [VerbRule; 7] = [
                    TOKEN=$(cloudconnexa-auth token) || exit",
         flags: &[Flag::Json, Flag::For],
         operands: &[],
+        rest: None,
     },
     VerbRule {
         verb: Verb::Header,
@@ -184,6 +205,22 @@ const VERBS: [VerbRule; 7] = [
                    http \"$URL\" Authorization:@<(cloudconnexa-auth header --value)",
         flags: &[Flag::Curl, Flag::Json, Flag::Value, Flag::For],
         operands: &[],
+        rest: None,
+    },
+    VerbRule {
+        verb: Verb::Exec,
+        name: "exec",
+        summary: "Run a command that has the token in its environment",
+        details: "Becomes the command, with CLOUDCONNEXA_TOKEN, CLOUDCONNEXA_BASE_URL and \
+                  CLOUDCONNEXA_CLOUD_ID set; its exit code and its signals are its own. The client \
+                  secret is in its environment with --with-credentials only, which is what the \
+                  official Terraform provider needs.",
+        examples: "  cloudconnexa-auth exec -- ./deploy.sh\n  \
+                   cloudconnexa-auth exec --with-credentials --min-ttl 2h -- terraform apply\n  \
+                   cloudconnexa-auth exec --env 'TF_VAR_token={token}' -- terraform plan",
+        flags: &[Flag::WithCredentials, Flag::Env, Flag::For],
+        operands: &[],
+        rest: Some("COMMAND"),
     },
     VerbRule {
         verb: Verb::Store,
@@ -197,6 +234,7 @@ const VERBS: [VerbRule; 7] = [
         examples: "  cloudconnexa-auth store < credentials.json",
         flags: &[],
         operands: &[],
+        rest: None,
     },
     VerbRule {
         verb: Verb::Erase,
@@ -208,6 +246,7 @@ const VERBS: [VerbRule; 7] = [
         examples: "  echo '{\"profile\":\"prod\"}' | cloudconnexa-auth erase",
         flags: &[],
         operands: &[],
+        rest: None,
     },
     VerbRule {
         verb: Verb::List,
@@ -217,6 +256,7 @@ const VERBS: [VerbRule; 7] = [
         examples: "  cloudconnexa-auth list",
         flags: &[],
         operands: &[],
+        rest: None,
     },
     VerbRule {
         verb: Verb::Status,
@@ -227,6 +267,7 @@ const VERBS: [VerbRule; 7] = [
         examples: "  cloudconnexa-auth status\n  cloudconnexa-auth status --profile prod --json",
         flags: &[Flag::Json],
         operands: &[],
+        rest: None,
     },
     VerbRule {
         verb: Verb::Version,
@@ -236,6 +277,7 @@ const VERBS: [VerbRule; 7] = [
         examples: "  cloudconnexa-auth version",
         flags: &[],
         operands: &[],
+        rest: None,
     },
 ];
 
@@ -257,6 +299,7 @@ pub(super) fn rule_of(adaptor: &'static Adaptor) -> VerbRule {
         examples: adaptor.examples,
         flags: &[],
         operands: adaptor.operands,
+        rest: None,
     }
 }
 

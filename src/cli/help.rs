@@ -75,6 +75,17 @@ fn verb_command(rule: VerbRule) -> Command {
         .operands
         .iter()
         .fold(command, |command, text| command.arg(operand(text)));
+    let command = match rule.rest {
+        Some(placeholder) => command.arg(
+            Arg::new(placeholder)
+                .value_name(placeholder)
+                .num_args(1..)
+                .last(true)
+                .required(true)
+                .help("What is run, with its arguments"),
+        ),
+        None => command,
+    };
     rule.flag_rules()
         .fold(command, |command, rule| command.arg(argument(rule)))
 }

@@ -5,6 +5,7 @@ mod grammar;
 mod help;
 mod parse;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -54,8 +55,14 @@ pub(crate) struct Options {
     pub(crate) value: bool,
     /// `--for`.
     pub(crate) uri: Option<String>,
-    /// What stands behind a verb that is a tool's protocol.
+    /// `--with-credentials`.
+    pub(crate) with_credentials: bool,
+    /// Every `--env`.
+    pub(crate) env: Vec<String>,
+    /// What stands behind the verb.
     pub(crate) operands: Vec<String>,
+    /// What stands behind that and is another program's.
+    pub(crate) rest: Vec<OsString>,
 }
 
 impl Options {
@@ -106,6 +113,14 @@ pub(crate) enum UsageError {
     UnexpectedArgument {
         /// The verb.
         verb: &'static str,
+    },
+    /// Nothing where another program's part has to be.
+    #[error("`{verb}` needs a {placeholder}")]
+    NoRest {
+        /// The verb.
+        verb: &'static str,
+        /// What has to be there.
+        placeholder: &'static str,
     },
     /// A flag without its value.
     #[error("`{flag}` needs a value: {placeholder}")]

@@ -67,6 +67,11 @@ fn parse_behind(called: Option<VerbRule>, mut parser: Parser) -> Result<Invocati
                     flag: format!("-{}", quote(&name.to_string())),
                     meant: None,
                 })?,
+            Arg::Value(word) if verb.is_some_and(|rule| rule.rest.is_some()) => {
+                options.rest.push(word);
+                options.rest.extend(rest(&mut parser)?);
+                break;
+            }
             Arg::Value(word) => {
                 let word = word.into_string().map_err(|_| UsageError::NotText)?;
                 match verb {
@@ -107,6 +112,10 @@ fn parse_behind(called: Option<VerbRule>, mut parser: Parser) -> Result<Invocati
             meant: None,
         });
     }
+    if let (Some(placeholder), true) = (rule.rest, options.rest.is_empty()) {
+        let verb = rule.name;
+        return Err(UsageError::NoRest { verb, placeholder });
+    }
     let forms = [
         (options.curl, "--curl"),
         (options.json, "--json"),
@@ -123,6 +132,12 @@ fn parse_behind(called: Option<VerbRule>, mut parser: Parser) -> Result<Invocati
         return Err(UsageError::Conflict("erase", "--no-cache"));
     }
     Ok(Invocation::Run(rule.verb, options))
+}
+
+/// Whatever stands behind, as it stands.
+fn rest(parser: &mut Parser) -> Result<Vec<OsString>, UsageError> {
+    let rest = parser.raw_args();
+    Ok(rest.map_err(|error| unexpected_value(&error))?.collect())
 }
 
 fn find_verb(word: &str) -> Result<VerbRule, UsageError> {
@@ -202,6 +217,8 @@ fn apply(
         Flag::Curl => options.curl = true,
         Flag::Value => options.value = true,
         Flag::For => options.uri = Some(text()?),
+        Flag::WithCredentials => options.with_credentials = true,
+        Flag::Env => options.env.push(text()?),
         Flag::Help => {}
     }
     Ok(())

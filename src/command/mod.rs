@@ -2,6 +2,7 @@
 //! protocols of tools, for all of them alike.
 
 mod erase;
+mod exec;
 mod header;
 mod list;
 mod protocol;
@@ -121,6 +122,7 @@ pub(crate) fn run(
         Verb::List => list::run(context)?,
         Verb::Status => status::run(context)?,
         Verb::Version => version::run(),
+        Verb::Exec => return exec::run(context),
         Verb::Adaptor(adaptor) => return protocol::run(adaptor, context, stdout),
     };
     print(stdout, &output).map_err(Error::Stdout)?;

@@ -13,6 +13,7 @@ use crate::clock::Deadline;
 use crate::duration::show;
 use crate::error::{Error, code_of};
 use crate::profile::{Profile, Profiles, choose, choose_for, load};
+use crate::secret::Secret;
 use crate::token::{MinTtl, RefreshAhead, Token};
 use crate::uri::Uri;
 
@@ -157,6 +158,17 @@ impl<'a> Session<'a> {
         self.issue(profile, RefreshAhead::LastHalf)
     }
 
+    /// The client secret of this profile.
+    pub(super) fn secret(&self, profile: &Profile) -> Result<Secret, Error> {
+        let Context {
+            environment, clock, ..
+        } = *self.context;
+        let secret = profile
+            .source
+            .read(environment, clock, self.deadline(profile));
+        secret.map_err(|error| self.no_token(&ObtainError::Source(error), profile))
+    }
+
     /// Whether this is the cached token of this profile.
     pub(super) fn holds(&self, profile: &Profile, token: &str) -> bool {
         let held = self.slot(profile).and_then(|slot| slot.read().held);
@@ -217,10 +229,14 @@ impl<'a> Session<'a> {
             began,
             deadline: self.deadline(profile),
         };
-        act(&broker, &ask).map_err(|error| Error::Obtain {
-            code: code_of(&error),
-            explanation: explain(&error, profile, clock.now()),
-        })
+        act(&broker, &ask).map_err(|error| self.no_token(&error, profile))
+    }
+
+    fn no_token(&self, error: &ObtainError, profile: &Profile) -> Error {
+        Error::Obtain {
+            code: code_of(error),
+            explanation: explain(error, profile, self.context.clock.now()),
+        }
     }
 }
 

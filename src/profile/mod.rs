@@ -61,6 +61,16 @@ impl Profile {
         self.origins.contains(origin)
     }
 
+    /// The tenant, also where the profile names it by its base URL only.
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        let of_url = || {
+            let host = self.base_url.as_ref()?.origin().host();
+            host.strip_suffix(resolve::TENANT_SUFFIX)
+                .filter(|tenant| !tenant.contains('.'))
+        };
+        self.cloud_id.as_deref().or_else(of_url)
+    }
+
     /// The tenant that the client ID names at its end, where it is another than the profile's:
     /// the vendor's client IDs end in `.{cloud_id}`.
     pub(crate) fn mismatched_suffix(&self) -> Option<&str> {

@@ -15,6 +15,9 @@ use crate::uri::{Origin, Uri};
 /// The path of the vendor's token endpoint.
 const TOKEN_PATH: &str = "/api/v1/oauth/token";
 
+/// What stands behind the Cloud ID in the name of its API's host.
+pub(super) const TENANT_SUFFIX: &str = ".api.openvpn.com";
+
 /// The API of a tenant.
 pub(super) fn tenant_url(cloud_id: &str) -> Option<Uri> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -22,7 +25,7 @@ pub(super) fn tenant_url(cloud_id: &str) -> Option<Uri> {
         return None;
     }
     Uri::parse_base(&format!(
-        "https://{}.api.openvpn.com",
+        "https://{}{TENANT_SUFFIX}",
         cloud_id.to_ascii_lowercase()
     ))
     .ok()

@@ -429,6 +429,13 @@ impl Running<'_> {
         outcome
     }
 
+    /// Waits for its end, which may be a signal; its status and stdout.
+    #[cfg(unix)]
+    pub(crate) fn status(self) -> (std::process::ExitStatus, String) {
+        let output = self.child.wait_with_output().unwrap();
+        (output.status, String::from_utf8(output.stdout).unwrap())
+    }
+
     fn unchecked(self) -> Outcome {
         let canaries = self.world.canaries();
         let output = self.child.wait_with_output().unwrap();

@@ -25,6 +25,8 @@ mod configuration;
 #[cfg(unix)]
 mod docker_helpers;
 mod exchange;
+#[cfg(target_os = "linux")]
+mod exec;
 mod harness;
 mod helper;
 mod hosts;

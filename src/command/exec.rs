@@ -1,0 +1,122 @@
+//! `exec`: become another program that has the token in its environment.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+use zeroize::Zeroizing;
+
+use super::Context;
+use super::session::{Caller, Issued, Session};
+use crate::cli::UsageError;
+use crate::error::Error;
+use crate::profile::{ENVIRONMENT_PROFILE, Profile};
+use crate::protocol::timestamp;
+use crate::quote::quote;
+use crate::source::SECRET_VARIABLE;
+use crate::template::{Placeholder, Template};
+
+pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
+    let options = context.options;
+    let Some((program, arguments)) = options.rest.split_first() else {
+        let (verb, placeholder) = (context.verb.name(), "COMMAND");
+        return Err(Error::Usage(UsageError::NoRest { verb, placeholder }));
+    };
+    let templates: Vec<Template> = options
+        .env
+        .iter()
+        .map(|text| Template::parse(text).map_err(Error::Template))
+        .collect::<Result<_, _>>()?;
+    let session = Session::open(context, Caller::Person)?;
+    let profile = session.profile_or_refusal()?;
+    let secret = options
+        .with_credentials
+        .then(|| session.secret(profile))
+        .transpose()?;
+    let issued = session.obtain(profile)?;
+
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let mut set = |name: &str, value: Option<&str>| {
+        // What stood there before is another profile's.
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    };
+    let known = Known {
+        profile,
+        issued: &issued,
+    };
+    for (name, placeholder) in [
+        ("CLOUDCONNEXA_TOKEN", Placeholder::Token),
+        ("CLOUDCONNEXA_BASE_URL", Placeholder::BaseUrl),
+        ("CLOUDCONNEXA_CLOUD_ID", Placeholder::CloudId),
+    ] {
+        set(
+            name,
+            known.value(placeholder).as_deref().map(String::as_str),
+        );
+    }
+    // Whoever calls back from there means the same profile; that of the variables is found by them.
+    if profile.name != ENVIRONMENT_PROFILE {
+        set("CLOUDCONNEXA_PROFILE", Some(&profile.name));
+    }
+    set(
+        SECRET_VARIABLE,
+        secret.as_ref().map(|secret| secret.expose()),
+    );
+    if secret.is_some() {
+        set("CLOUDCONNEXA_CLIENT_ID", Some(&profile.client.client_id));
+    }
+    for template in &templates {
+        let value = template.fill(|placeholder| known.value(placeholder));
+        let value = value.map_err(|placeholder| Error::NoValue {
+            profile: profile.name.clone(),
+            placeholder: placeholder.name(),
+        })?;
+        set(&template.name, Some(&value));
+    }
+    become_it(command, program)
+}
+
+/// What a child can be told.
+struct Known<'a> {
+    profile: &'a Profile,
+    issued: &'a Issued,
+}
+
+impl Known<'_> {
+    fn value(&self, placeholder: Placeholder) -> Option<Zeroizing<String>> {
+        let token = &self.issued.token;
+        let value = match placeholder {
+            Placeholder::Token => token.access_token.expose().to_owned(),
+            Placeholder::Header => format!("Authorization: Bearer {}", token.access_token.expose()),
+            Placeholder::BaseUrl => self.profile.base_url.as_ref()?.to_string(),
+            Placeholder::CloudId => self.profile.tenant()?.to_owned(),
+            Placeholder::ExpiresAt => timestamp(self.issued.usable_until),
+        };
+        Some(Zeroizing::new(value))
+    }
+}
+
+/// The same process from here on: its code and its signals are the program's (execve(2)).
+#[cfg(unix)]
+fn become_it(mut command: Command, program: &OsString) -> Result<ExitCode, Error> {
+    let error = std::os::unix::process::CommandExt::exec(&mut command);
+    Err(not_run(program, error))
+}
+
+/// A child, for there is nothing to become.
+#[cfg(not(unix))]
+fn become_it(mut command: Command, program: &OsString) -> Result<ExitCode, Error> {
+    let status = command.status().map_err(|error| not_run(program, error))?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(ExitCode::from(code.unwrap_or(1)))
+}
+
+fn not_run(program: &OsString, error: std::io::Error) -> Error {
+    Error::NotRun {
+        program: quote(&program.to_string_lossy()),
+        error,
+    }
+}
