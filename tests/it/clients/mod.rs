@@ -3,6 +3,7 @@
 
 mod chain;
 mod git;
+mod kubectl;
 
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
@@ -186,6 +187,44 @@ pub(crate) fn trust(world: &World, certificates: &[PathBuf]) {
     ] {
         world.set(name, path.to_str().unwrap());
     }
+}
+
+/// A file of `integrations/` as a user has it, with these hosts, paths and names replaced.
+#[track_caller]
+pub(crate) fn published(name: &str, replaced: &[(&str, &str)]) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("integrations");
+    let mut text = fs::read_to_string(path.join(name)).unwrap();
+    for (from, to) in replaced {
+        assert!(text.contains(from), "integrations/{name} has no `{from}`");
+        text = text.replace(from, to);
+    }
+    text
+}
+
+/// Writes a program. Another process does it: a file that this one has open for writing while
+/// another thread starts a program cannot be run ("text file busy").
+pub(crate) fn write_program(path: &Path, text: &str) {
+    let from = path.with_extension("text");
+    fs::write(&from, text).unwrap();
+    let mut install = Command::new("install");
+    let status = install
+        .args(["-m", "755"])
+        .args([&from, &path.to_owned()])
+        .status();
+    assert!(status.unwrap().success());
+    fs::remove_file(from).unwrap();
+}
+
+/// Takes every token away that the world's credential has; the program's cache keeps its own.
+pub(crate) fn revoke_tokens(world: &World) {
+    let credential = world.sandbox.credential();
+    world.sandbox.revoke_tokens(&credential.client_id);
+}
+
+/// Makes the world's client secret a wrong one.
+pub(crate) fn spoil_secret(world: &World) {
+    let credential = world.sandbox.credential();
+    world.sandbox.rotate_secret(&credential.client_id);
 }
 
 /// Puts the program and its other names first on the world's PATH; the folder.
