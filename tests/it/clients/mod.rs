@@ -3,6 +3,7 @@
 
 mod chain;
 mod git;
+mod go;
 mod kubectl;
 
 use std::ffi::OsStr;

@@ -1,6 +1,6 @@
 """A private Go module proxy.
 
-    GOPROXY=https://HOST/go         the module acme.internal/private v1.0.0
+    GOPROXY=https://HOST/go         the module go.acme.internal/private v1.0.0
 
 Every other module is 404.
 """
@@ -9,7 +9,7 @@ import io
 import json
 import zipfile
 
-MODULE = "acme.internal/private"
+MODULE = "go.acme.internal/private"
 VERSION = "v1.0.0"
 MOD = f"module {MODULE}\n\ngo 1.21\n".encode()
 SOURCE = b"package private\n\nconst Answer = 42\n"
