@@ -5,6 +5,7 @@ mod chain;
 mod git;
 mod go;
 mod kubectl;
+mod pnpm;
 
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
