@@ -1,6 +1,7 @@
 //! Real clients that run the program, and a server that asks the sandbox about every token that
 //! it is shown.
 
+mod cargo;
 mod chain;
 mod git;
 mod go;
