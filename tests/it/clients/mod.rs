@@ -7,6 +7,7 @@ mod git;
 mod go;
 mod kubectl;
 mod pnpm;
+mod terraform;
 
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};

@@ -1,0 +1,482 @@
+//! Real terraform with the files that we publish, in front of a module registry that verifies every
+//! token; and the provider `external` as a caller that behaves as it does, since its binary cannot
+//! be installed here.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::clients::{
+    Challenge, Ended, Resource, client, configure, links, preinstalled, published, revoke_tokens,
+    run, run_with_stdin, spoil_secret, world, write_program,
+};
+use crate::harness::{PROGRAM, World};
+
+const REGISTRY: &str = "registry.acme.internal";
+const API: &str = "https://acme.api.openvpn.com";
+/// What the registry's log-in gives, see `tests/servers/resource/terraform.py`.
+const TOKEN_OF_LOGIN: &str = "token-of-a-person";
+
+/// terraform with the credentials helper in its folder, and a module of a private registry.
+struct Scene {
+    world: World,
+    resource: Resource,
+    terraform: PathBuf,
+}
+
+impl Scene {
+    /// Nothing where there is no terraform.
+    fn new() -> Option<Self> {
+        Self::with_helper("terraform-credentials-cloudconnexa")
+    }
+
+    fn with_helper(name: &str) -> Option<Self> {
+        let terraform = preinstalled("terraform")?;
+        let world = world();
+        let resource = Resource::start(&world, Challenge::Bearer);
+        let scene = Self {
+            world,
+            resource,
+            terraform,
+        };
+        configure(&scene.world, &[&scene.host()]);
+        let plugins = scene.world.home().join(".terraform.d/plugins");
+        fs::create_dir_all(&plugins).unwrap();
+        std::os::unix::fs::symlink(PROGRAM, plugins.join(name)).unwrap();
+        let cli = published("terraform/terraformrc", &[]);
+        fs::write(scene.world.home().join(".terraformrc"), cli).unwrap();
+        let module = published("terraform/registry/main.tf", &[(REGISTRY, &scene.host())]);
+        fs::create_dir(scene.project()).unwrap();
+        fs::write(scene.project().join("main.tf"), module).unwrap();
+        Some(scene)
+    }
+
+    /// The registry as terraform takes it: a host without a dot would be a folder's name.
+    fn host(&self) -> String {
+        self.resource.authority().replace("localhost", "127.0.0.1")
+    }
+
+    fn project(&self) -> PathBuf {
+        self.world.path("project")
+    }
+
+    fn terraform(&self, arguments: &[&str]) -> Command {
+        let mut command = terraform(&self.world, &self.terraform);
+        command.current_dir(self.project()).args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        run(&self.world, &mut self.terraform(arguments))
+    }
+
+    /// `terraform init` that knows nothing from before.
+    fn init(&self) -> Ended {
+        drop(fs::remove_dir_all(self.project().join(".terraform")));
+        self.run(&["init", "-no-color"])
+    }
+
+    fn token_requests(&self) -> usize {
+        self.world.sandbox.token_requests()
+    }
+}
+
+/// terraform with no configuration but the home's.
+fn terraform(world: &World, program: &Path) -> Command {
+    let mut command = client(world, program);
+    command.env("CHECKPOINT_DISABLE", "1");
+    command
+}
+
+#[test]
+fn terraform_installs_a_private_module_with_the_published_configuration() {
+    let Some(mut scene) = Scene::new() else {
+        return;
+    };
+
+    scene.init().succeeds();
+    scene.init().succeeds();
+
+    assert_eq!(
+        scene.token_requests(),
+        1,
+        "the second has it from the cache"
+    );
+    for asked in scene.resource.record() {
+        let is_archive = asked.path.contains("/archives/");
+        let expected = if is_archive { None } else { Some(true) };
+        assert_eq!(
+            asked.accepted, expected,
+            "the registry gets the token, the archive's own address does not: {}",
+            asked.path
+        );
+    }
+    let module = scene.project().join(".terraform/modules/network/main.tf");
+    assert!(module.exists(), "the module is there");
+}
+
+#[test]
+fn the_helper_works_under_a_name_with_a_version() {
+    let name = "terraform-credentials-cloudconnexa_v1.2.3";
+    let Some(scene) = Scene::with_helper(name) else {
+        return;
+    };
+
+    scene.init().succeeds();
+
+    assert_eq!(scene.token_requests(), 1);
+}
+
+#[test]
+fn terraform_gets_no_token_for_a_registry_that_is_no_profiles() {
+    let Some(mut scene) = Scene::new() else {
+        return;
+    };
+    configure(&scene.world, &[REGISTRY]);
+
+    let ended = scene.init();
+
+    let story = ended.story();
+    assert!(ended.fails().contains("401 Unauthorized"), "{story}");
+    assert!(!story.contains("cloudconnexa-auth:"), "{story}");
+    assert_eq!(scene.resource.tokens_shown(), Vec::<String>::new());
+    assert_eq!(scene.token_requests(), 0);
+}
+
+#[test]
+fn without_a_token_terraform_goes_on_and_tells_why_in_its_log_only() {
+    let Some(mut scene) = Scene::new() else {
+        return;
+    };
+    spoil_secret(&scene.world);
+
+    let ended = scene.init();
+    let story = ended.story();
+    assert!(ended.fails().contains("401 Unauthorized"), "{story}");
+    assert!(!story.contains("cloudconnexa-auth:"), "{story}");
+    assert_eq!(scene.resource.tokens_shown(), Vec::<String>::new());
+    let asked = scene.token_requests();
+
+    let mut init = scene.terraform(&["init", "-no-color"]);
+    let stderr = run(&scene.world, init.env("TF_LOG", "debug")).fails();
+    assert!(stderr.contains("cloudconnexa-auth: error: "), "{stderr}");
+    let told = scene
+        .world
+        .run(["terraform", "get", &scene.host()])
+        .fails(4);
+    assert!(told.contains("(401 invalid_client)"), "{told}");
+    assert_eq!(
+        scene.token_requests(),
+        asked,
+        "a refusal is not asked for again and again"
+    );
+}
+
+#[test]
+fn a_refused_token_fails_terraform_until_it_is_dropped_by_hand() {
+    let Some(mut scene) = Scene::new() else {
+        return;
+    };
+    scene.init().succeeds();
+    revoke_tokens(&scene.world);
+
+    scene.init().fails();
+    assert_eq!(scene.token_requests(), 1, "terraform does not tell it");
+
+    let erase = scene.world.run(["erase"]);
+    erase.stdin("{\"profile\": \"prod\"}").succeeds();
+    scene.init().succeeds();
+    assert_eq!(scene.token_requests(), 2);
+    let shown = scene.resource.tokens_shown();
+    assert_eq!(shown.last().unwrap(), "Bearer accepted", "{shown:?}");
+}
+
+#[test]
+fn terraform_is_given_a_new_token_in_the_last_half_of_the_old_ones_life() {
+    let Some(scene) = Scene::new() else { return };
+    scene.init().succeeds();
+
+    scene.world.advance(Duration::from_secs(5 * 3600));
+    scene.init().succeeds();
+    assert_eq!(
+        scene.token_requests(),
+        1,
+        "it has seven of twelve hours left"
+    );
+
+    scene.world.advance(Duration::from_secs(2 * 3600));
+    scene.init().succeeds();
+    assert_eq!(
+        scene.token_requests(),
+        2,
+        "terraform asks once and may run for hours"
+    );
+}
+
+#[test]
+fn terraform_logout_succeeds_and_drops_nothing() {
+    let Some(scene) = Scene::new() else { return };
+    scene.init().succeeds();
+
+    for _ in 0..2 {
+        let host = scene.host();
+        let ended = scene.run(&["logout", "-no-color", &host]);
+        assert_eq!(ended.stderr, "", "{}", ended.story());
+        let stdout = ended.succeeds();
+        assert!(stdout.contains("Success!"), "{stdout}");
+    }
+
+    scene.init().succeeds();
+    assert_eq!(scene.token_requests(), 1, "the others keep their token");
+}
+
+#[test]
+fn terraform_login_is_told_that_a_persons_token_is_not_kept() {
+    let Some(scene) = Scene::new() else { return };
+    scene.world.watch(TOKEN_OF_LOGIN);
+    let host = scene.host();
+    let mut command = scene.terraform(&["login", "-no-color", &host]);
+    let mut login = Started(
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let mut stdin = login.0.stdin.take().unwrap();
+    stdin.write_all(b"yes\n").unwrap();
+    let mut stdout = BufReader::new(login.0.stdout.take().unwrap());
+
+    // What a browser does: the log-in page sends it to the address that terraform listens on.
+    let mut line = String::new();
+    while !line.contains("redirect_uri=") {
+        line.clear();
+        assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "no address");
+    }
+    let parameter = |name: &str| {
+        let value = line.split(&format!("{name}=")).nth(1).unwrap();
+        value.split('&').next().unwrap().trim().to_owned()
+    };
+    let back = parameter("redirect_uri")
+        .replace("%3A", ":")
+        .replace("%2F", "/");
+    let state = parameter("state");
+    ureq::get(format!("{back}?code=any&state={state}"))
+        .call()
+        .unwrap();
+
+    let mut told = String::new();
+    let mut stderr = login.0.stderr.take().unwrap();
+    std::io::Read::read_to_string(&mut stderr, &mut told).unwrap();
+    assert!(!login.0.wait().unwrap().success(), "{told}");
+    assert!(
+        told.contains("cloudconnexa-auth: error: "),
+        "the user must not believe that it was saved: {told}"
+    );
+    scene.world.check_files();
+    assert!(!told.contains(TOKEN_OF_LOGIN), "{told}");
+}
+
+/// A client that ends with the test, also where that fails.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[test]
+fn store_of_our_own_token_is_silent_as_terraform_wants_it() {
+    let world = world();
+    configure(&world, &[REGISTRY]);
+    let token = world.token();
+    // In terraform's own form: no newline at the end.
+    let own = json!({ "token": token }).to_string();
+    let run = world.run(["terraform", "store", REGISTRY]).stdin(own);
+
+    assert_eq!(run.succeeds(), "");
+}
+
+#[test]
+fn the_published_wrapper_gives_terraform_an_ephemeral_token_that_no_state_holds() {
+    let Some(terraform_program) = preinstalled("terraform") else {
+        return;
+    };
+    let world = world();
+    configure(&world, &[]);
+    let bin = links(&world);
+    std::os::unix::fs::symlink(&terraform_program, bin.join("terraform")).unwrap();
+    let replaced = [(API, world.sandbox.base_url())];
+    let wrapper = world.path("terraform-with-token");
+    let text = published("terraform/ephemeral/terraform-with-token", &replaced);
+    write_program(&wrapper, &text);
+    let project = world.path("project");
+    fs::create_dir(&project).unwrap();
+    let text = published("terraform/ephemeral/main.tf", &replaced);
+    fs::write(project.join("main.tf"), text).unwrap();
+
+    let mut init = terraform(&world, &wrapper);
+    run(&world, init.current_dir(&project).arg("init")).succeeds();
+    let mut apply = terraform(&world, &wrapper);
+    apply.args(["apply", "-auto-approve", "-no-color"]);
+    let stdout = run(&world, apply.current_dir(&project)).succeeds();
+
+    let networks = fs::read_to_string(project.join("networks.json")).unwrap();
+    let networks: Value = serde_json::from_str(&networks).unwrap();
+    assert!(networks.is_array(), "the command had the token: {networks}");
+    let (_, entry) = world.entry();
+    let token = entry["token"]["access_token"].as_str().unwrap();
+    let state = fs::read_to_string(project.join("terraform.tfstate")).unwrap();
+    assert!(
+        state.contains("terraform_data"),
+        "this is the state: {state}"
+    );
+    assert!(!state.contains(token), "an ephemeral value is in no state");
+    assert!(!stdout.contains(token), "nor is it shown: {stdout}");
+    assert_eq!(world.sandbox.token_requests(), 1);
+}
+
+#[test]
+fn the_published_wrapper_does_not_start_terraform_without_a_token() {
+    let world = world();
+    configure(&world, &[]);
+    let bin = links(&world);
+    let marker = world.path("started");
+    let terraform = format!("#!/bin/sh\ntouch '{}'\n", marker.display());
+    write_program(&bin.join("terraform"), &terraform);
+    spoil_secret(&world);
+    let wrapper = world.path("terraform-with-token");
+    let replaced = [(API, world.sandbox.base_url())];
+    let text = published("terraform/ephemeral/terraform-with-token", &replaced);
+    write_program(&wrapper, &text);
+
+    let ended = run(&world, client(&world, &wrapper).arg("plan"));
+
+    assert_eq!(ended.code, Some(4), "{}", ended.story());
+    assert!(!marker.exists());
+}
+
+#[test]
+fn the_published_wrapper_gives_terraform_the_credentials_for_the_official_provider() {
+    let world = world();
+    configure(&world, &[]);
+    let bin = links(&world);
+    // Which provider comes with it cannot be installed here: this one writes down what it would get.
+    let terraform = "#!/bin/sh\n\
+        echo \"$CLOUDCONNEXA_CLIENT_ID $CLOUDCONNEXA_CLIENT_SECRET $*\" > seen.secret\n";
+    write_program(&bin.join("terraform"), terraform);
+    let credential = world.sandbox.credential();
+    let wrapper = world.path("terraform-with-credentials");
+    let replaced = [("CLIENT_ID.acme", credential.client_id.as_str())];
+    let text = published("terraform/provider/terraform-with-credentials", &replaced);
+    write_program(&wrapper, &text);
+
+    run(&world, client(&world, &wrapper).args(["plan", "-no-color"])).succeeds();
+
+    let seen = fs::read_to_string(world.home().join("seen.secret")).unwrap();
+    let (id, secret) = (credential.client_id, credential.client_secret);
+    assert_eq!(seen, format!("{id} {secret} plan -no-color\n"));
+}
+
+/// What `data "external"` of the published file runs: `program` and `query`.
+fn external() -> (Vec<String>, BTreeMap<String, String>) {
+    let text = published("terraform/external/main.tf", &[]);
+    let program = text
+        .lines()
+        .find_map(|it| it.trim().strip_prefix("program = "));
+    // A list of texts is written in HCL as in JSON.
+    let program = serde_json::from_str(program.unwrap()).unwrap();
+    let query = text.split("query = {").nth(1).unwrap();
+    let query = query.split('}').next().unwrap().trim().lines();
+    let query = query.map(|line| {
+        let (name, value) = line.split_once('=').unwrap();
+        let value = value.trim().trim_matches('"');
+        (name.trim().to_owned(), value.to_owned())
+    });
+    (program, query.collect())
+}
+
+/// Calls the program as the provider `external` 2.x does: no shell, found by PATH, the query as one
+/// JSON object with no newline, the provider's environment. An answer is read only after exit 0,
+/// and has to be an object of texts; after any other exit stderr is what the user is shown.
+#[track_caller]
+fn call_external(world: &World, query: &BTreeMap<String, String>) -> Result<Value, String> {
+    let (program, _) = external();
+    let mut command = client(world, "env");
+    command.args(program).env(
+        "PLUGIN_CLIENT_CERT",
+        "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+    );
+    let ended = run_with_stdin(world, &mut command, &json!(query).to_string());
+    if ended.code != Some(0) {
+        assert_eq!(ended.stdout, "", "no half of an answer");
+        return Err(ended.stderr);
+    }
+    assert_eq!(ended.stderr, "");
+    let result: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let members = result.as_object().unwrap();
+    for (name, value) in members {
+        assert!(value.is_string(), "{name} is no text: {result}");
+    }
+    Ok(result)
+}
+
+#[test]
+fn the_provider_external_is_given_texts_only() {
+    let world = world();
+    configure(&world, &[]);
+    links(&world);
+    let (_, query) = external();
+
+    let result = call_external(&world, &query).unwrap();
+
+    let token = world.token();
+    assert_eq!(result["access_token"], token);
+    assert_eq!(
+        result["authorization"],
+        format!("Bearer {token}"),
+        "what the published `locals` take"
+    );
+    assert_eq!(result["profile"], "prod");
+    assert_eq!(result["base_url"], world.sandbox.base_url());
+    let unix = result["expires_unix"].as_str().unwrap();
+    assert!(unix.parse::<u64>().is_ok(), "{unix}");
+    let without = call_external(&world, &BTreeMap::new()).unwrap();
+    assert_eq!(
+        without["access_token"], token,
+        "no query at all is sent as an empty one"
+    );
+    assert_ne!(
+        without["usable_until"], result["usable_until"],
+        "the half hour of the published query counts"
+    );
+    assert_eq!(world.sandbox.token_requests(), 1);
+}
+
+#[test]
+fn the_provider_external_shows_why_there_is_no_token() {
+    let world = world();
+    configure(&world, &[]);
+    links(&world);
+    let (_, mut query) = external();
+    spoil_secret(&world);
+
+    let shown = call_external(&world, &query).unwrap_err();
+    assert!(shown.contains("(401 invalid_client)"), "{shown}");
+
+    query.insert("profile".to_owned(), "prdo".to_owned());
+    let shown = call_external(&world, &query).unwrap_err();
+    assert!(shown.contains("there is no profile `prdo`"), "{shown}");
+
+    query.insert("porfile".to_owned(), "prod".to_owned());
+    let shown = call_external(&world, &query).unwrap_err();
+    assert!(shown.contains("porfile"), "{shown}");
+}
