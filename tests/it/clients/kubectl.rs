@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::clients::{
     Challenge, Ended, Resource, client, configure, links, preinstalled, published, revoke_tokens,
-    run, run_in_parallel, spoil_secret, trust, world,
+    run, run_in_parallel, spoil_secret, world,
 };
 use crate::harness::World;
 
@@ -133,6 +133,24 @@ fn kubectl_gets_no_token_for_a_server_that_is_no_profiles() {
 }
 
 #[test]
+fn without_cluster_info_kubectl_takes_the_token_wherever_the_kubeconfig_says() {
+    let Some(scene) = Scene::new() else { return };
+    let mut foreign = Resource::start(&scene.world, Challenge::Bearer);
+    let silent = ("        provideClusterInfo: true\n", "");
+    scene.use_kubeconfig(&[(SERVER, foreign.url()), silent]);
+
+    scene.networks().fails();
+
+    // Not what anybody wants: nothing tells us the server then. It is why the published file has
+    // that line, and why its page warns of files that do not.
+    let shown = foreign.tokens_shown();
+    assert!(
+        shown.iter().any(|it| it == "Bearer accepted"),
+        "now kubectl tells the server? Then the page's warning can go: {shown:?}"
+    );
+}
+
+#[test]
 fn kubectl_gets_no_token_for_a_server_that_it_does_not_verify() {
     let Some(scene) = Scene::new() else { return };
     let server = scene.world.sandbox.base_url().to_owned();
@@ -183,7 +201,6 @@ fn an_expired_token_is_not_shown_by_kubectl() {
 #[test]
 fn kubectl_shows_why_there_is_no_token() {
     let Some(scene) = Scene::new() else { return };
-    trust(&scene.world, &[]);
     spoil_secret(&scene.world);
 
     let stderr = scene.networks().fails();

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::clients::{
     Challenge, Ended, Resource, client, links, published, revoke_tokens, run, spoil_secret, tool,
-    trust, world, write_program,
+    world, write_program,
 };
 use crate::harness::World;
 
@@ -32,12 +32,16 @@ impl Scene {
         scene
     }
 
+    /// The published file for this registry, and the authorities: pnpm does not heed
+    /// `NODE_EXTRA_CA_CERTS`.
     fn npmrc(&self, helper: &str) -> String {
         let host = format!("{}/npm", self.resource.authority());
-        published(
+        let text = published(
             "pnpm/npmrc",
             &[("npm.acme.internal", &host), (HELPER, helper)],
-        )
+        );
+        let bundle = self.world.path("bundle.pem");
+        format!("{text}cafile={}\n", bundle.display())
     }
 
     fn project(&self) -> PathBuf {
@@ -53,8 +57,6 @@ impl Scene {
         command
             .arg("install")
             .current_dir(self.project())
-            // Its own list of authorities: it has no eye for NODE_EXTRA_CA_CERTS.
-            .env("npm_config_cafile", self.world.path("bundle.pem"))
             // It would ask the public registry for a newer pnpm, and wait before it tries again.
             .env("npm_config_update_notifier", "false")
             .env("npm_config_fetch_retries", "0");
@@ -114,7 +116,6 @@ fn the_published_wrapper_gives_pnpm_the_token_of_another_profile() {
 #[test]
 fn pnpm_stops_where_there_is_no_token() {
     let mut scene = Scene::new();
-    trust(&scene.world, &[scene.resource.directory().join("ca.pem")]);
     spoil_secret(&scene.world);
 
     let ended = scene.install();
