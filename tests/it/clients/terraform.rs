@@ -121,11 +121,15 @@ fn terraform_installs_a_private_module_with_the_published_configuration() {
 }
 
 #[test]
-fn the_helper_works_under_a_name_with_a_version() {
+fn the_helper_works_under_a_name_with_a_version_and_with_flags_in_front_of_the_verb() {
     let name = "terraform-credentials-cloudconnexa_v1.2.3";
     let Some(scene) = Scene::with_helper(name) else {
         return;
     };
+
+    let flags = "{ args = [\"--profile\", \"prod\", \"--min-ttl\", \"30m\"] }";
+    let cli = published("terraform/terraformrc", &[("{}", flags)]);
+    fs::write(scene.world.home().join(".terraformrc"), cli).unwrap();
 
     scene.init().succeeds();
 
