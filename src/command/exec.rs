@@ -8,10 +8,11 @@ use zeroize::Zeroizing;
 use super::Context;
 use super::session::{Caller, Issued, Session};
 use crate::cli::UsageError;
-use crate::error::Error;
+use crate::error::{Error, ExecError};
 use crate::profile::{ENVIRONMENT_PROFILE, Profile};
 use crate::protocol::timestamp;
 use crate::quote::quote;
+use crate::secret::Secret;
 use crate::source::SECRET_VARIABLE;
 use crate::template::{Placeholder, Template};
 
@@ -24,7 +25,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
     let templates: Vec<Template> = options
         .env
         .iter()
-        .map(|text| Template::parse(text).map_err(Error::Template))
+        .map(|text| Template::parse(text).map_err(ExecError::Template))
         .collect::<Result<_, _>>()?;
     let session = Session::open(context, Caller::Person)?;
     let profile = session.profile_or_refusal()?;
@@ -61,16 +62,13 @@ pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
     if profile.name != ENVIRONMENT_PROFILE {
         set("CLOUDCONNEXA_PROFILE", Some(&profile.name));
     }
-    set(
-        SECRET_VARIABLE,
-        secret.as_ref().map(|secret| secret.expose()),
-    );
+    set(SECRET_VARIABLE, secret.as_ref().map(Secret::expose));
     if secret.is_some() {
         set("CLOUDCONNEXA_CLIENT_ID", Some(&profile.client.client_id));
     }
     for template in &templates {
         let value = template.fill(|placeholder| known.value(placeholder));
-        let value = value.map_err(|placeholder| Error::NoValue {
+        let value = value.map_err(|placeholder| ExecError::NoValue {
             profile: profile.name.clone(),
             placeholder: placeholder.name(),
         })?;
@@ -103,7 +101,7 @@ impl Known<'_> {
 #[cfg(unix)]
 fn become_it(mut command: Command, program: &OsString) -> Result<ExitCode, Error> {
     let error = std::os::unix::process::CommandExt::exec(&mut command);
-    Err(not_run(program, error))
+    Err(not_run(program, error).into())
 }
 
 /// A child, for there is nothing to become.
@@ -114,8 +112,8 @@ fn become_it(mut command: Command, program: &OsString) -> Result<ExitCode, Error
     Ok(ExitCode::from(code.unwrap_or(1)))
 }
 
-fn not_run(program: &OsString, error: std::io::Error) -> Error {
-    Error::NotRun {
+fn not_run(program: &OsString, error: std::io::Error) -> ExecError {
+    ExecError::NotRun {
         program: quote(&program.to_string_lossy()),
         error,
     }

@@ -1,4 +1,7 @@
-//! The one error that leaves a command: what it says in three lines, and the exit code.
+//! The one error that leaves a command: what it says in three lines, and the exit code. What only
+//! one command can meet stands in a file of its own.
+
+mod exec;
 
 use std::io;
 use std::time::Duration;
@@ -12,7 +15,8 @@ use crate::oauth::Failure;
 use crate::profile::{ProfileError, are};
 use crate::protocol::InputError;
 use crate::source::SourceError;
-use crate::template::TemplateError;
+
+pub(crate) use exec::ExecError;
 
 /// How a run ends; the table of the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,22 +92,8 @@ pub(crate) enum Error {
         /// The profile that was named, where one was.
         profile: Option<String>,
     },
-    /// A variable for the command of `exec` that cannot be made.
-    Template(TemplateError),
-    /// The same, for the profile has no such thing.
-    NoValue {
-        /// The profile.
-        profile: String,
-        /// What it has not.
-        placeholder: &'static str,
-    },
-    /// The command of `exec` was not started.
-    NotRun {
-        /// Its name, quoted.
-        program: String,
-        /// Why not.
-        error: io::Error,
-    },
+    /// The command of `exec` could not be started.
+    Exec(ExecError),
     /// The stored secret could not be removed.
     NotRemovable {
         /// The profile.
@@ -124,19 +114,14 @@ impl Error {
             | Self::Usage(_)
             | Self::InputTimedOut { .. }
             | Self::NotKept { .. }
-            | Self::Template(_)
             | Self::Input { .. } => Code::Usage,
             Self::Profile(ProfileError::Locked(_)) => Code::LockTimedOut,
             Self::Variable { .. }
             | Self::Profile(_)
             | Self::NotCovered { .. }
-            | Self::NoValue { .. }
             | Self::NotRemovable { .. } => Code::NotSetUp,
             Self::Obtain { code, .. } => *code,
-            Self::NotRun { error, .. } if error.kind() == io::ErrorKind::NotFound => {
-                Code::NoCommand
-            }
-            Self::NotRun { .. } => Code::NotStarted,
+            Self::Exec(error) => error.code(),
         }
     }
 
@@ -187,30 +172,7 @@ impl Error {
                 say(error.to_string(), profile_cause(error), profile_hint(error))
             }
             Self::Obtain { explanation, .. } => explanation.clone(),
-            Self::Template(error) => say(
-                format!("`--env`: {error}"),
-                None,
-                Some(match error {
-                    TemplateError::Unknown(_, Some(meant)) => {
-                        format!("did you mean `{{{meant}}}`?")
-                    }
-                    _ => "see `cloudconnexa-auth exec --help`".into(),
-                }),
-            ),
-            Self::NoValue {
-                profile,
-                placeholder,
-            } => say(
-                format!("`--env`: profile `{profile}` has no `{{{placeholder}}}`"),
-                None,
-                Some("give the profile a `cloud_id` or a `base_url`".into()),
-            ),
-            Self::NotRun { program, error } => say(
-                format!("`{program}` could not be started"),
-                Some(error.to_string()),
-                (error.kind() == io::ErrorKind::NotFound)
-                    .then(|| "write the command and its arguments behind `--`".into()),
-            ),
+            Self::Exec(error) => error.explanation(),
             Self::NotKept { verb } => say(
                 format!("`{verb}`: this helper keeps no secret that did not come from it"),
                 None,
@@ -245,6 +207,12 @@ impl Error {
                 None,
             ),
         }
+    }
+}
+
+impl From<ExecError> for Error {
+    fn from(error: ExecError) -> Self {
+        Self::Exec(error)
     }
 }
 
