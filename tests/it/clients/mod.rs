@@ -1,12 +1,18 @@
 //! Real clients that run the program, and a server that asks the sandbox about every token that
 //! it is shown.
 
+mod ansible;
 mod cargo;
 mod chain;
+mod curl;
 mod git;
 mod go;
+mod httpie;
 mod kubectl;
+mod make;
 mod pnpm;
+mod rclone;
+pub(crate) mod recipe;
 mod terraform;
 
 use std::ffi::OsStr;
