@@ -5,6 +5,7 @@ mod ansible;
 mod cargo;
 mod chain;
 mod curl;
+mod docker;
 mod git;
 mod go;
 mod httpie;
