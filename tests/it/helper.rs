@@ -15,7 +15,7 @@ fn schema(name: &str) -> Value {
 }
 
 #[track_caller]
-fn validate(name: &str, text: &str) -> Value {
+pub(crate) fn validate(name: &str, text: &str) -> Value {
     let value: Value = serde_json::from_str(text).unwrap();
     let validator = jsonschema::draft202012::options()
         .should_validate_formats(true)

@@ -2,6 +2,7 @@
 //! it is shown.
 
 mod ansible;
+mod bazel_peer;
 mod cargo;
 mod chain;
 mod curl;
