@@ -3,7 +3,7 @@
 //     node cloudconnexa.mjs https://acme.api.openvpn.com/api/v1/networks
 
 import { spawn } from "node:child_process";
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const program = "cloudconnexa-auth";
@@ -49,7 +49,8 @@ function ask(verb, request) {
   });
 }
 
-if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+const main = process.argv[1]; // no file in `node -` and `node --eval`
+if (existsSync(main ?? "") && realpathSync(main) === fileURLToPath(import.meta.url)) {
   const answer = await api(process.argv[2]);
   if (!answer.ok) throw new Error(`the API answered ${answer.status}`);
   process.stdout.write(await answer.text());
