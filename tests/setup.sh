@@ -8,6 +8,7 @@
 #   DIR/authlib/bin/python            for  .../python servers/authlib/server.py
 #   DIR/pnpm/node_modules/.bin        pnpm
 #   DIR/python/bin                    go, ansible, http, uv; python3 for servers/resource/server.py
+#   DIR/go-cache                      Go's standard library, compiled (GOCACHE)
 # Debian packages are installed with apt-get, as root or through sudo without a password.
 # What is there already is left alone; with everything there this takes well under a second.
 # No service is started: of tinyproxy, for example, only the binary is installed.
@@ -112,6 +113,17 @@ venv_install() {
   cp "$from/requirements.txt" "$to/installed-requirements.txt"
 }
 
+# What the Go snippet imports, compiled once: it takes the better part of a minute.
+compile_for_go() {
+  local from=$here/clients/python to=$tools/go-cache
+  cmp -s "$from/requirements.txt" "$to/installed-requirements.txt" && return
+  say "compiling Go's standard library into $to"
+  rm -rf "$to"
+  HOME=$to GOCACHE=$to GOTOOLCHAIN=local CGO_ENABLED=0 GO111MODULE=off \
+    "$tools/python/bin/go" build net/http encoding/json os/exec testing/internal/testdeps >&2
+  cp "$from/requirements.txt" "$to/installed-requirements.txt"
+}
+
 mapfile -t missing < <(missing_packages)
 [[ ${#missing[@]} -eq 0 ]] || install_packages "${missing[@]}"
 
@@ -122,3 +134,4 @@ npm_install "$here/servers/oidc-provider" "$tools/oidc-provider"
 npm_install "$here/clients/pnpm" "$tools/pnpm"
 venv_install "$here/servers/authlib" "$tools/authlib"
 venv_install "$here/clients/python" "$tools/python"
+compile_for_go

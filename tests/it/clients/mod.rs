@@ -15,6 +15,7 @@ mod make;
 mod pnpm;
 mod rclone;
 pub(crate) mod recipe;
+mod snippets;
 mod terraform;
 
 use std::ffi::OsStr;
