@@ -47,6 +47,8 @@ wanted=(
   rclone                  rclone
   htpasswd                apache2-utils
   /usr/sbin/apache2       apache2-bin
+  direnv                  direnv
+  systemd-analyze         systemd
 )
 mod_auth_openidc=/usr/lib/apache2/modules/mod_auth_openidc.so
 

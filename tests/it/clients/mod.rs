@@ -5,6 +5,7 @@ mod ansible;
 mod bazel_peer;
 mod cargo;
 mod chain;
+mod ci;
 mod curl;
 mod docker;
 mod git;
@@ -16,6 +17,7 @@ mod pnpm;
 mod rclone;
 pub(crate) mod recipe;
 mod snippets;
+mod surroundings;
 mod terraform;
 
 use std::ffi::OsStr;
