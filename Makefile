@@ -23,7 +23,12 @@ build:
 # Most tests wait for processes, not for a processor.
 test:
 	tests/setup.sh '$(TEST_TOOLS)'
+	rm -f '$(TEST_TOOLS)/skipped'
 	TEST_TOOLS='$(TEST_TOOLS)' $(CARGO) test --locked --workspace -- --test-threads=8
+	@if [ -s '$(TEST_TOOLS)/skipped' ]; then \
+	echo "test: skipped $$(wc -l < '$(TEST_TOOLS)/skipped') tests:"; \
+	sort '$(TEST_TOOLS)/skipped' | uniq -c; \
+	else echo 'test: nothing was skipped'; fi
 	tests/demo.sh
 
 lint:
