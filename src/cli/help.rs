@@ -16,7 +16,8 @@ const EXIT_CODES: &str = "Exit codes:\n  \
     4  the server refused the credentials\n  \
     5  rate limited; the message says for how long\n  \
     6  unavailable: name, connection, TLS, proxy, time-out, 5xx, no token in the answer\n  \
-    7  waited in vain for another process's token request\n\n\
+    7  waited in vain for another process's token request\n  \
+    126, 127  the command of `exec` could not be started, was not found\n\n\
     5, 6 and 7 are worth a retry.";
 
 /// The help page of a verb, or of the program.

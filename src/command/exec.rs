@@ -1,6 +1,7 @@
 //! `exec`: become another program that has the token in its environment.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path;
 use std::process::{Command, ExitCode};
 
 use zeroize::Zeroizing;
@@ -37,7 +38,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
 
     let mut command = Command::new(program);
     command.args(arguments);
-    let mut set = |name: &str, value: Option<&str>| {
+    let mut set = |name: &str, value: Option<&OsStr>| {
         // What stood there before is another profile's.
         match value {
             Some(value) => command.env(name, value),
@@ -53,18 +54,22 @@ pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
         ("CLOUDCONNEXA_BASE_URL", Placeholder::BaseUrl),
         ("CLOUDCONNEXA_CLOUD_ID", Placeholder::CloudId),
     ] {
-        set(
-            name,
-            known.value(placeholder).as_deref().map(String::as_str),
-        );
+        let value = known.value(placeholder);
+        set(name, value.as_deref().map(OsStr::new));
     }
     // Whoever calls back from there means the same profile; that of the variables is found by them.
-    if profile.name != ENVIRONMENT_PROFILE {
-        set("CLOUDCONNEXA_PROFILE", Some(&profile.name));
+    let name = Some(profile.name.as_str()).filter(|name| *name != ENVIRONMENT_PROFILE);
+    set("CLOUDCONNEXA_PROFILE", name.map(OsStr::new));
+    if let Some(config) = &options.config {
+        // The command may go to another folder first.
+        let config = path::absolute(config).unwrap_or_else(|_| config.clone());
+        set("CLOUDCONNEXA_AUTH_CONFIG", Some(config.as_os_str()));
     }
-    set(SECRET_VARIABLE, secret.as_ref().map(Secret::expose));
+    let secret = secret.as_ref().map(Secret::expose);
+    set(SECRET_VARIABLE, secret.map(OsStr::new));
     if secret.is_some() {
-        set("CLOUDCONNEXA_CLIENT_ID", Some(&profile.client.client_id));
+        let client_id = &profile.client.client_id;
+        set("CLOUDCONNEXA_CLIENT_ID", Some(OsStr::new(client_id)));
     }
     for template in &templates {
         let value = template.fill(|placeholder| known.value(placeholder));
@@ -72,7 +77,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
             profile: profile.name.clone(),
             placeholder: placeholder.name(),
         })?;
-        set(&template.name, Some(&value));
+        set(&template.name, Some(OsStr::new(value.as_str())));
     }
     become_it(command, program)
 }

@@ -1,6 +1,7 @@
 //! `exec`: what the command is given, and that it is the command from there on.
 
 use std::os::unix::process::ExitStatusExt as _;
+use std::time::Duration;
 
 use cloudconnexa_sandbox::Sandbox;
 
@@ -244,4 +245,117 @@ fn a_command_that_calls_back_is_given_the_same_profile() {
     ];
     let printed = world.run(arguments).succeeds();
     assert_eq!(printed, "prod\n\"profile\":\"prod\"\n");
+}
+
+/// Starts the program under test with variables that stand in its environment twice, which a shell
+/// cannot do: by execve itself.
+const DUPLICATES: &str = r#"
+import ctypes, os, sys
+variables = ["%s=%s" % it for it in os.environ.items()]
+variables = ["CLOUDCONNEXA_TOKEN=first", "CLOUDCONNEXA_CLIENT_SECRET=first-secret", "X=first"] + variables
+variables += ["CLOUDCONNEXA_TOKEN=last", "CLOUDCONNEXA_CLIENT_SECRET=last-secret", "X=last"]
+def array(texts):
+    texts = [text.encode() for text in texts]
+    return (ctypes.c_char_p * (len(texts) + 1))(*texts, None)
+program = sys.argv[1]
+ctypes.CDLL(None).execve(program.encode(), array(sys.argv[1:]), array(variables))
+"#;
+
+/// The environment that the command of `exec` finds, after the program itself was started with
+/// duplicates.
+fn environment_after_duplicates(world: &World, flags: &str) -> Vec<String> {
+    std::fs::write(world.path("twice.py"), DUPLICATES).unwrap();
+    let script = format!(
+        "exec python3 twice.py \"$0\" exec --profile prod {flags} -- \
+         sh -c 'grep -za ^CLOUDCONNEXA_TOKEN= /proc/$$/environ
+                grep -zav ^CLOUDCONNEXA_TOKEN= /proc/$$/environ > others.secret'"
+    );
+    let tokens = world.run(["-c", &script]).through_shell().succeeds();
+    let others = std::fs::read_to_string(world.path("others.secret")).unwrap();
+    let all = tokens + &others;
+    all.split('\0').map(str::to_owned).collect()
+}
+
+#[test]
+fn a_variable_that_is_there_twice_is_there_once_and_is_ours() {
+    let world = world();
+    let token = world.token();
+    let secret = world.sandbox.credential().client_secret;
+    let of = |variables: &[String], name: &str| {
+        let begin = format!("{name}=");
+        let found = variables.iter().filter_map(|it| it.strip_prefix(&begin));
+        found.map(str::to_owned).collect::<Vec<_>>()
+    };
+
+    let variables = environment_after_duplicates(&world, "--env X=ours");
+    assert_eq!(of(&variables, "CLOUDCONNEXA_TOKEN"), [token]);
+    assert_eq!(of(&variables, "X"), ["ours"]);
+    let left = of(&variables, "CLOUDCONNEXA_CLIENT_SECRET");
+    assert!(left.is_empty(), "neither the first nor the last");
+
+    let variables = environment_after_duplicates(&world, "--with-credentials");
+    assert_eq!(of(&variables, "CLOUDCONNEXA_CLIENT_SECRET"), [secret]);
+}
+
+#[test]
+fn signals_that_the_caller_ignores_stay_ignored() {
+    let world = world();
+    let ignored = |start: &str| {
+        let script = format!("trap '' HUP INT USR1; exec {start} grep SigIgn /proc/self/status");
+        let printed = world.run(["-c", &script]).through_shell().succeeds();
+        let (_, mask) = printed.trim_end().split_once('\t').unwrap();
+        // The C library keeps the signals from 32 on to itself.
+        u64::from_str_radix(mask, 16).unwrap() & 0x7fff_ffff
+    };
+    assert_eq!(ignored(""), 0x203, "HUP, INT and USR1");
+    assert_eq!(ignored("\"$0\" exec --"), 0x203, "as `nohup` needs it");
+}
+
+#[test]
+fn a_long_run_is_given_a_token_that_lasts() {
+    let world = world();
+    let first = world.token();
+    world.advance(Duration::from_secs(2 * 3600));
+    let print = "echo $CLOUDCONNEXA_TOKEN";
+
+    let short = shell(&world, &["--min-ttl", "9h"], print).succeeds();
+    assert_eq!(short.trim_end(), first, "ten hours are left");
+    let long = shell(&world, &["--min-ttl", "11h"], print).succeeds();
+    assert_ne!(long.trim_end(), first);
+    assert_eq!(world.sandbox.token_requests(), 2);
+
+    let stderr = shell(&world, &["--min-ttl", "13h"], "echo started").fails(3);
+    assert!(stderr.contains("lasts longer than"), "{stderr}");
+}
+
+#[test]
+fn a_command_that_calls_back_reads_the_same_configuration_from_wherever_it_is() {
+    let world = world();
+    std::fs::rename(world.config(), world.config_folder().join("other.toml")).unwrap();
+    let script = "cd / && exec \"$0\" list";
+    let printed = world
+        .run([
+            "exec",
+            "--config",
+            "home/config/cloudconnexa-auth/other.toml",
+            "--",
+            "/bin/sh",
+            "-c",
+            script,
+            crate::harness::PROGRAM,
+        ])
+        .succeeds();
+    assert!(printed.contains("\"prod\""), "{printed}");
+}
+
+#[test]
+fn with_the_profile_of_the_variables_no_other_is_called_back() {
+    let world = World::new();
+    world.write_config(&world.profile_text("prod"));
+    world.set("CLOUDCONNEXA_PROFILE", "prod");
+    let print = "echo ${CLOUDCONNEXA_PROFILE-none}";
+    assert_eq!(
+        shell(&world, &["--profile", "env"], print).succeeds(),
+        "none\n"
+    );
 }

@@ -2,6 +2,7 @@
 //! the host and the credentials replaced by the sandbox's.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use cloudconnexa_sandbox::Sandbox;
@@ -41,11 +42,7 @@ struct Reader {
 impl Reader {
     fn new() -> Self {
         let world = World::without_profile(Sandbox::builder());
-        let folder = std::path::Path::new(PROGRAM)
-            .parent()
-            .unwrap()
-            .to_str()
-            .unwrap();
+        let folder = Path::new(PROGRAM).parent().unwrap().to_str().unwrap();
         let path = std::env::var("PATH").unwrap();
         world.set("PATH", &format!("{folder}:{path}"));
         world.set("CURL_CA_BUNDLE", world.path("ca.pem").to_str().unwrap());
@@ -151,7 +148,7 @@ fn the_readmes_commands_do_what_it_says() {
 }
 
 #[test]
-fn the_protocols_pages_show_what_is_answered() {
+fn the_pages_of_protocols_and_commands_show_what_is_answered() {
     let reader = Reader::new();
     let config = paper("integrations/config.toml").replace(
         "cloud_id = \"acme\"",
@@ -160,9 +157,10 @@ fn the_protocols_pages_show_what_is_answered() {
     reader.world.write_config(&reader.translate(&config));
     let secret = reader.world.sandbox.credential().client_secret;
     reader.world.write_secret("prod.secret", &secret);
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/protocols");
-    for page in fs::read_dir(folder).unwrap() {
-        let page = page.unwrap().path();
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let protocols = fs::read_dir(docs.join("protocols")).unwrap();
+    let pages = protocols.map(|page| page.unwrap().path());
+    for page in pages.chain([docs.join("exec.md")]) {
         let blocks = marked_blocks(&fs::read_to_string(&page).unwrap(), "run");
         assert!(!blocks.is_empty(), "{} has an example", page.display());
         for (_, block) in blocks {
@@ -285,6 +283,8 @@ fn readme_help_and_code_have_one_table_of_exit_codes() {
             "--help has a line for {code}"
         );
     }
+    assert_eq!(readme.matches("\n| 126, 127 | ").count(), 1);
+    assert!(help.contains("\n  126, 127  "), "{help}");
 }
 
 #[test]

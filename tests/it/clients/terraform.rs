@@ -309,8 +309,20 @@ fn store_of_our_own_token_is_silent_as_terraform_wants_it() {
     assert_eq!(run.succeeds(), "");
 }
 
+/// The line of the published page that starts terraform through `exec` with this flag, in a shell.
+fn through_exec(world: &World, flag: &str, replaced: &[(&str, &str)]) -> Command {
+    let page = published("terraform/README.md", replaced);
+    let line = page.lines().find(|line| {
+        line.starts_with("cloudconnexa-auth exec ") && line.contains(&format!(" {flag} "))
+    });
+    let mut command = terraform(world, Path::new("bash"));
+    command.arg("-c").arg(format!("{} \"$@\"", line.unwrap()));
+    command.arg("bash");
+    command
+}
+
 #[test]
-fn the_published_wrapper_gives_terraform_an_ephemeral_token_that_no_state_holds() {
+fn the_published_command_gives_terraform_an_ephemeral_token_that_no_state_holds() {
     let Some(terraform_program) = preinstalled("terraform") else {
         return;
     };
@@ -319,18 +331,15 @@ fn the_published_wrapper_gives_terraform_an_ephemeral_token_that_no_state_holds(
     let bin = links(&world);
     std::os::unix::fs::symlink(&terraform_program, bin.join("terraform")).unwrap();
     let replaced = [(API, world.sandbox.base_url())];
-    let wrapper = world.path("terraform-with-token");
-    let text = published("terraform/ephemeral/terraform-with-token", &replaced);
-    write_program(&wrapper, &text);
     let project = world.path("project");
     fs::create_dir(&project).unwrap();
     let text = published("terraform/ephemeral/main.tf", &replaced);
     fs::write(project.join("main.tf"), text).unwrap();
 
-    let mut init = terraform(&world, &wrapper);
+    let mut init = terraform(&world, &terraform_program);
     run(&world, init.current_dir(&project).arg("init")).succeeds();
-    let mut apply = terraform(&world, &wrapper);
-    apply.args(["apply", "-auto-approve", "-no-color"]);
+    let mut apply = through_exec(&world, "--env", &replaced);
+    apply.args(["-auto-approve", "-no-color"]);
     let stdout = run(&world, apply.current_dir(&project)).succeeds();
 
     let networks = fs::read_to_string(project.join("networks.json")).unwrap();
@@ -348,46 +357,55 @@ fn the_published_wrapper_gives_terraform_an_ephemeral_token_that_no_state_holds(
     assert_eq!(world.sandbox.token_requests(), 1);
 }
 
-#[test]
-fn the_published_wrapper_does_not_start_terraform_without_a_token() {
-    let world = world();
-    configure(&world, &[]);
-    let bin = links(&world);
-    let marker = world.path("started");
-    let terraform = format!("#!/bin/sh\ntouch '{}'\n", marker.display());
-    write_program(&bin.join("terraform"), &terraform);
-    spoil_secret(&world);
-    let wrapper = world.path("terraform-with-token");
-    let replaced = [(API, world.sandbox.base_url())];
-    let text = published("terraform/ephemeral/terraform-with-token", &replaced);
-    write_program(&wrapper, &text);
-
-    let ended = run(&world, client(&world, &wrapper).arg("plan"));
-
-    assert_eq!(ended.code, Some(4), "{}", ended.story());
-    assert!(!marker.exists());
+/// Puts a program in terraform's place which writes down what the official provider, that cannot be
+/// installed here, would find.
+fn note_taker(world: &World) -> PathBuf {
+    let terraform = "#!/bin/sh\n\
+        echo \"${CLOUDCONNEXA_CLIENT_ID-none} ${CLOUDCONNEXA_CLIENT_SECRET-none} $*\" > seen.secret\n";
+    write_program(&links(world).join("terraform"), terraform);
+    world.home().join("seen.secret")
 }
 
 #[test]
-fn the_published_wrapper_gives_terraform_the_credentials_for_the_official_provider() {
+fn the_published_commands_do_not_start_terraform_without_a_token() {
     let world = world();
     configure(&world, &[]);
-    let bin = links(&world);
-    // Which provider comes with it cannot be installed here: this one writes down what it would get.
-    let terraform = "#!/bin/sh\n\
-        echo \"$CLOUDCONNEXA_CLIENT_ID $CLOUDCONNEXA_CLIENT_SECRET $*\" > seen.secret\n";
-    write_program(&bin.join("terraform"), terraform);
+    let marker = note_taker(&world);
+    spoil_secret(&world);
+
+    for flag in ["--env", "--with-credentials"] {
+        let replaced = [(API, world.sandbox.base_url())];
+        let ended = run(&world, &mut through_exec(&world, flag, &replaced));
+
+        assert_eq!(ended.code, Some(4), "{}", ended.story());
+        assert!(!marker.exists());
+    }
+}
+
+#[test]
+fn the_published_command_gives_terraform_the_credentials_for_the_official_provider() {
+    let world = world();
+    configure(&world, &[]);
+    let seen = note_taker(&world);
     let credential = world.sandbox.credential();
-    let wrapper = world.path("terraform-with-credentials");
-    let replaced = [("CLIENT_ID.acme", credential.client_id.as_str())];
-    let text = published("terraform/provider/terraform-with-credentials", &replaced);
-    write_program(&wrapper, &text);
-
-    run(&world, client(&world, &wrapper).args(["plan", "-no-color"])).succeeds();
-
-    let seen = fs::read_to_string(world.home().join("seen.secret")).unwrap();
     let (id, secret) = (credential.client_id, credential.client_secret);
-    assert_eq!(seen, format!("{id} {secret} plan -no-color\n"));
+
+    run(
+        &world,
+        through_exec(&world, "--with-credentials", &[]).arg("-no-color"),
+    )
+    .succeeds();
+
+    let found = fs::read_to_string(&seen).unwrap();
+    assert_eq!(found, format!("{id} {secret} apply -no-color\n"));
+
+    let replaced = [(API, world.sandbox.base_url())];
+    run(&world, &mut through_exec(&world, "--env", &replaced)).succeeds();
+    let found = fs::read_to_string(&seen).unwrap();
+    assert_eq!(
+        found, "none none apply\n",
+        "the secret is for those who ask for it"
+    );
 }
 
 /// What `data "external"` of the published file runs: `program` and `query`.
