@@ -121,7 +121,11 @@ impl Attributes {
         match key {
             b"protocol" => self.is_ambiguous |= self.protocol.replace(value).is_some(),
             b"host" => self.is_ambiguous |= self.host.replace(value).is_some(),
-            b"username" => self.username = Some(value).filter(|name| !name.is_empty()),
+            // It is said again in the answer, where a control byte could end a line.
+            b"username" => {
+                let is_said = |name: &String| !name.is_empty() && !name.contains(char::is_control);
+                self.username = Some(value).filter(is_said);
+            }
             b"password" | b"credential" => self.secret = Some(Secret::new(value)),
             b"capability[]" => add(&mut self.capabilities, value),
             b"wwwauth[]" => add(&mut self.challenges, value),
@@ -140,17 +144,31 @@ impl Attributes {
     /// Whether git can send a bearer credential, and the server does not ask for passwords only.
     fn takes_bearer(&self) -> bool {
         let offers = |scheme: &str| {
-            let scheme_of = |challenge: &String| {
-                challenge
-                    .split_ascii_whitespace()
-                    .next()
-                    .is_some_and(|first| first.eq_ignore_ascii_case(scheme))
-            };
-            self.challenges.iter().any(scheme_of)
+            let mut schemes = self.challenges.iter().flat_map(|line| schemes(line));
+            schemes.any(|offered| offered.eq_ignore_ascii_case(scheme))
         };
         self.capabilities.iter().any(|name| name == "authtype")
             && (offers("Bearer") || !offers("Basic"))
     }
+}
+
+/// The schemes in a `WWW-Authenticate` line, which may hold several challenges (RFC 9110
+/// §11.6.1): the words that begin a list element and are no `name=value`.
+fn schemes(line: &str) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    let mut is_escaped = false;
+    let elements = line.split(move |character| {
+        let was_escaped = std::mem::take(&mut is_escaped);
+        match character {
+            '\\' if is_quoted && !was_escaped => is_escaped = true,
+            '"' if !was_escaped => is_quoted = !is_quoted,
+            _ => {}
+        }
+        character == ',' && !is_quoted
+    });
+    elements
+        .filter_map(|element| element.split_ascii_whitespace().next())
+        .filter(|word| !word.contains('='))
 }
 
 /// An empty value empties the list (`git help credential`).
