@@ -41,8 +41,8 @@ const USERNAME: &str = "oauth2";
 struct Attributes {
     protocol: Option<String>,
     host: Option<String>,
-    /// Whether `protocol` or `host` stands twice: git takes the last one, another reader the
-    /// first.
+    /// Whether the server is told in two ways: git takes the last `protocol` and `host`, another
+    /// reader the first, and a `url` stands for both.
     is_ambiguous: bool,
     username: Option<String>,
     secret: Option<Secret>,
@@ -121,6 +121,7 @@ impl Attributes {
         match key {
             b"protocol" => self.is_ambiguous |= self.protocol.replace(value).is_some(),
             b"host" => self.is_ambiguous |= self.host.replace(value).is_some(),
+            b"url" => self.is_ambiguous = true,
             // It is said again in the answer, where a control byte could end a line.
             b"username" => {
                 let is_said = |name: &String| !name.is_empty() && !name.contains(char::is_control);
