@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
 use super::json::Members;
 use super::{InputError, timestamp};
+use crate::uri::Uri;
 
 pub(super) const ADAPTOR: Adaptor = Adaptor {
     name: "kubectl",
@@ -59,7 +60,18 @@ fn read_info(info: &str) -> Result<(&'static str, Wanted), InputError> {
         ));
     }
     let server = cluster.needed_text("server")?;
+    let name = cluster.text("tls-server-name")?;
+    if name.is_some_and(|name| !name.is_empty() && !is_host_of(&server, &name)) {
+        return Err(InputError::Refused(
+            "the cluster has a `tls-server-name` that is not the host of its `server`, and whoever \
+             has that name would be given the token",
+        ));
+    }
     Ok((version, Wanted::for_uri(server)))
+}
+
+fn is_host_of(server: &str, name: &str) -> bool {
+    Uri::parse(server).is_ok_and(|server| server.origin().host().eq_ignore_ascii_case(name))
 }
 
 fn say(reply: &Reply<'_>, version: &str) -> Said {
