@@ -1,12 +1,10 @@
 //! Go's `GOAUTH` command (`go help goauth`, Go 1.24 and newer): once before the first request, and
 //! again with the URL and the server's answer after a 4xx.
 
-use std::fmt::Write as _;
-
 use zeroize::Zeroizing;
 
 use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
-use crate::uri::{Origin, Scheme, Uri};
+use crate::uri::{Origin, Scheme};
 
 pub(super) const ADAPTOR: Adaptor = Adaptor {
     name: "go",
@@ -34,7 +32,7 @@ fn ask(call: &Call<'_>) -> Asked {
     let Some(url) = call.operands.first() else {
         let request = Request::Token(Wanted::for_any());
         return Asked::new(request, |reply| match reply {
-            Reply::Credential(credential) => say(credential.origins, reply),
+            Reply::Credential(credential) => say(&https(credential.origins), reply),
             Reply::NotMine | Reply::Done => Said::nothing(),
         });
     };
@@ -42,11 +40,19 @@ fn ask(call: &Call<'_>) -> Asked {
     if status(call.input) != Some("401") {
         return Asked::answered("");
     }
-    let origin = Uri::parse(url).ok().map(|uri| uri.origin().clone());
+    let Some(server) = server_of(url).map(str::to_owned) else {
+        return Asked::answered("");
+    };
     let wanted = Wanted::for_uri(url.clone());
-    Asked::new(Request::Renewal(wanted), move |reply| {
-        say(origin.as_slice(), reply)
-    })
+    Asked::new(Request::Renewal(wanted), move |reply| say(&[server], reply))
+}
+
+/// Scheme, host and port of an HTTPS URL as they are spelled there: go looks for the spelling, so
+/// that for `https://a.test:443/x` an answer for `https://a.test` is none.
+fn server_of(url: &str) -> Option<&str> {
+    let host = url.strip_prefix("https://")?;
+    let end = host.find(['/', '?', '#']).unwrap_or(host.len());
+    url.get(..url.len() - host.len() + end)
 }
 
 /// The status code in the first line of an HTTP response.
@@ -59,22 +65,25 @@ fn status(response: &[u8]) -> Option<&str> {
     words.next()
 }
 
-/// URLs, an empty line, headers, an empty line. Go takes no header for plain HTTP.
-fn say(origins: &[Origin], reply: &Reply<'_>) -> Said {
-    let mut urls = origins
-        .iter()
-        .filter(|origin| origin.scheme() == Scheme::Https)
-        .peekable();
+/// Go takes no header for plain HTTP.
+fn https(origins: &[Origin]) -> Vec<String> {
+    let origins = origins.iter();
+    let origins = origins.filter(|origin| origin.scheme() == Scheme::Https);
+    origins.map(ToString::to_string).collect()
+}
+
+/// URLs, an empty line, headers, an empty line.
+fn say(servers: &[String], reply: &Reply<'_>) -> Said {
     let Reply::Credential(credential) = reply else {
         return Said::nothing();
     };
-    if urls.peek().is_none() {
+    if servers.is_empty() {
         return Said::nothing();
     }
     let mut text = Zeroizing::new(String::with_capacity(1024 + credential.text().len()));
-    for url in urls {
-        // Writing into memory cannot fail.
-        let _infallible = writeln!(text, "{url}");
+    for server in servers {
+        text.push_str(server);
+        text.push('\n');
     }
     text.push_str("\nAuthorization: Bearer ");
     text.push_str(credential.text());
