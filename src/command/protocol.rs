@@ -132,10 +132,9 @@ fn give(
     let said = match profile {
         None => say(&Reply::NotMine),
         Some(profile) => {
-            if is_refused {
-                session.erase(profile, Which::Refused(None))?;
-            }
-            let issued = if wanted.is_lasting {
+            let issued = if is_refused {
+                session.renew(profile)?
+            } else if wanted.is_lasting {
                 session.obtain_lasting(profile)?
             } else {
                 session.obtain(profile)?

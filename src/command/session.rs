@@ -150,12 +150,20 @@ impl<'a> Session<'a> {
 
     /// A token of this profile.
     pub(super) fn obtain(&self, profile: &Profile) -> Result<Issued, Error> {
-        self.issue(profile, RefreshAhead::LastFifth)
+        self.issue(profile, RefreshAhead::LastFifth, None)
     }
 
     /// A token of this profile for somebody who keeps it for long.
     pub(super) fn obtain_lasting(&self, profile: &Profile) -> Result<Issued, Error> {
-        self.issue(profile, RefreshAhead::LastHalf)
+        self.issue(profile, RefreshAhead::LastHalf, None)
+    }
+
+    /// A token of this profile, since a server refused the one at hand. That one is dropped, at
+    /// most once a minute; where it cannot be dropped it is passed over.
+    pub(super) fn renew(&self, profile: &Profile) -> Result<Issued, Error> {
+        let dropped = self.erase(profile, Which::Refused(None));
+        let not_before = dropped.is_err().then(|| self.context.clock.now());
+        self.issue(profile, RefreshAhead::LastFifth, not_before)
     }
 
     /// The client secret of this profile.
@@ -175,10 +183,16 @@ impl<'a> Session<'a> {
         held.is_some_and(|held| held.token.access_token.expose() == token)
     }
 
-    fn issue(&self, profile: &Profile, refresh_ahead: RefreshAhead) -> Result<Issued, Error> {
+    fn issue(
+        &self,
+        profile: &Profile,
+        refresh_ahead: RefreshAhead,
+        not_before: Option<OffsetDateTime>,
+    ) -> Result<Issued, Error> {
         let token = self.with_broker(profile, |broker, ask| {
             broker.obtain(&Ask {
                 refresh_ahead,
+                not_before: not_before.or(ask.not_before),
                 ..*ask
             })
         })?;

@@ -233,6 +233,8 @@ mod unix {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+    use cloudconnexa_sandbox::Sandbox;
+
     use super::World;
 
     fn mode(path: &std::path::Path) -> u32 {
@@ -424,6 +426,21 @@ mod unix {
             second,
             "what was there before the refresh does not come back"
         );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_refused_token_that_cannot_be_dropped_is_not_the_answer_again() {
+        let world = World::without_profile(Sandbox::builder());
+        let profile = world.profile_text("prod");
+        world.write_config(&format!("{profile}hosts = [\"go.acme.internal\"]\n"));
+        let old = world.token();
+        let script = "printf 'HTTP/1.1 401 Unauthorized\\n' | strace -f -qq -o /dev/null \
+                      -e inject=rename,unlink,unlinkat:error=EROFS \
+                      \"$0\" go https://go.acme.internal/x";
+        let answer = world.run(["-c", script]).through_shell().succeeds();
+        assert!(answer.contains("Bearer "), "{answer}");
+        assert!(!answer.contains(&old), "{answer}");
     }
 
     #[cfg(target_os = "linux")]
