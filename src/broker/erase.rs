@@ -6,7 +6,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::{Ask, Broker, ObtainError};
-use crate::cache::{Entry, Slot};
+use crate::cache::{Entry, Reason, Slot};
 use crate::file::{self, WaitError};
 use crate::token::is_from_the_future;
 
@@ -24,7 +24,7 @@ pub(crate) enum Which<'a> {
     /// This one.
     Only(&'a str),
     /// The one that a server refused: this one, or, where it is not known, the one at hand; at
-    /// most once in `REFUSAL_PAUSE`.
+    /// most once in `REFUSAL_PAUSE`, and not in a cool-down.
     Refused(Option<&'a str>),
 }
 
@@ -47,7 +47,7 @@ impl Broker<'_> {
                 Which::Only(token) => held == Some(token),
                 Which::Refused(token) => {
                     let is_it = held.is_some() && token.is_none_or(|token| held == Some(token));
-                    is_it && !was_refused_lately(entry, self.clock.now())
+                    is_it && self.can_be_replaced(entry)
                 }
             }
         };
@@ -82,6 +82,16 @@ impl Broker<'_> {
             dropped.map_err(|error| unwritable(slot, error))?;
         }
         Ok(())
+    }
+
+    /// Whether a refused token may be dropped now: not a moment after the last one, and not while
+    /// nobody could get another. It may be good elsewhere.
+    fn can_be_replaced(&self, entry: &Entry) -> bool {
+        let now = self.clock.now();
+        let secret = self.current_secret(entry);
+        let cooldown = entry.cooldown_for(secret.as_ref(), now);
+        let is_cooling = cooldown.is_some_and(|cooldown| cooldown.reason != Reason::NoSecret);
+        !is_cooling && !was_refused_lately(entry, now)
     }
 }
 

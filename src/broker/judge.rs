@@ -76,7 +76,7 @@ impl Broker<'_> {
 
     /// The secret of this moment, where reading it costs next to nothing and the entry could tell
     /// another one from it.
-    fn current_secret(&self, entry: &Entry) -> Option<Secret> {
+    pub(super) fn current_secret(&self, entry: &Entry) -> Option<Secret> {
         let held = entry.held.as_ref().and_then(|held| held.secret.as_ref());
         let cooling = entry
             .cooldown

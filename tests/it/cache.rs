@@ -89,6 +89,34 @@ fn refreshing_never_takes_what_was_there_before() {
 }
 
 #[test]
+fn a_token_that_one_server_refused_is_kept_while_nobody_could_get_another() {
+    let world = World::new();
+    let token = world.token();
+    world.sandbox.always(Some(Fault::Status {
+        code: 429,
+        headers: vec![("Retry-After".to_owned(), "300".to_owned())],
+        body: Vec::new(),
+    }));
+    world.run(["token", "--refresh"]).fails(5);
+    let host = world.sandbox.base_url().split_once("://").unwrap();
+    let request = format!("protocol={}\nhost={}\npassword={token}\n", host.0, host.1);
+    let erase = || {
+        world
+            .run(["git", "erase"])
+            .stdin(request.clone())
+            .succeeds()
+    };
+
+    erase();
+    assert_eq!(world.token(), token, "a cool-down does not take it away");
+
+    world.sandbox.always(None);
+    world.advance(Duration::from_secs(301));
+    erase();
+    assert_ne!(world.token(), token, "behind the cool-down it is dropped");
+}
+
+#[test]
 fn without_the_cache_every_call_is_a_request_and_nothing_is_kept() {
     let world = World::new();
     let first = world.run(["token", "--no-cache"]).succeeds();
