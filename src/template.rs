@@ -5,7 +5,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::quote::{nearest, quote};
+use crate::quote::nearest;
 
 /// What can be filled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +64,9 @@ pub(crate) enum TemplateError {
     NoName,
     /// A brace without its other one.
     Brace,
-    /// A placeholder that is not there; and the nearest one.
-    Unknown(String, Option<&'static str>),
+    /// A placeholder that is not there; and the one that was meant, where it looks like a typing
+    /// error of that.
+    Unknown(Option<&'static str>),
 }
 
 impl fmt::Display for TemplateError {
@@ -73,7 +74,8 @@ impl fmt::Display for TemplateError {
         match self {
             Self::NoName => formatter.write_str("it is not NAME=TEMPLATE"),
             Self::Brace => formatter.write_str("a brace stands alone; write `{{` or `}}` for one"),
-            Self::Unknown(name, _) => write!(formatter, "there is no `{{{name}}}`"),
+            Self::Unknown(_) => formatter
+                .write_str("what stands between braces is not known; write `{{` for a brace"),
         }
     }
 }
@@ -101,7 +103,7 @@ impl Template {
                 .find(|known| known.name() == word);
             parts.push(Part::Value(known.ok_or_else(|| {
                 let names = Placeholder::ALL.into_iter().map(Placeholder::name);
-                TemplateError::Unknown(quote(word), nearest(word, names))
+                TemplateError::Unknown(nearest(word, names))
             })?));
             rest = behind;
         }
@@ -165,11 +167,9 @@ mod tests {
             ("A=\0", TemplateError::NoName),
             ("A={token", TemplateError::Brace),
             ("A=token}", TemplateError::Brace),
-            ("A={}", TemplateError::Unknown(String::new(), None)),
-            (
-                "A={tokn}",
-                TemplateError::Unknown("tokn".to_owned(), Some("token")),
-            ),
+            ("A={}", TemplateError::Unknown(None)),
+            ("A={\"key\":\"s3cret\"}", TemplateError::Unknown(None)),
+            ("A={tokn}", TemplateError::Unknown(Some("token"))),
         ] {
             assert_eq!(Template::parse(text), Err(error), "{text:?}");
         }

@@ -45,7 +45,7 @@ impl ExecError {
                 what: format!("`--env`: {error}"),
                 cause: None,
                 hint: Some(match error {
-                    TemplateError::Unknown(_, Some(meant)) => {
+                    TemplateError::Unknown(Some(meant)) => {
                         format!("did you mean `{{{meant}}}`?")
                     }
                     _ => "see `cloudconnexa-auth exec --help`".into(),

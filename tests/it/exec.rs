@@ -105,9 +105,11 @@ fn a_template_that_cannot_be_filled_starts_nothing_and_asks_nobody() {
         ("A={tokn}", "did you mean `{token}`?"),
         ("A={token", "a brace stands alone"),
         ("{token}", "not NAME=TEMPLATE"),
+        ("A={\"key\":\"s3cret\"}", "write `{{` for a brace"),
     ] {
         let stderr = shell(&world, &["--env", template], "echo started").fails(2);
         assert!(stderr.contains(told), "{stderr}");
+        assert!(!stderr.contains("s3cret"), "a template may hold a secret");
     }
     let stderr = shell(&world, &["--env", "A={cloud_id}"], "echo started").fails(3);
     assert!(stderr.contains("has no `{cloud_id}`"), "{stderr}");
