@@ -3,5 +3,5 @@
 CLOUDCONNEXA_API ?= https://acme.api.openvpn.com
 CLOUDCONNEXA_AUTH ?= cloudconnexa-auth
 
-cloudconnexa-curl = header=$$($(CLOUDCONNEXA_AUTH) header --curl --for '$(CLOUDCONNEXA_API)') && \
+cloudconnexa-curl = header=$$($(CLOUDCONNEXA_AUTH) header --curl --for $(CLOUDCONNEXA_API)$(firstword $(1))) && \
 	printf '%s\n' "$$header" | curl --silent --show-error --fail --config - $(CLOUDCONNEXA_API)$(1)

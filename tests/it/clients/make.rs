@@ -69,6 +69,23 @@ fn a_target_fails_where_the_api_refuses_and_leaves_no_file() {
 }
 
 #[test]
+fn a_path_that_makes_another_host_of_the_url_ends_before_curl_starts() {
+    let world = project();
+    for path in ["@evil.test/", ".evil.test/", ":444/"] {
+        let makefile = recipe(&world, "make/Makefile", &[]);
+        let call = format!("$(call cloudconnexa-curl,{path} --output x)");
+        let makefile = format!("{makefile}\nx:\n\t{call}\n");
+        fs::write(world.home().join("Makefile"), makefile).unwrap();
+
+        let ended = bash(&world, "make x");
+
+        assert_eq!(ended.code, Some(2), "{}", ended.story());
+        assert!(ended.stderr.contains("own hosts only"), "{}", ended.story());
+    }
+    assert_eq!(world.sandbox.requests(), [], "nobody is asked");
+}
+
+#[test]
 fn parallel_targets_cost_one_token_request() {
     let world = project();
     let mut makefile = recipe(&world, "make/Makefile", &[]);
