@@ -6,12 +6,12 @@
 //!
 //! | floor | room | what it is for |
 //! |---|---|---|
-//! | 5 | `command` | one file a verb |
+//! | 5 | `command` | one file a verb, and one for all that are protocols |
 //! | 4 | `error`, `report` | what people are told, and the exit code |
 //! | 3 | `broker` | the life of a request: cache, lock, exchange, cool-down |
-//! | 2 | `profile` | configuration, and which profile a request is for |
-//! | 1 | `cli`, `source`, `oauth`, `cache`, `protocol` | argv; secret sources; the exchange; the entries; wire formats |
-//! | 0 | `file`, `input`, `secret`, `token`, `uri`, `clock`, … | plain values, stdin, files that hold secrets |
+//! | 2 | `profile`, `cli` | configuration, and which profile a request is for; argv |
+//! | 1 | `source`, `oauth`, `cache`, `protocol` | secret sources; the exchange; the entries; the tools' protocols |
+//! | 0 | `file`, `input`, `output`, `secret`, `token`, `uri`, `clock`, … | plain values, stdin and stdout, files that hold secrets |
 //!
 //! Deliberately absent: async, a daemon, unsafe code, anything on stdout but the reply.
 
