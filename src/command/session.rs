@@ -106,7 +106,7 @@ impl<'a> Session<'a> {
     /// That no token may go to a URI.
     pub(super) fn not_covered(&self, uri: &str) -> Error {
         Error::NotCovered {
-            origin: Uri::parse(uri).ok().map(|uri| uri.origin().to_string()),
+            origin: Uri::parse(uri).map(|uri| uri.origin().to_string()),
             profile: self.name.clone(),
         }
     }

@@ -15,6 +15,7 @@ use crate::oauth::Failure;
 use crate::profile::{ProfileError, are};
 use crate::protocol::InputError;
 use crate::source::SourceError;
+use crate::uri::UriError;
 
 pub(crate) use exec::ExecError;
 
@@ -87,8 +88,8 @@ pub(crate) enum Error {
     },
     /// The URI that a token is to go to is no profile's.
     NotCovered {
-        /// Its origin, where it can be read.
-        origin: Option<String>,
+        /// Its origin, or why it has none that counts.
+        origin: Result<String, UriError>,
         /// The profile that was named, where one was.
         profile: Option<String>,
     },
@@ -184,11 +185,13 @@ impl Error {
             ),
             Self::NotCovered { origin, profile } => say(
                 match (origin, profile) {
-                    (Some(origin), Some(profile)) => {
+                    (Ok(origin), Some(profile)) => {
                         format!("`{origin}` is not a host of profile `{profile}`")
                     }
-                    (Some(origin), None) => format!("no profile covers `{origin}`"),
-                    (None, _) => "what is to be given a token is no URI that one may go to".into(),
+                    (Ok(origin), None) => format!("no profile covers `{origin}`"),
+                    (Err(reason), _) => {
+                        format!("no token may go to the URI that is named: {reason}")
+                    }
                 },
                 None,
                 Some(
