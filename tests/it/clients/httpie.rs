@@ -61,7 +61,14 @@ fn without_a_token_or_for_a_foreign_host_httpie_is_not_started() {
     let world = with_wrapper();
     let foreign = "cloudconnexa-http https://acme.api.openvpn.com.evil.test/";
     assert_eq!(bash(&world, foreign).code, Some(3));
-    assert_eq!(bash(&world, "cloudconnexa-http localhost/").code, Some(3));
+    assert_eq!(bash(&world, "cloudconnexa-http --form").code, Some(3));
+    // To HTTPie the first of the two is the URL, and the second one a header.
+    let two = format!("cloudconnexa-http evil.test {}", networks_url(&world));
+    for call in ["cloudconnexa-http localhost/", &two] {
+        let ended = bash(&world, call);
+        assert_eq!(ended.code, Some(2), "{}", ended.story());
+        assert!(ended.stderr.contains("usage: "), "{}", ended.story());
+    }
 
     spoil_secret(&world);
     let script = format!("cloudconnexa-http --ignore-stdin {}", networks_url(&world));
