@@ -113,7 +113,14 @@ pub(crate) fn run(
     clock: &dyn Clock,
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, Error> {
-    let context = &Context::new(verb, options, environment, clock)?;
+    let context = match (Context::new(verb, options, environment, clock), verb) {
+        (Ok(context), _) => context,
+        (Err(error), Verb::Adaptor(adaptor)) => {
+            return protocol::complain(adaptor, error, stdout, false);
+        }
+        (Err(error), _) => return Err(error),
+    };
+    let context = &context;
     let output = match verb {
         Verb::Token => token::run(context)?,
         Verb::Header => header::run(context)?,

@@ -33,7 +33,7 @@ pub(super) fn run(
             Ok(None) => return Ok(ExitCode::SUCCESS),
             // A tool that leaves the pipe open has its answer all the same.
             Err(StdinError::TimedOut(_)) if is_answered => return Ok(ExitCode::SUCCESS),
-            Err(error) => return Err(context.no_input(error)),
+            Err(error) => return complain(adaptor, context.no_input(error), stdout, true),
         };
         is_answered = true;
     }
@@ -54,17 +54,27 @@ fn answer(
                 End::Answered | End::NotCovered => ExitCode::SUCCESS,
             })
         }
-        Err(error) => match (adaptor.complain)(&error.explanation()) {
-            Complaint::Stdout(words) => {
-                print(stdout, &words).map_err(Error::Stdout)?;
-                Err(error)
-            }
-            Complaint::Answer(words) if line.is_some() => {
-                print(stdout, &words).map_err(Error::Stdout)?;
-                Ok(ExitCode::SUCCESS)
-            }
-            Complaint::ExitCode | Complaint::Answer(_) => Err(error),
-        },
+        Err(error) => complain(adaptor, error, stdout, line.is_some()),
+    }
+}
+
+/// Tells a failure in the tool's way, for which the tool may have to be `in_dialogue`.
+pub(super) fn complain(
+    adaptor: &Adaptor,
+    error: Error,
+    stdout: &mut dyn Write,
+    in_dialogue: bool,
+) -> Result<ExitCode, Error> {
+    match (adaptor.complain)(&error.explanation()) {
+        Complaint::Stdout(words) => {
+            print(stdout, &words).map_err(Error::Stdout)?;
+            Err(error)
+        }
+        Complaint::Answer(words) if in_dialogue => {
+            print(stdout, &words).map_err(Error::Stdout)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Complaint::ExitCode | Complaint::Answer(_) => Err(error),
     }
 }
 
