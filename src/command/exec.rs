@@ -16,6 +16,7 @@ use crate::quote::quote;
 use crate::secret::Secret;
 use crate::source::SECRET_VARIABLE;
 use crate::template::{Placeholder, Template};
+use crate::token::AccessToken;
 
 pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
     let options = context.options;
@@ -30,11 +31,20 @@ pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
         .collect::<Result<_, _>>()?;
     let session = Session::open(context, Caller::Person)?;
     let profile = session.profile_or_refusal()?;
+    let mut known = Known {
+        profile,
+        issued: None,
+    };
+    // What the profile has no value for is told before anybody is asked.
+    for template in &templates {
+        known.fill(template)?;
+    }
     let secret = options
         .with_credentials
         .then(|| session.secret(profile))
         .transpose()?;
     let issued = session.obtain(profile)?;
+    known.issued = Some(&issued);
 
     let mut command = Command::new(program);
     command.args(arguments);
@@ -44,10 +54,6 @@ pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
         };
-    };
-    let known = Known {
-        profile,
-        issued: &issued,
     };
     for (name, placeholder) in [
         ("CLOUDCONNEXA_TOKEN", Placeholder::Token),
@@ -72,33 +78,41 @@ pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
         set("CLOUDCONNEXA_CLIENT_ID", Some(OsStr::new(client_id)));
     }
     for template in &templates {
-        let value = template.fill(|placeholder| known.value(placeholder));
-        let value = value.map_err(|placeholder| ExecError::NoValue {
-            profile: profile.name.clone(),
-            placeholder: placeholder.name(),
-        })?;
+        let value = known.fill(template)?;
         set(&template.name, Some(OsStr::new(value.as_str())));
     }
     become_it(command, program)
 }
 
-/// What a child can be told.
+/// What a child can be told; before there is a token, nothing in its place.
 struct Known<'a> {
     profile: &'a Profile,
-    issued: &'a Issued,
+    issued: Option<&'a Issued>,
 }
 
 impl Known<'_> {
     fn value(&self, placeholder: Placeholder) -> Option<Zeroizing<String>> {
-        let token = &self.issued.token;
+        let token = self.issued.map(|issued| &issued.token.access_token);
+        let token = token.map_or("", AccessToken::expose);
         let value = match placeholder {
-            Placeholder::Token => token.access_token.expose().to_owned(),
-            Placeholder::Header => format!("Authorization: Bearer {}", token.access_token.expose()),
+            Placeholder::Token => token.to_owned(),
+            Placeholder::Header => format!("Authorization: Bearer {token}"),
             Placeholder::BaseUrl => self.profile.base_url.as_ref()?.to_string(),
             Placeholder::CloudId => self.profile.tenant()?.to_owned(),
-            Placeholder::ExpiresAt => timestamp(self.issued.usable_until),
+            Placeholder::ExpiresAt => self
+                .issued
+                .map(|issued| timestamp(issued.usable_until))
+                .unwrap_or_default(),
         };
         Some(Zeroizing::new(value))
+    }
+
+    fn fill(&self, template: &Template) -> Result<Zeroizing<String>, ExecError> {
+        let value = template.fill(|placeholder| self.value(placeholder));
+        value.map_err(|placeholder| ExecError::NoValue {
+            profile: self.profile.name.clone(),
+            placeholder: placeholder.name(),
+        })
     }
 }
 

@@ -113,6 +113,7 @@ fn a_template_that_cannot_be_filled_starts_nothing_and_asks_nobody() {
     }
     let stderr = shell(&world, &["--env", "A={cloud_id}"], "echo started").fails(3);
     assert!(stderr.contains("has no `{cloud_id}`"), "{stderr}");
+    assert_eq!(world.sandbox.token_requests(), 0);
 }
 
 #[test]
