@@ -4,6 +4,13 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+/// RFC 9110 §5.6.7.
+const HTTP_DATE: &[BorrowedFormatItem<'_>] = format_description!(
+    "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+);
 
 /// Everything that expires or replenishes is measured with this clock, so nothing needs to be slept for.
 #[derive(Debug, Default)]
@@ -14,6 +21,12 @@ pub(crate) struct Clock {
 impl Clock {
     pub(crate) fn now(&self) -> OffsetDateTime {
         OffsetDateTime::now_utc() + *self.ahead.lock().expect("no reader of the clock panics")
+    }
+
+    /// The `Date` of an answer.
+    pub(crate) fn http_date(&self) -> String {
+        let text = self.now().format(HTTP_DATE);
+        text.expect("every year of the calendar has four digits or more")
     }
 
     pub(crate) fn advance(&self, by: Duration) {

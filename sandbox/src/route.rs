@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, USER_AGENT};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, DATE, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use tokio::time::sleep;
@@ -49,6 +49,19 @@ struct Arrived {
 }
 
 pub(crate) async fn answer(
+    world: Arc<World>,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Result<Response<Content>, Broken> {
+    let mut answered = dispatch(Arc::clone(&world), peer, request).await?;
+    // By the sandbox's own clock; hyper knows only the real one.
+    if let Ok(date) = world.clock.http_date().parse() {
+        answered.headers_mut().entry(DATE).or_insert(date);
+    }
+    Ok(answered)
+}
+
+async fn dispatch(
     world: Arc<World>,
     peer: IpAddr,
     request: Request<Incoming>,
