@@ -34,6 +34,7 @@ mod quote;
 mod report;
 mod secret;
 mod source;
+mod style;
 mod template;
 mod token;
 mod uri;

@@ -28,7 +28,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 
 /// The floor of every room; a room uses lower floors only. Floor 0 is in thirds, for plain values
 /// are made of plainer ones.
-const FLOORS: [(&str, u32); 22] = [
+const FLOORS: [(&str, u32); 23] = [
     ("quote", 0),
     ("secret", 0),
     ("clock", 0),
@@ -38,6 +38,7 @@ const FLOORS: [(&str, u32); 22] = [
     ("file", 0),
     ("uri", 0),
     ("duration", 1),
+    ("style", 1),
     ("template", 1),
     ("token", 1),
     ("input", 1),
