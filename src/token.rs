@@ -87,6 +87,8 @@ pub(crate) enum RefreshAhead {
     LastFifth,
     /// In the last half, for callers that keep what they get and never ask again.
     LastHalf,
+    /// Not before it has ended, for those who only look at it.
+    Never,
 }
 
 /// An access token and its life. Its type is always bearer.
@@ -137,6 +139,7 @@ impl Token {
         let share = match ahead {
             RefreshAhead::LastFifth => 5,
             RefreshAhead::LastHalf => 2,
+            RefreshAhead::Never => return self.expires_at,
         };
         self.expires_at - self.life() / share
     }

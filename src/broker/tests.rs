@@ -183,6 +183,7 @@ impl Scene {
             min_ttl: MinTtl::Default,
             not_before: None,
             refresh_ahead: RefreshAhead::LastFifth,
+            is_single: false,
             began: self.clock.now(),
             deadline: Deadline::after_start(self.clock.elapsed() + Duration::from_secs(seconds)),
         }

@@ -10,6 +10,9 @@ use crate::file::{self, Guard, Trust};
 /// The largest entry that is read, in bytes.
 const LARGEST: u64 = 256 * 1024;
 
+/// The longest that a note of a day can be, in bytes.
+const LONGEST_DAY: u64 = 32;
+
 /// The folder of all entries.
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
@@ -66,6 +69,22 @@ impl Slot {
     /// Removes the entry; the one way left to drop a token where nothing can be written.
     pub(crate) fn remove(&self, _guard: &Guard) -> io::Result<()> {
         file::remove(&self.entry)
+    }
+
+    /// Whether somebody was reminded of something on that day already; `false` where nobody knows.
+    pub(crate) fn was_reminded(&self, day: &str) -> bool {
+        let noted = file::read(&self.reminder(), LONGEST_DAY, Trust::Own);
+        noted.is_ok_and(|noted| noted.as_slice() == day.as_bytes())
+    }
+
+    /// Notes that somebody was. Two processes may both do so, to the same end.
+    pub(crate) fn note_reminder(&self, day: &str) -> io::Result<()> {
+        self.prepare()?;
+        file::replace(&self.reminder(), day.as_bytes(), &Guard::without_lock())
+    }
+
+    fn reminder(&self) -> PathBuf {
+        self.entry.with_extension("reminded")
     }
 
     /// The folder of the cache.

@@ -10,6 +10,9 @@ use crate::protocol::json_line;
 
 pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
     let session = Session::open(context, Caller::Person)?;
+    for profile in &session.profiles.all {
+        session.remind(profile);
+    }
     let default = session.default_name();
     let profiles = session.profiles.all.iter().map(|profile| Listed {
         name: &profile.name,

@@ -1,6 +1,7 @@
 //! What all verbs that deal with a profile share: the profiles of this run, the choice among
 //! them, and the way to a token.
 
+use std::cell::RefCell;
 use std::io;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::cache::{Cache, Identity, Key, Slot};
 use crate::clock::Deadline;
 use crate::duration::show;
 use crate::error::{Error, code_of};
-use crate::profile::{Profile, Profiles, choose, choose_for, load};
+use crate::profile::{Profile, Profiles, choose, choose_for, days_left, lifetime_warning, load};
 use crate::secret::Secret;
 use crate::token::{MinTtl, RefreshAhead, Token};
 use crate::uri::Uri;
@@ -148,6 +149,29 @@ impl<'a> Session<'a> {
         Deadline::after_start(limit)
     }
 
+    /// Warns a person once a day that the API credential itself is about to end. Until then, and
+    /// for the protocols of tools, this is a comparison of two dates.
+    pub(super) fn remind(&self, profile: &Profile) {
+        let Some(end) = profile.secret_expires else {
+            return;
+        };
+        let today = self.context.clock.now().date();
+        let warning = lifetime_warning(days_left(end, today));
+        let Some(warning) = warning.filter(|_| self.caller == Caller::Person) else {
+            return;
+        };
+        let (slot, day) = (self.slot(profile), today.to_string());
+        if slot.as_ref().is_some_and(|slot| slot.was_reminded(&day)) {
+            return;
+        }
+        let name = &profile.name;
+        self.context
+            .report
+            .warning(&format!("profile `{name}`: {warning} (until {end})"));
+        // Where it cannot be noted, it is said again.
+        drop(slot.map(|slot| slot.note_reminder(&day)));
+    }
+
     /// A token of this profile.
     pub(super) fn obtain(&self, profile: &Profile) -> Result<Issued, Error> {
         self.issue(profile, RefreshAhead::LastFifth, None)
@@ -189,6 +213,7 @@ impl<'a> Session<'a> {
         refresh_ahead: RefreshAhead,
         not_before: Option<OffsetDateTime>,
     ) -> Result<Issued, Error> {
+        self.remind(profile);
         let token = self.with_broker(profile, |broker, ask| {
             broker.obtain(&Ask {
                 refresh_ahead,
@@ -228,7 +253,16 @@ impl<'a> Session<'a> {
             );
         }
         let endpoint = ProfileEndpoint::new(profile, environment);
-        let notify = |notice: Notice<'_>| tell(self.context, profile, &notice);
+        let progress = RefCell::new(None);
+        let notify = |notice: Notice<'_>| {
+            // Whatever is told next, the line of a wait goes away first.
+            progress.take();
+            tell(self.context, profile, &notice);
+            if self.caller == Caller::Person && matches!(notice, Notice::Asking) {
+                let server = profile.client.token_url.origin();
+                progress.replace(report.progress(&format!("asking {server} for a token")));
+            }
+        };
         let broker = Broker {
             clock,
             slot,
@@ -240,10 +274,13 @@ impl<'a> Session<'a> {
             min_ttl: self.min_ttl(profile),
             not_before: options.refresh.then_some(began),
             refresh_ahead: RefreshAhead::LastFifth,
+            is_single: false,
             began,
             deadline: self.deadline(profile),
         };
-        act(&broker, &ask).map_err(|error| self.no_token(&error, profile))
+        let done = act(&broker, &ask);
+        progress.take();
+        done.map_err(|error| self.no_token(&error, profile))
     }
 
     fn no_token(&self, error: &ObtainError, profile: &Profile) -> Error {
@@ -255,7 +292,7 @@ impl<'a> Session<'a> {
 }
 
 /// Puts into words what the broker does.
-fn tell(context: &Context<'_>, profile: &Profile, notice: &Notice<'_>) {
+pub(super) fn tell(context: &Context<'_>, profile: &Profile, notice: &Notice<'_>) {
     let report = context.report;
     let name = &profile.name;
     match notice {

@@ -1,9 +1,30 @@
-//! The lifetime of an API credential, as the portal offers it, and the date it leads to.
+//! The lifetime of an API credential, as the portal offers it, the date it leads to, and what to say
+//! when that is near.
 
 use time::{Date, Duration, Month};
 
 /// The names of the portal's lifetimes: two weeks, one month, six months, one year.
 pub(super) const NAMES: [&str; 4] = ["2w", "1mo", "6mo", "1y"];
+
+/// From how many days before its end on people are warned.
+const WARNED_DAYS: i64 = 14;
+
+/// How many days a credential that ends on `end` has left; negative once it is over.
+pub(crate) fn days_left(end: Date, today: Date) -> i64 {
+    (end - today).whole_days()
+}
+
+/// What to say of a credential that has so many days left, where there is something to say.
+pub(crate) fn warning(days_left: i64) -> Option<String> {
+    let ends = match days_left {
+        ..0 => "has expired; make a new one in the portal".to_owned(),
+        0 => "ends today; make a new one in the portal".to_owned(),
+        1 => "ends in 1 day".to_owned(),
+        2..=WARNED_DAYS => format!("ends in {days_left} days"),
+        _ => return None,
+    };
+    Some(format!("the API credential {ends}"))
+}
 
 /// The day on which a credential made `today` ends; also reads a date such as `2027-05-22`.
 pub(super) fn end(lifetime: &str, today: Date) -> Option<Date> {
@@ -44,7 +65,28 @@ fn after_months(from: Date, months: u8) -> Option<Date> {
 
 #[cfg(test)]
 mod tests {
-    use super::{end, parse_date};
+    use super::{days_left, end, parse_date, warning};
+
+    #[test]
+    fn the_end_is_told_of_from_fourteen_days_before() {
+        for (today, told) in [
+            ("2027-05-07", None),
+            ("2027-05-08", Some("the API credential ends in 14 days")),
+            ("2027-05-21", Some("the API credential ends in 1 day")),
+            (
+                "2027-05-22",
+                Some("the API credential ends today; make a new one in the portal"),
+            ),
+            (
+                "2027-05-23",
+                Some("the API credential has expired; make a new one in the portal"),
+            ),
+        ] {
+            let end = parse_date("2027-05-22").unwrap();
+            let found = warning(days_left(end, parse_date(today).unwrap()));
+            assert_eq!(found.as_deref(), told, "{today}");
+        }
+    }
 
     #[test]
     fn a_lifetime_leads_to_the_day_that_the_portal_means() {

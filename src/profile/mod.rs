@@ -24,6 +24,7 @@ use crate::token::MinTtl;
 use crate::uri::{Origin, Uri};
 
 pub(crate) use edit::{NewProfile, SETTABLE, store};
+pub(crate) use lifetime::{days_left, warning as lifetime_warning};
 pub(crate) use load::load;
 pub(crate) use select::{choose, choose_for};
 

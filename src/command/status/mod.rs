@@ -1,5 +1,9 @@
-//! `status`: what is known of every profile without asking anybody; for a person or as JSON.
+//! `status`: what is known of every profile without asking anybody. `page` writes it for a person;
+//! the JSON has a stable schema (`integrations/schemas/status.json`).
 
+mod page;
+
+use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -9,11 +13,11 @@ use super::session::{Caller, Session};
 use super::{Context, Output};
 use crate::broker::cooldown_message;
 use crate::cache::{Cooldown, Reason};
-use crate::duration::show;
 use crate::error::Error;
-use crate::profile::Profile;
+use crate::profile::{Profile, days_left, lifetime_warning};
 use crate::protocol::{json_line, timestamp};
 use crate::source::SourceError;
+use crate::style::Style;
 use crate::token::RefreshAhead;
 
 pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
@@ -37,8 +41,8 @@ pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
     if context.options.json {
         return Ok(json_line(&WireStatus { profiles: &states }));
     }
-    let pages: Vec<String> = states.iter().map(State::page).collect();
-    Ok(Output::new(pages.join("\n").into_bytes()))
+    let style = Style::of(context.environment, io::stdout().is_terminal());
+    Ok(Output::new(page::write(&states, style).into_bytes()))
 }
 
 #[derive(Serialize)]
@@ -64,6 +68,8 @@ struct State {
     expires_at: Option<String>,
     expires_in: Option<u64>,
     refresh_at: Option<String>,
+    #[serde(skip)]
+    refresh_in: Option<Duration>,
     auth_method: Option<String>,
     cooldown: Option<WireCooldown>,
     warnings: Vec<String>,
@@ -98,9 +104,7 @@ impl State {
         let cooldown = entry
             .cooldown_for(secret.as_ref(), now)
             .filter(|cooldown| cooldown.reason != Reason::NoSecret);
-        let days_left = profile
-            .secret_expires
-            .map(|end| (end - now.date()).whole_days());
+        let secret_days_left = profile.secret_expires.map(|end| days_left(end, now.date()));
         let token_state = match token {
             None => "none",
             Some(token) if now >= token.expires_at => "expired",
@@ -116,66 +120,21 @@ impl State {
             client_id: profile.client.client_id.clone(),
             secret_source: profile.source.to_string(),
             secret_expires: profile.secret_expires.map(|end| end.to_string()),
-            secret_days_left: days_left,
+            secret_days_left,
             token_state,
             expires_at: token.map(|token| timestamp(token.expires_at)),
             expires_in: token.map(|token| token.time_left(now).as_secs()),
+            refresh_in: token.map(|token| {
+                let at = token.refresh_at(RefreshAhead::LastFifth);
+                (at - now).try_into().unwrap_or_default()
+            }),
             refresh_at: token
                 .map(|token| token.refresh_at(RefreshAhead::LastFifth))
                 .map(timestamp),
             auth_method: entry.auth_method.clone(),
             cooldown: cooldown.map(|cooldown| WireCooldown::of(cooldown, profile, now)),
-            warnings: warnings(profile, trouble, days_left),
+            warnings: warnings(profile, trouble, secret_days_left),
         }
-    }
-
-    /// The page of a person.
-    fn page(&self) -> String {
-        let mark = if self.default { " (default)" } else { "" };
-        let mut lines = vec![format!("{}{mark}", self.name)];
-        let mut line = |name: &str, value: String| lines.push(format!("  {name:<11}{value}"));
-        line(
-            "server",
-            self.base_url
-                .clone()
-                .unwrap_or_else(|| self.token_url.clone()),
-        );
-        line("client ID", self.client_id.clone());
-        line("secret", self.secret_source.clone());
-        if let (Some(date), Some(days)) = (&self.secret_expires, self.secret_days_left) {
-            let left = if days < 0 {
-                "over".to_owned()
-            } else {
-                format!("{days} days left")
-            };
-            line("credential", format!("until {date}, {left}"));
-        }
-        let left = self
-            .expires_in
-            .map(|seconds| show(Duration::from_secs(seconds)));
-        line(
-            "token",
-            match (left, &self.expires_at) {
-                (Some(left), Some(at)) if self.token_state != "expired" => {
-                    format!("{}, {left} left (until {at})", self.token_state)
-                }
-                _ => self.token_state.to_owned(),
-            },
-        );
-        if self.auth_method.as_deref() == Some("query") {
-            line(
-                "request",
-                "query: the secret is in the URL; see `auth_method`".to_owned(),
-            );
-        }
-        if let Some(cooldown) = &self.cooldown {
-            let left = show(Duration::from_secs(cooldown.seconds_left));
-            line("cool-down", format!("{left} left: {}", cooldown.message));
-        }
-        for warning in &self.warnings {
-            line("warning", warning.clone());
-        }
-        lines.join("\n") + "\n"
     }
 }
 
@@ -206,15 +165,6 @@ fn warnings(
             profile.cloud_id.as_deref().unwrap_or_default()
         ));
     }
-    match days_left {
-        Some(days) if days < 0 => {
-            warnings.push("the API credential has expired; make a new one in the portal".into());
-        }
-        Some(days) if days <= 14 => {
-            let plural = if days == 1 { "" } else { "s" };
-            warnings.push(format!("the API credential ends in {days} day{plural}"));
-        }
-        _ => {}
-    }
+    warnings.extend(days_left.and_then(lifetime_warning));
     warnings
 }
