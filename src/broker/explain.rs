@@ -15,6 +15,9 @@ use crate::source::SourceError;
 /// share an entry. No profile can be called so.
 pub(super) const ANY_PROFILE: &str = "{profile}";
 
+/// At the end of a hint where a check of the whole way tells more than this failure does.
+pub(crate) const SEE_DOCTOR: &str = "; `cloudconnexa-auth doctor` checks the whole way";
+
 /// Explains why a profile has no token.
 pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTime) -> Explanation {
     let name = &profile.name;
@@ -117,9 +120,10 @@ pub(super) fn explain_failure(failure: &Failure, profile: &Profile, name: &str) 
             what: format!("the token endpoint of profile `{name}` is unavailable: {reason}"),
             cause: detail.as_deref().map(on),
             hint: Some(
-                "retry; if it stays so, check the network, the proxy and the profile's `cloud_id` or \
-                 `base_url`"
-                    .to_owned(),
+                format!(
+                    "retry; if it stays so, check the network, the proxy and the profile's \
+                     `cloud_id` or `base_url`{SEE_DOCTOR}"
+                ),
             ),
         },
         Failure::Unusable {
@@ -179,7 +183,7 @@ fn refusal_hint(refusal: Refusal, profile: &Profile) -> String {
     match refusal {
         Refusal::Credentials => format!(
             "check the client ID and the secret; API access may be off ({switch}) or the \
-             credential expired"
+             credential expired{SEE_DOCTOR}"
         ),
         Refusal::ApiDisabled => format!("switch it on in the Administration portal: {switch}"),
         Refusal::SourceAddress => "the credential is for other source subnets: add this machine's \

@@ -65,7 +65,7 @@ impl Broker<'_> {
             };
             let left = ask.deadline.remaining(self.clock);
             let pause = cooldown::pause_before_retry(&failure, retries, has_paused)
-                .filter(|_| purpose == Purpose::Answer)
+                .filter(|_| purpose == Purpose::Answer && !ask.is_single)
                 .filter(|pause| *pause + TIME_FOR_RETRY < left);
             if let (Some(pause), Failure::Unavailable { reason, .. }) = (pause, &failure) {
                 (self.notify)(Notice::Retrying(reason, pause));

@@ -38,7 +38,7 @@ use wait::{LockError, Locked};
 
 pub(crate) use endpoint::{Endpoint, ProfileEndpoint};
 pub(crate) use erase::Which;
-pub(crate) use explain::{cooldown_message, explain};
+pub(crate) use explain::{SEE_DOCTOR, cooldown_message, explain};
 
 /// The most time that looking for the next token may take while this one is good.
 const REFRESH_AHEAD_LIMIT: Duration = Duration::from_secs(5);
@@ -52,6 +52,8 @@ pub(crate) struct Ask {
     pub(crate) not_before: Option<OffsetDateTime>,
     /// From when on the next token is looked for while this one is good.
     pub(crate) refresh_ahead: RefreshAhead,
+    /// Whether one request has to do: nothing is tried again, and no limit is waited out.
+    pub(crate) is_single: bool,
     /// When the call began.
     pub(crate) began: OffsetDateTime,
     /// When the run ends.

@@ -15,6 +15,7 @@ pub(crate) enum Verb {
     List,
     Status,
     Version,
+    Doctor,
     /// A tool's own protocol.
     Adaptor(&'static Adaptor),
 }
@@ -276,6 +277,20 @@ const VERBS: &[VerbRule] = &[
         details: "For people there is --version.",
         examples: "  cloudconnexa-auth version",
         flags: &[],
+        operands: &[],
+        rest: None,
+    },
+    VerbRule {
+        verb: Verb::Doctor,
+        name: "doctor",
+        summary: "Check the whole way to an authorised API call",
+        details: "A line a check, each ok, warning, failed or skipped, with what to mend: \
+                  configuration, secret, cache, proxy, name, connection, TLS, clock, token, scope, an \
+                  authorised call, rate limit, links, wired tools. It asks for one token at most, and \
+                  for none where a good one is at hand or a cool-down is on, unless --refresh is \
+                  given. It ends with the code of the first failure.",
+        examples: "  cloudconnexa-auth doctor\n  cloudconnexa-auth doctor --profile prod --json",
+        flags: &[Flag::Json],
         operands: &[],
         rest: None,
     },

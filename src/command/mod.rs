@@ -1,6 +1,7 @@
 //! What a person or a tool asked for: one file a verb. `protocol` carries out the verbs that are
 //! protocols of tools, for all of them alike.
 
+mod doctor;
 mod erase;
 mod exec;
 mod header;
@@ -129,6 +130,7 @@ pub(crate) fn run(
         Verb::List => list::run(context)?,
         Verb::Status => status::run(context)?,
         Verb::Version => version::run(),
+        Verb::Doctor => return doctor::run(context, stdout),
         Verb::Exec => return exec::run(context),
         Verb::Adaptor(adaptor) => return protocol::run(adaptor, context, stdout),
     };

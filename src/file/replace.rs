@@ -96,7 +96,7 @@ fn temporary_path(path: &Path, guard: &Guard) -> io::Result<PathBuf> {
     Ok(path.with_file_name(name))
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

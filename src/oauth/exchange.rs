@@ -163,6 +163,8 @@ mod tests {
                 body: zeroize::Zeroizing::default(),
             },
             location: location.map(str::to_owned),
+            date: None,
+            requests_left: None,
         };
         redirect(&from, &reply).map(|target| target.map(|target| target.to_string()))
     }

@@ -1,4 +1,4 @@
-//! HTTP to the token endpoint, under this program's rules instead of ureq's defaults: no redirect
+//! HTTP to the token endpoint (and, for `doctor`, to the API), under this program's rules instead of ureq's defaults: no redirect
 //! is followed here, every status is an answer, time and size are bounded, the system's roots are
 //! trusted, and no error text of the library reaches a message (it could hold the URL).
 //!
@@ -12,8 +12,9 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use thiserror::Error;
+use ureq::http::Response;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Proxy, Timeout};
+use ureq::{Agent, Body, Proxy, RequestBuilder, Timeout};
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
@@ -23,7 +24,8 @@ use super::response::Answer;
 use crate::duration;
 use crate::file;
 use crate::quote::quote;
-use crate::uri::{Origin, Scheme};
+use crate::token::AccessToken;
+use crate::uri::{Origin, Scheme, Uri};
 
 /// The largest answer that is read, in bytes.
 const LARGEST_ANSWER: u64 = 1024 * 1024;
@@ -32,7 +34,7 @@ const LARGEST_ANSWER: u64 = 1024 * 1024;
 const LARGEST_CA_FILE: u64 = 4 * 1024 * 1024;
 
 /// How long the name look-up may take, and then again TCP, proxy and TLS together.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a profile and the environment say about the way to the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +73,9 @@ pub(crate) struct Http {
     host: String,
     /// Whom the connection is made to: the host, or the proxy (without its password).
     peer: String,
+    /// The proxy's name and port.
+    proxy: Option<(String, u16)>,
+    roots: Arc<Vec<Certificate<'static>>>,
     root_problem: Option<String>,
 }
 
@@ -86,16 +91,20 @@ impl Http {
             None => None,
         };
         let host = settings.origin.to_string();
-        let peer = match &proxy {
-            Some(proxy) => format!("the proxy {}:{}", proxy.host(), proxy.port()),
+        let place = proxy
+            .as_ref()
+            .map(|proxy| (proxy.host().to_owned(), proxy.port()));
+        let peer = match &place {
+            Some((name, port)) => format!("the proxy {name}:{port}"),
             None => host.clone(),
         };
         let (roots, root_problem) = match settings.origin.scheme() {
             Scheme::Http => (Vec::new(), None),
             Scheme::Https => read_roots(settings)?,
         };
+        let roots = Arc::new(roots);
         let tls = TlsConfig::builder()
-            .root_certs(RootCerts::Specific(Arc::new(roots)))
+            .root_certs(RootCerts::Specific(Arc::clone(&roots)))
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .build();
         let agent = Agent::config_builder()
@@ -111,17 +120,15 @@ impl Http {
             agent: agent.into(),
             host,
             peer,
+            proxy: place,
+            roots,
             root_problem,
         })
     }
 
     /// Sends one request and reads the whole answer, both within `limit`.
     pub(super) fn send(&self, request: &Composed, limit: Duration) -> Result<Reply, Failure> {
-        if limit.is_zero() {
-            return Err(Failure::TimedOut {
-                reason: "no time was left for a request".to_owned(),
-            });
-        }
+        check_time(limit)?;
         let mut builder = self.agent.post(request.url.as_str());
         if let Some(authorization) = &request.authorization {
             builder = builder.header("Authorization", authorization.as_str());
@@ -129,13 +136,58 @@ impl Http {
         if let Some(content_type) = request.content_type {
             builder = builder.header("Content-Type", content_type);
         }
-        let sent = builder
-            .config()
-            .timeout_global(Some(limit))
-            .timeout_resolve(Some(CONNECT_LIMIT.min(limit)))
-            .timeout_connect(Some(CONNECT_LIMIT.min(limit)))
-            .build()
-            .send(request.body.as_bytes());
+        let sent = bounded(builder, limit).send(request.body.as_bytes());
+        self.reply(sent, limit)
+    }
+
+    /// Asks for `url`, which has to be of this origin, and reads the whole answer within `limit`.
+    /// Whoever gives a token gives it to this origin.
+    pub(crate) fn look(
+        &self,
+        url: &Uri,
+        token: Option<&AccessToken>,
+        limit: Duration,
+    ) -> Result<Seen, Failure> {
+        check_time(limit)?;
+        let mut builder = self.agent.get(url.to_string());
+        if let Some(token) = token {
+            let bearer = Zeroizing::new(format!("Bearer {}", token.expose()));
+            builder = builder.header("Authorization", bearer.as_str());
+        }
+        let reply = self.reply(bounded(builder, limit).call(), limit)?;
+        Ok(Seen {
+            status: reply.answer.status,
+            date: reply.date,
+            requests_left: reply.requests_left,
+            replenish_time: reply.answer.replenish_time,
+            location: reply.location,
+            body: reply.answer.body,
+        })
+    }
+
+    /// The proxy's name and port, where one is taken.
+    pub(crate) fn proxy(&self) -> Option<(&str, u16)> {
+        self.proxy
+            .as_ref()
+            .map(|(name, port)| (name.as_str(), *port))
+    }
+
+    /// How many root certificates there are, and what went wrong with reading them.
+    pub(crate) fn roots(&self) -> (usize, Option<&str>) {
+        (self.roots.len(), self.root_problem.as_deref())
+    }
+
+    pub(super) fn root_certificates(&self) -> impl Iterator<Item = CertificateDer<'_>> {
+        self.roots
+            .iter()
+            .map(|root| CertificateDer::from_slice(root.der()))
+    }
+
+    fn reply(
+        &self,
+        sent: Result<Response<Body>, ureq::Error>,
+        limit: Duration,
+    ) -> Result<Reply, Failure> {
         let response = sent.map_err(|error| self.failure(&error, limit))?;
         let header = |name: &str| {
             response
@@ -144,9 +196,10 @@ impl Http {
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned)
         };
-        let location = header("location");
+        let (location, date) = (header("location"), header("date"));
         let (retry_after, replenish_time) =
             (header("retry-after"), header("x-ratelimit-replenish-time"));
+        let requests_left = header("x-ratelimit-remaining");
         let status = response.status().as_u16();
         let body = response
             .into_body()
@@ -163,6 +216,8 @@ impl Http {
                 body,
             },
             location,
+            date,
+            requests_left,
         })
     }
 
@@ -226,7 +281,7 @@ impl Http {
         }
     }
 
-    fn io_failure(&self, error: &io::Error) -> Failure {
+    pub(super) fn io_failure(&self, error: &io::Error) -> Failure {
         let (host, peer) = (&self.host, &self.peer);
         let reason = match error.kind() {
             io::ErrorKind::ConnectionRefused => format!("{peer} refused the connection"),
@@ -252,7 +307,7 @@ impl Http {
         }
     }
 
-    fn tls_failure(&self, error: &rustls::Error) -> Failure {
+    pub(super) fn tls_failure(&self, error: &rustls::Error) -> Failure {
         use rustls::CertificateError as Bad;
         let hint = match error {
             rustls::Error::InvalidCertificate(Bad::UnknownIssuer) => {
@@ -281,10 +336,47 @@ impl Http {
     }
 }
 
-/// An answer, and where it points if it is a redirect.
+fn check_time(limit: Duration) -> Result<(), Failure> {
+    if limit.is_zero() {
+        return Err(Failure::TimedOut {
+            reason: "no time was left for a request".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// A request that ends within `limit`.
+fn bounded<B>(builder: RequestBuilder<B>, limit: Duration) -> RequestBuilder<B> {
+    builder
+        .config()
+        .timeout_global(Some(limit))
+        .timeout_resolve(Some(CONNECT_LIMIT.min(limit)))
+        .timeout_connect(Some(CONNECT_LIMIT.min(limit)))
+        .build()
+}
+
+/// An answer, where it points if it is a redirect, and what else its header says.
 pub(super) struct Reply {
     pub(super) answer: Answer,
     pub(super) location: Option<String>,
+    pub(super) date: Option<String>,
+    pub(super) requests_left: Option<String>,
+}
+
+/// What a look at the server brought. None of it is trusted, and none of it quoted.
+pub(crate) struct Seen {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// `Date`.
+    pub(crate) date: Option<String>,
+    /// `X-RateLimit-Remaining`.
+    pub(crate) requests_left: Option<String>,
+    /// `X-RateLimit-Replenish-Time`.
+    pub(crate) replenish_time: Option<String>,
+    /// `Location`.
+    pub(crate) location: Option<String>,
+    /// The body, at most 1 MiB.
+    pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
 /// The system's roots (or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name), then `ca_file`;

@@ -10,14 +10,16 @@ mod proxy;
 mod refusal;
 mod request;
 mod response;
+mod way;
 
 use crate::uri::Uri;
 
 pub(crate) use exchange::{Granted, exchange};
 pub(crate) use failure::{Failure, Refusal};
-pub(crate) use http::{Http, HttpSettings, SetupError};
+pub(crate) use http::{Http, HttpSettings, Seen, SetupError};
 pub(crate) use proxy::Proxies;
 pub(crate) use request::Form;
+pub(crate) use way::date_of;
 
 /// Who asks where for what.
 #[derive(Debug, Clone, PartialEq, Eq)]

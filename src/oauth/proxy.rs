@@ -45,6 +45,11 @@ impl Proxies {
         }
     }
 
+    /// The variable that names a proxy.
+    pub(crate) fn variable(&self) -> Option<&'static str> {
+        self.proxy.as_ref().map(|(name, _)| *name)
+    }
+
     /// The proxy for this origin: the variable that names it, and its URL. Plain HTTP, which is
     /// for loopback only, never takes one: it would carry the secret there in clear.
     pub(crate) fn for_origin(&self, origin: &Origin) -> Option<(&'static str, &str)> {

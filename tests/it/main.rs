@@ -24,6 +24,8 @@ mod commands;
 mod configuration;
 #[cfg(unix)]
 mod docker_helpers;
+#[cfg(unix)]
+mod doctor;
 mod exchange;
 #[cfg(target_os = "linux")]
 mod exec;
@@ -41,8 +43,12 @@ mod papers;
 mod servers;
 #[cfg(unix)]
 mod sources;
+#[cfg(unix)]
+mod status;
 mod store;
 mod storms;
+#[cfg(target_os = "linux")]
+mod style;
 mod tidy;
 #[cfg(unix)]
 mod transcripts;

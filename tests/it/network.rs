@@ -31,7 +31,7 @@ fn says_all(stderr: &str, says: &[&str]) {
 }
 
 /// Makes every later run trust another CA than the server's.
-fn trust_another_ca(world: &World) {
+pub(crate) fn trust_another_ca(world: &World) {
     let another = world.path("another.pem");
     fs::write(&another, Sandbox::start().ca_pem()).unwrap();
     world.set("SSL_CERT_FILE", another.to_str().unwrap());
@@ -160,19 +160,19 @@ fn a_server_that_accepts_and_never_answers_ends_with_the_run() {
 // Proxies
 
 /// A tinyproxy of its own on a free port; it ends with the test.
-struct Tinyproxy {
+pub(crate) struct Tinyproxy {
     folder: TempDir,
     port: u16,
     child: Child,
 }
 
 impl Tinyproxy {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with("")
     }
 
     /// With further lines of configuration.
-    fn with(lines: &str) -> Self {
+    pub(crate) fn with(lines: &str) -> Self {
         let template = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/proxy/tinyproxy.conf.in");
         let template = fs::read_to_string(template).unwrap();
         // Another process may take the port before the proxy does: then it exits with 71.
@@ -220,7 +220,7 @@ impl Tinyproxy {
         panic!("tinyproxy does not start: {}", self.log());
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
@@ -229,7 +229,7 @@ impl Tinyproxy {
     }
 
     /// Whether a connection to that address was let through.
-    fn let_through(&self, address: SocketAddr) -> bool {
+    pub(crate) fn let_through(&self, address: SocketAddr) -> bool {
         let log = self.log();
         let host = address.ip();
         log.contains(&format!("CONNECT {address} HTTP/1.1"))

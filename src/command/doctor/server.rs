@@ -1,0 +1,347 @@
+//! What the server gives: a token, in which form of request it is asked for, what it is good for, and
+//! an authorised call of the API with it.
+
+use std::cell::{Cell, RefCell};
+
+use super::Case;
+use super::finding::Finding;
+use super::way;
+use crate::broker::{Ask, Broker, Endpoint, Notice, ObtainError, ProfileEndpoint, explain};
+use crate::clock::{Clock, Deadline};
+use crate::command::session::tell;
+use crate::duration::show;
+use crate::error::{Code, code_of};
+use crate::explanation::Explanation;
+use crate::oauth::{AuthMethod, Failure, Form, Granted, Seen};
+use crate::quote::quote;
+use crate::secret::Secret;
+use crate::source::SourceError;
+use crate::token::{RefreshAhead, Token};
+use crate::uri::Uri;
+
+/// Everything that is checked here, in its order.
+pub(super) const NAMES: [&str; 5] = ["token", "form", "scope", "api", "rate_limit"];
+
+/// What every account can be asked for.
+const API_PATH: &str = "/api/v1/networks";
+
+/// A token as it was come by.
+struct Found {
+    token: Token,
+    is_new: bool,
+}
+
+/// Asks for what can be asked for.
+pub(super) fn check(
+    case: &Case<'_>,
+    secret: Option<Secret>,
+    is_open: bool,
+    findings: &mut Vec<Finding>,
+) {
+    let skip = |findings: &mut Vec<Finding>, why: &str| {
+        for name in NAMES {
+            if !findings.iter().any(|it| it.name == name) {
+                findings.push(Finding::skipped(name, why));
+            }
+        }
+    };
+    if !is_open {
+        return skip(findings, "not asked, for there is no way to the server");
+    }
+    let found = match secret {
+        Some(secret) => ask(case, secret, findings),
+        None => look(case, findings),
+    };
+    let why = match found {
+        Some(found) => {
+            findings.push(scope(&found.token));
+            call(case, &found, findings);
+            "not asked"
+        }
+        None => "not asked: no token",
+    };
+    skip(findings, why);
+}
+
+/// A token through the broker, as any other command gets it, but for the patience: one request has
+/// to do, and none goes out while a good token is there or a cool-down binds.
+fn ask(case: &Case<'_>, secret: Secret, findings: &mut Vec<Finding>) -> Option<Found> {
+    const NAME: &str = "token";
+    let (context, profile) = (case.context, case.profile);
+    let (clock, began) = (context.clock, context.clock.now());
+    let endpoint = Attentive {
+        inner: ProfileEndpoint::new(profile, context.environment),
+        secret,
+        was_asked: Cell::new(false),
+        form: RefCell::default(),
+    };
+    let notify = |notice: Notice<'_>| match notice {
+        Notice::Asking => {
+            let server = profile.client.token_url.origin();
+            case.say(&format!("asking {server} for a token"));
+        }
+        Notice::Waiting { .. } => {
+            case.progress.take();
+            tell(context, profile, &notice);
+        }
+        // What is wrong with the cache stands in a line of its own.
+        _ => {}
+    };
+    let broker = Broker {
+        clock,
+        slot: case.session.slot(profile),
+        endpoint: &endpoint,
+        notify: &notify,
+    };
+    let token = broker.obtain(&Ask {
+        min_ttl: case.session.min_ttl(profile),
+        not_before: context.options.refresh.then_some(began),
+        refresh_ahead: RefreshAhead::Never,
+        is_single: true,
+        began,
+        deadline: case.deadline,
+    });
+    case.progress.take();
+    let is_new = endpoint.was_asked.get();
+    match token {
+        Ok(token) => {
+            let left = show(token.time_left(clock.now()));
+            findings.push(Finding::ok(
+                NAME,
+                if is_new {
+                    format!("given, good for {left}")
+                } else {
+                    format!("at hand, {left} left; none was asked for (`--refresh` asks)")
+                },
+            ));
+            findings.push(form(case, endpoint.form.take()));
+            Some(Found { token, is_new })
+        }
+        Err(error) => {
+            let told = explain(&error, profile, clock.now());
+            findings.push(Finding::of_error(NAME, code_of(&error), told));
+            None
+        }
+    }
+}
+
+/// The token at hand, where no other can be asked for.
+fn look(case: &Case<'_>, findings: &mut Vec<Finding>) -> Option<Found> {
+    const NAME: &str = "token";
+    let now = case.context.clock.now();
+    let min_ttl = case.session.min_ttl(case.profile);
+    let entry = case.session.slot(case.profile).map(|slot| slot.read());
+    let token = entry
+        .as_ref()
+        .and_then(|entry| entry.held_for(None, now))
+        .map(|held| held.token.clone())
+        .filter(|token| token.is_fresh(now, min_ttl) && !case.context.options.refresh);
+    let Some(token) = token else {
+        findings.push(Finding::skipped(NAME, "not asked: no client secret"));
+        return None;
+    };
+    let left = show(token.time_left(now));
+    let what = format!("at hand, {left} left; without the client secret it is the last");
+    findings.push(Finding::ok(NAME, what));
+    Some(Found {
+        token,
+        is_new: false,
+    })
+}
+
+/// Which form of request the endpoint takes, as far as that is known.
+fn form(case: &Case<'_>, found: Option<Form>) -> Finding {
+    const NAME: &str = "form";
+    let remembered = || {
+        let entry = case.session.slot(case.profile)?.read();
+        Form::parse(&entry.auth_method?)
+    };
+    let (form, why) = match case.profile.client.auth_method {
+        AuthMethod::Fixed(form) => (Some(form), "as `auth_method` says"),
+        AuthMethod::Auto => (found.or_else(remembered), "found by `auto`"),
+    };
+    match form {
+        None => Finding::skipped(NAME, "not known: no request was made"),
+        Some(Form::Query) => Finding::warning(
+            NAME,
+            format!("`query`, {why}: the secret is in the URL, which servers may log"),
+            "see whether the server takes `auth_method = \"json\"` or `\"body\"`",
+        ),
+        Some(form) => Finding::ok(NAME, format!("`{}`, {why}", form.name())),
+    }
+}
+
+fn scope(token: &Token) -> Finding {
+    match &token.scope {
+        Some(scope) => Finding::ok("scope", quote(scope)),
+        None => Finding::skipped("scope", "the server does not tell it"),
+    }
+}
+
+/// An authorised call; what it needs it has by now, so a failure is the API's.
+fn call(case: &Case<'_>, found: &Found, findings: &mut Vec<Finding>) {
+    const NAME: &str = "api";
+    let Some(base) = &case.profile.base_url else {
+        findings.push(Finding::skipped(NAME, "the profile has no `base_url`"));
+        return;
+    };
+    let url = base.join(API_PATH);
+    let http = match way::http(case, &url) {
+        Ok(http) => http,
+        Err(error) => {
+            let error = ObtainError::SetUp(error);
+            let told = explain(&error, case.profile, case.context.clock.now());
+            findings.push(Finding::of_error(NAME, code_of(&error), told));
+            return;
+        }
+    };
+    case.say(&format!("asking {}", url.origin()));
+    let token = &found.token.access_token;
+    let limit = case.deadline.remaining(case.context.clock);
+    match http.look(&url, Some(token), limit) {
+        Ok(seen) => {
+            findings.push(judge(&url, found, &seen));
+            findings.push(rate_limit(&seen));
+        }
+        Err(failure) => {
+            let mend = "check the network, the proxy and the profile's `base_url`";
+            findings.push(way::failed(NAME, &failure, mend));
+        }
+    }
+}
+
+fn judge(url: &Uri, found: &Found, seen: &Seen) -> Finding {
+    const NAME: &str = "api";
+    let status = seen.status;
+    let said = said(seen, &found.token);
+    let failed = |code: Code, what: &str, mend: &str| {
+        let what = format!("{what} ({status}{said})");
+        Finding::failed(NAME, code, what, Some(mend.to_owned()))
+    };
+    match status {
+        200..=299 => Finding::ok(NAME, format!("{url} answers {status}")),
+        401 if found.is_new => failed(
+            Code::Refused,
+            &format!("{url} refuses a token that is new"),
+            "check `base_url` and `token_url`: they must belong together",
+        ),
+        401 => failed(
+            Code::Refused,
+            &format!("{url} refuses the token at hand"),
+            "it may have been revoked: `cloudconnexa-auth doctor --refresh` takes a new one",
+        ),
+        403 => failed(
+            Code::Refused,
+            &format!("{url} forbids the call"),
+            "API access may be off (API & Logs > API > Enable API), or the credential may lack the \
+             permission to read, or be for other source subnets",
+        ),
+        404 | 405 | 410 => failed(
+            Code::NotSetUp,
+            &format!("there is nothing at {url}"),
+            "check `cloud_id` or `base_url`: the API's paths begin there",
+        ),
+        429 => failed(
+            Code::RateLimited,
+            &format!("{url} is rate limiting this credential"),
+            "wait; the limit is the credential's (20 requests, then one every 15 s), so give each \
+             team or fleet its own",
+        ),
+        300..=399 => {
+            let target = seen.location.as_deref().unwrap_or_default();
+            let target = target.split('?').next().unwrap_or_default();
+            failed(
+                Code::Unavailable,
+                &format!("{url} redirects to `{}`", quote(target)),
+                "check `cloud_id` or `base_url`; a token is never sent on",
+            )
+        }
+        _ => failed(
+            Code::Unavailable,
+            &format!("{url} gives no answer to use"),
+            "try again; if it stays so, ask those who run the server",
+        ),
+    }
+}
+
+/// What a refusal says, quoted, and without the token should it be repeated there.
+fn said(seen: &Seen, token: &Token) -> String {
+    let text = String::from_utf8_lossy(&seen.body);
+    let told = serde_json::from_str::<serde_json::Value>(&text)
+        .ok()
+        .and_then(|answer| Some(answer.get("message")?.as_str()?.to_owned()));
+    let text = match told {
+        Some(message) => message,
+        None if text.trim_start().starts_with('<') => "an HTML page".to_owned(),
+        None => text.into_owned(),
+    };
+    let text = quote(&text.replace(token.access_token.expose(), "[redacted]"));
+    if text.is_empty() {
+        text
+    } else {
+        format!(", \"{text}\"")
+    }
+}
+
+fn rate_limit(seen: &Seen) -> Finding {
+    const NAME: &str = "rate_limit";
+    let number = |text: &Option<String>| text.as_deref()?.trim().parse::<u64>().ok();
+    let Some(left) = number(&seen.requests_left) else {
+        return Finding::skipped(NAME, "the API does not tell it");
+    };
+    let next = match number(&seen.replenish_time) {
+        Some(seconds) => format!("; one more in {seconds} s"),
+        None => String::new(),
+    };
+    let plural = if left == 1 { "" } else { "s" };
+    let what = format!("{left} request{plural} left{next}");
+    if left == 0 {
+        let mend = "wait, or give each team or fleet a credential of its own";
+        return Finding::warning(NAME, what, mend);
+    }
+    Finding::ok(NAME, what)
+}
+
+/// A profile's endpoint that has the secret already (a program may have asked a person for it) and
+/// remembers what went through it.
+struct Attentive<'a> {
+    inner: ProfileEndpoint<'a>,
+    secret: Secret,
+    was_asked: Cell<bool>,
+    form: RefCell<Option<Form>>,
+}
+
+impl Endpoint for Attentive<'_> {
+    fn cheap_secret(&self) -> Option<Secret> {
+        self.inner.cheap_secret()
+    }
+
+    fn secret(&self, _: &dyn Clock, _: Deadline) -> Result<Secret, SourceError> {
+        Ok(self.secret.clone())
+    }
+
+    fn exchange(
+        &self,
+        secret: &Secret,
+        remembered: Option<Form>,
+        clock: &dyn Clock,
+        deadline: Deadline,
+    ) -> Result<Granted, ObtainError> {
+        self.was_asked.set(true);
+        let granted = self.inner.exchange(secret, remembered, clock, deadline)?;
+        self.form.replace(granted.form);
+        Ok(granted)
+    }
+
+    fn is_secret_costly(&self) -> bool {
+        self.inner.is_secret_costly()
+    }
+
+    fn tell(&self, failure: &Failure) -> Explanation {
+        self.inner.tell(failure)
+    }
+
+    fn tell_missing(&self, error: &SourceError) -> Explanation {
+        self.inner.tell_missing(error)
+    }
+}
