@@ -88,15 +88,15 @@ pub(super) fn explain_failure(failure: &Failure, profile: &Profile, name: &str) 
                 .as_deref()
                 .map(|error| format!(" {error}"))
                 .unwrap_or_default();
-            let object = if *refusal == Refusal::Request {
-                "request"
+            let refused = if *refusal == Refusal::Request {
+                "the token endpoint refused the request"
             } else {
-                "credentials"
+                "the token endpoint refused the credentials"
             };
             let told = description.as_deref().map(|text| format!("\"{text}\""));
             Explanation {
                 what: format!(
-                    "the token endpoint refused the {object} of profile `{name}` ({status}{error})"
+                    "{refused} of profile `{name}` ({status}{error})"
                 ),
                 cause: Some(from(told.as_deref().unwrap_or("no reason given"))),
                 hint: Some(refusal_hint(*refusal, profile)),

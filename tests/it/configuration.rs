@@ -314,7 +314,7 @@ fn durations_and_dates_of_the_example_are_read() {
     let world = bare();
     let text = world.profile_text("prod");
     world.write_config(&format!(
-        "default_profile = \"prod\"\n\n{text}secret_expires = 2027-05-22\nmin_ttl = \"1m\"\n\
+        "default_profile = \"prod\"\n\n{text}secret_expires = 2999-05-22\nmin_ttl = \"1m\"\n\
          auth_method = \"auto\"\nhosts = [\"proxy.acme.internal\"]\ntimeout = \"30s\"\n\
          description = \"the tenant of the example\"\n"
     ));

@@ -171,6 +171,49 @@ fn the_pages_of_protocols_and_commands_show_what_is_answered() {
 }
 
 #[test]
+fn the_troubleshooting_page_shows_what_doctor_says() {
+    let reader = Reader::new();
+    let text = reader.world.profile_text("prod");
+    let cloud_id = reader.world.sandbox.cloud_id().to_owned();
+    reader.world.write_config(&format!(
+        "{text}cloud_id = \"{cloud_id}\"\nsecret_expires = 2999-01-01\n"
+    ));
+    let blocks = marked_blocks(&paper("docs/troubleshooting.md"), "run");
+    assert_eq!(blocks.len(), 1);
+    reader.follow(&blocks[0].1);
+    reader.world.check_files();
+}
+
+/// Whoever searches for what a program said must find it.
+#[test]
+fn the_symptoms_of_the_troubleshooting_page_are_the_programs_own_words() {
+    let mut code = String::new();
+    for source in crate::tidy::sources() {
+        code.push_str(&fs::read_to_string(source).unwrap());
+    }
+    let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let code = squeeze(&code.replace("\\\n", " "));
+    let mut count = 0;
+    for name in ["docs/troubleshooting.md", "README.md"] {
+        let page = squeeze(&paper(name).replace("**", ""));
+        let page = page.split(" Troubleshooting ").nth(1).unwrap();
+        let page = page.split("## When not").next().unwrap();
+        for symptom in page.split('*').skip(1).step_by(2) {
+            for words in symptom
+                .split('…')
+                .map(str::trim)
+                .filter(|words| words.len() > 3)
+            {
+                // A name in backticks may be put in.
+                assert!(code.contains(words), "{name}: nobody says {words:?}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 20, "the symptoms are found: {count}");
+}
+
+#[test]
 fn the_make_recipe_stops_where_there_is_no_token() {
     let reader = Reader::new();
     let recipe = marked_blocks(&paper("README.md"), "run: make networks")

@@ -49,7 +49,7 @@ fn comments_order_and_spacing_survive() {
     let world = bare();
     let before = "# the team's tenants\ndefault_profile = \"zeta\"   # mine\n\n\
         [profiles.zeta] # first\nclient_id = \"x.zeta\"    # whole\ncloud_id = \"zeta\"\n\
-        client_secret = { env = \"ZETA\" }\nsecret_expires = 2027-01-01 # ask Ana\n\n\
+        client_secret = { env = \"ZETA\" }\nsecret_expires = 2999-01-01 # ask Ana\n\n\
         # the second\n[profiles.alpha]\ncloud_id = \"alpha\"\nclient_id = \"y.alpha\"\n\
         client_secret = { command = [\"op\", \"read\"] }\n# the end\n";
     world.write_config(before);
@@ -67,7 +67,7 @@ fn a_profile_that_is_there_is_changed_and_keeps_what_was_not_said() {
     world.write_config(
         "[profiles.prod]\n# who\nclient_id = \"old.acme\" # whole\ncloud_id = \"acme\" # tenant\n\
          client_secret = { env = \"OLD\" } # where\nmin_ttl = \"2m\" # long applies\n\
-         secret_expires = 2027-01-01\n",
+         secret_expires = 2999-01-01\n",
     );
     store(&world, &request(&world, "prod"));
 
