@@ -658,6 +658,19 @@ fn one_request_has_to_do_also_where_another_command_would_try_again() {
 }
 
 #[test]
+fn a_lock_that_another_process_holds_is_waited_for_to_the_end_and_told_of() {
+    let world = world();
+    let gate = world.sandbox.gate();
+    let holder = world.run(["token"]).start();
+    gate.wait_for_requests(1);
+    let found = examine(&world, &["--timeout", "1s"]);
+    assert_eq!(found.code, 7);
+    found.says("token", "failed", &["another process", "--timeout"]);
+    gate.release();
+    holder.outcome().succeeds();
+}
+
+#[test]
 fn the_form_that_the_endpoint_takes_is_told_and_query_is_warned_of() {
     let world = world_of(Sandbox::builder().accept(&[Form::Query]));
     let found = examine(&world, &[]);

@@ -122,16 +122,23 @@ fn an_error_is_red_on_a_terminal_and_reads_the_same() {
 
 #[test]
 fn who_waits_at_a_terminal_is_told_what_for_and_the_line_goes_away() {
-    let world = world();
-    let gate = world.sandbox.gate();
-    let mut run = OnTerminal::start(&world, &["token"], &[("NO_COLOR", "1")]);
-    let url = world.sandbox.base_url();
-    run.wait_for(&format!("cloudconnexa-auth: asking {url} for a token …"));
-    gate.release();
-    let (code, shown) = run.end();
-    assert_eq!(code, Some(0));
-    let (_, rest) = shown.split_once('…').unwrap();
-    assert_eq!(rest, format!("\r\x1b[2K{}\r\n", world.token()));
+    for (command, answer) in [("token", ""), ("doctor", "✓  configuration  ")] {
+        let world = world();
+        let gate = world.sandbox.gate();
+        let mut run = OnTerminal::start(&world, &[command], &[("NO_COLOR", "1")]);
+        let url = world.sandbox.base_url();
+        run.wait_for(&format!("cloudconnexa-auth: asking {url} for a token …"));
+        gate.release();
+        let (code, shown) = run.end();
+        assert_eq!(code, Some(0));
+        let (_, rest) = shown.split_once('…').unwrap();
+        let answer = match answer {
+            "" => format!("{}\r\n", world.token()),
+            answer => answer.to_owned(),
+        };
+        let expected = format!("\r\x1b[2K{answer}");
+        assert!(rest.starts_with(&expected), "{command}: {rest:?}");
+    }
 }
 
 #[test]

@@ -262,3 +262,17 @@ fn a_fault_that_http_cannot_carry_says_so() {
         "and says whose it is: {reply:?}"
     );
 }
+
+#[test]
+fn the_time_that_answers_tell_is_the_sandboxs() {
+    let sandbox = http();
+    let told = || networks(&sandbox, "none").header("Date").map(str::to_owned);
+    let before = told().expect("every answer has a date");
+    assert!(
+        before.ends_with(" GMT") && before.len() == 29,
+        "RFC 9110 section 5.6.7: {before}"
+    );
+    sandbox.advance(Duration::from_secs(48 * 60 * 60));
+    let after = told().expect("every answer has a date");
+    assert_ne!(before.get(..16), after.get(..16), "two days later");
+}

@@ -345,3 +345,90 @@ impl Endpoint for Attentive<'_> {
         self.inner.tell_missing(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use time::OffsetDateTime;
+
+    use super::super::finding::State;
+    use super::{Code, Found, Seen, Token, Uri, judge};
+    use crate::token::AccessToken;
+
+    const TOKEN: &str = "t0ken-of-a-test";
+
+    fn judged(status: u16, is_new: bool, body: &str) -> (State, String) {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let token = Token {
+            access_token: AccessToken::parse(TOKEN.to_owned()).unwrap(),
+            scope: None,
+            obtained_at: now,
+            expires_at: now + Duration::from_secs(3600),
+        };
+        let seen = Seen {
+            status,
+            date: None,
+            requests_left: None,
+            replenish_time: None,
+            location: Some(format!("https://login.test/?token={TOKEN}")),
+            body: body.as_bytes().to_vec().into(),
+        };
+        let url = Uri::parse("https://acme.test/api/v1/networks").unwrap();
+        let found = judge(&url, &Found { token, is_new }, &seen);
+        let text = format!("{} {}", found.what, found.mend.unwrap_or_default());
+        (found.state, text)
+    }
+
+    #[test]
+    fn each_answer_of_the_api_is_told_apart_with_what_to_do() {
+        for (status, is_new, state, words) in [
+            (200, true, State::Ok, "answers 200"),
+            (204, true, State::Ok, "answers 204"),
+            (
+                401,
+                true,
+                State::Failed(Code::Refused),
+                "must belong together",
+            ),
+            (401, false, State::Failed(Code::Refused), "doctor --refresh"),
+            (403, true, State::Failed(Code::Refused), "Enable API"),
+            (404, true, State::Failed(Code::NotSetUp), "`base_url`"),
+            (429, true, State::Failed(Code::RateLimited), "every 15 s"),
+            (
+                302,
+                true,
+                State::Failed(Code::Unavailable),
+                "`https://login.test/`",
+            ),
+            (500, true, State::Failed(Code::Unavailable), "try again"),
+            (
+                418,
+                true,
+                State::Failed(Code::Unavailable),
+                "no answer to use",
+            ),
+        ] {
+            let (found, text) = judged(status, is_new, "");
+            assert_eq!(found, state, "{status}: {text}");
+            assert!(text.contains(words), "{status}: {text}");
+            assert!(!text.contains(TOKEN), "{status}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_the_api_says_is_quoted_without_the_token() {
+        for (body, shown) in [
+            (
+                r#"{"message":"no\u001b[31m way"}"#,
+                "(403, \"no [31m way\")",
+            ),
+            ("<html>login</html>", "(403, \"an HTML page\")"),
+            ("t0ken-of-a-test is bad", "(403, \"[redacted] is bad\")"),
+            ("", "(403)"),
+        ] {
+            let (_, text) = judged(403, true, body);
+            assert!(text.contains(shown), "{body}: {text}");
+        }
+    }
+}
