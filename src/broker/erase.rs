@@ -6,12 +6,11 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::{Ask, Broker, ObtainError};
-use crate::cache::{Entry, Reason, Slot};
+use crate::cache::{Entry, Held, Slot};
 use crate::file::{self, WaitError};
 use crate::token::is_from_the_future;
 
-/// After a token was dropped because a server refused it, what follows it is not dropped for this
-/// reason for so long. A server that refuses whatever it is given (no permission, another
+/// After a server's refusal of a token was believed, no other refusal is for so long. A server that refuses whatever it is given (no permission, another
 /// audience), a git that calls a good token refused (2.39 where a server offers Bearer only), and
 /// many tools that were all refused the same token, would else cost a token request each.
 const REFUSAL_PAUSE: Duration = Duration::from_secs(60);
@@ -24,7 +23,8 @@ pub(crate) enum Which<'a> {
     /// This one.
     Only(&'a str),
     /// The one that a server refused: this one, or, where it is not known, the one at hand; at
-    /// most once in `REFUSAL_PAUSE`, and not in a cool-down.
+    /// most once in `REFUSAL_PAUSE`. Another one is asked for from then on; it stays until there
+    /// is one, for it may be good elsewhere.
     Refused(Option<&'a str>),
 }
 
@@ -47,7 +47,7 @@ impl Broker<'_> {
                 Which::Only(token) => held == Some(token),
                 Which::Refused(token) => {
                     let is_it = held.is_some() && token.is_none_or(|token| held == Some(token));
-                    is_it && self.can_be_replaced(entry)
+                    is_it && !was_refused_lately(entry, self.clock.now())
                 }
             }
         };
@@ -63,35 +63,32 @@ impl Broker<'_> {
         })?;
         let entry = slot.read();
         if is_meant(&entry) {
-            // Whoever drops whatever is there starts anew; one refused token says nothing of the
-            // form of request.
-            let auth_method = entry.auth_method.filter(|_| which != Which::Any);
-            let refused_at = match which {
-                Which::Any => None,
-                Which::Only(_) => entry.refused_at,
-                Which::Refused(_) => Some(self.clock.now()),
-            };
-            let entry = Entry {
-                cooldown: entry.cooldown,
-                auth_method,
-                refused_at,
-                ..Entry::default()
+            let entry = match which {
+                // Whoever drops whatever is there starts anew.
+                Which::Any => Entry {
+                    cooldown: entry.cooldown,
+                    ..Entry::default()
+                },
+                // One bad token says nothing of the form of request.
+                Which::Only(_) => Entry {
+                    held: None,
+                    refresh_not_before: None,
+                    ..entry
+                },
+                Which::Refused(_) => Entry {
+                    held: entry.held.map(|held| Held {
+                        is_refused: true,
+                        ..held
+                    }),
+                    refused_at: Some(self.clock.now()),
+                    ..entry
+                },
             };
             // On a full disk nothing can be written, but a file can still be removed.
             let dropped = slot.write(&entry, &guard).or_else(|_| slot.remove(&guard));
             dropped.map_err(|error| unwritable(slot, error))?;
         }
         Ok(())
-    }
-
-    /// Whether a refused token may be dropped now: not a moment after the last one, and not while
-    /// nobody could get another. It may be good elsewhere.
-    fn can_be_replaced(&self, entry: &Entry) -> bool {
-        let now = self.clock.now();
-        let secret = self.current_secret(entry);
-        let cooldown = entry.cooldown_for(secret.as_ref(), now);
-        let is_cooling = cooldown.is_some_and(|cooldown| cooldown.reason != Reason::NoSecret);
-        !is_cooling && !was_refused_lately(entry, now)
     }
 }
 

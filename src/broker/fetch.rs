@@ -100,6 +100,7 @@ impl Broker<'_> {
             held: Some(Held {
                 token: granted.token.clone(),
                 secret: SecretDigest::of(secret),
+                is_refused: false,
             }),
             auth_method: form.or_else(|| old.auth_method.clone()),
             cooldown: None,

@@ -14,6 +14,9 @@ pub(super) enum Verdict {
     Fresh(Token),
     /// This token is the answer, and it is time to look for the next one.
     Aging(Token),
+    /// A server refused this token: another one is asked for, and this one is the answer only
+    /// while that cannot be had.
+    Doubted(Token),
     /// No token, and asking is forbidden for now.
     Cooling(Box<Cooldown>),
     /// The token at hand is good, but no token of this server lasts as asked.
@@ -30,7 +33,7 @@ impl Verdict {
             Self::Fresh(token) | Self::Aging(token) => Some(Ok(token)),
             Self::Cooling(cooldown) => Some(Err(ObtainError::CoolingDown(cooldown))),
             Self::TooShort(error) => Some(Err(error)),
-            Self::Nothing => None,
+            Self::Doubted(_) | Self::Nothing => None,
         }
     }
 }
@@ -54,7 +57,18 @@ impl Broker<'_> {
         let held = entry
             .held_for(current.as_ref(), now)
             .filter(|held| is_new(held.token.obtained_at));
+        let is_refused = held.is_some_and(|held| held.is_refused);
         match held.map(|held| &held.token) {
+            Some(token) if is_refused && token.is_fresh(now, ask.min_ttl) => match cooldown {
+                None => Verdict::Doubted(token.clone()),
+                Some(cooldown) => match cooldown.reason {
+                    Reason::RateLimited | Reason::Unavailable => Verdict::Fresh(token.clone()),
+                    // The same word that refuses a new token speaks against this one.
+                    Reason::Refused | Reason::NoSecret => {
+                        Verdict::Cooling(Box::new(cooldown.clone()))
+                    }
+                },
+            },
             Some(token) if token.is_fresh(now, ask.min_ttl) => {
                 let may_refresh =
                     cooldown.is_none() && entry.refresh_not_before.is_none_or(is_over);
@@ -76,7 +90,7 @@ impl Broker<'_> {
 
     /// The secret of this moment, where reading it costs next to nothing and the entry could tell
     /// another one from it.
-    pub(super) fn current_secret(&self, entry: &Entry) -> Option<Secret> {
+    fn current_secret(&self, entry: &Entry) -> Option<Secret> {
         let held = entry.held.as_ref().and_then(|held| held.secret.as_ref());
         let cooling = entry
             .cooldown

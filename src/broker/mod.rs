@@ -120,6 +120,17 @@ pub(crate) enum ObtainError {
     },
 }
 
+impl ObtainError {
+    /// Whether the same request may be answered later, so that it says nothing of the credentials.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Exchange(Failure::Refused { .. }) => false,
+            Self::Exchange(_) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Stands between callers and the token endpoint.
 pub(crate) struct Broker<'a> {
     /// The clock.
@@ -145,7 +156,9 @@ impl Broker<'_> {
             }
             Verdict::Aging(token) => return self.refresh_ahead(slot, token, ask),
             Verdict::TooShort(error) => return Err(error),
-            Verdict::Cooling(_) | Verdict::Nothing => (self.notify)(Notice::Miss),
+            Verdict::Doubted(_) | Verdict::Cooling(_) | Verdict::Nothing => {
+                (self.notify)(Notice::Miss);
+            }
         }
         let guard = match self.lock(slot, ask) {
             Ok(Locked::Guard(guard)) => Some(guard),
@@ -172,9 +185,20 @@ impl Broker<'_> {
         place: Option<(&Slot, &Guard)>,
         ask: &Ask,
     ) -> Result<Token, ObtainError> {
-        match verdict.answer() {
-            Some(answer) => answer,
-            None => checked(self.fetch(place, entry, ask, Purpose::Answer)?, ask),
+        let doubted = match verdict {
+            Verdict::Doubted(token) => Some(token),
+            verdict => match verdict.answer() {
+                Some(answer) => return answer,
+                None => None,
+            },
+        };
+        match (self.fetch(place, entry, ask, Purpose::Answer), doubted) {
+            (Ok(token), _) => checked(token, ask),
+            (Err(error), Some(token)) if error.may_pass() => {
+                (self.notify)(Notice::RefreshFailed(&error));
+                Ok(token)
+            }
+            (Err(error), _) => Err(error),
         }
     }
 

@@ -23,7 +23,7 @@ pub(crate) struct Entry {
     pub(crate) cooldown: Option<Cooldown>,
     /// After a refresh ahead of expiry failed: not to be tried before.
     pub(crate) refresh_not_before: Option<OffsetDateTime>,
-    /// When a token was last dropped because a server refused it.
+    /// When a server's refusal of a token was last believed.
     pub(crate) refused_at: Option<OffsetDateTime>,
 }
 
@@ -34,6 +34,8 @@ pub(crate) struct Held {
     pub(crate) token: Token,
     /// The secret it was obtained with.
     pub(crate) secret: Option<SecretDigest>,
+    /// Whether a server called it no good.
+    pub(crate) is_refused: bool,
 }
 
 /// A time in which nobody asks the token endpoint.
@@ -188,6 +190,8 @@ struct WireHeld {
     expires_at_ms: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     secret_digest: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    refused: bool,
 }
 
 impl WireHeld {
@@ -201,6 +205,7 @@ impl WireHeld {
                 .secret
                 .as_ref()
                 .map(|digest| digest.as_str().to_owned()),
+            refused: held.is_refused,
         }
     }
 
@@ -215,6 +220,7 @@ impl WireHeld {
         Some(Held {
             token,
             secret: self.secret_digest.take().and_then(SecretDigest::parse),
+            is_refused: self.refused,
         })
     }
 }
@@ -303,6 +309,7 @@ mod tests {
                     expires_at: at(1_700_043_199_456),
                 },
                 secret: digest.clone(),
+                is_refused: true,
             }),
             auth_method: Some("basic".to_owned()),
             cooldown: Some(Cooldown {

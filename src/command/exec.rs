@@ -73,9 +73,11 @@ pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
     }
     let secret = secret.as_ref().map(Secret::expose);
     set(SECRET_VARIABLE, secret.map(OsStr::new));
-    if secret.is_some() {
-        let client_id = &profile.client.client_id;
-        set("CLOUDCONNEXA_CLIENT_ID", Some(OsStr::new(client_id)));
+    if secret.is_some() || profile.name != ENVIRONMENT_PROFILE {
+        // Another client's ID and secret must not go to this profile's server.
+        let client_id = secret.map(|_| OsStr::new(&profile.client.client_id));
+        set("CLOUDCONNEXA_CLIENT_ID", client_id);
+        set("CLOUDCONNEXA_CLIENT_SECRET_FILE", None);
     }
     for template in &templates {
         let value = known.fill(template)?;

@@ -51,7 +51,8 @@ fn answer(
             print(stdout, &said.stdout).map_err(Error::Stdout)?;
             Ok(match said.end {
                 End::NotFound => ExitCode::from(Code::Unexpected as u8),
-                End::Answered | End::NotCovered => ExitCode::SUCCESS,
+                End::Answered => ExitCode::SUCCESS,
+                End::NotCovered => ExitCode::from(Code::NotSetUp as u8),
             })
         }
         Err(error) => complain(adaptor, error, stdout, line.is_some()),
@@ -158,8 +159,8 @@ fn give(
             }))
         }
     };
-    match (said.end, &wanted.uri) {
-        (End::NotCovered, Some(uri)) => Err(session.not_covered(uri)),
-        _ => Ok(said),
+    match said.end {
+        End::NotCovered => Err(session.not_covered(wanted.uri.as_deref().unwrap_or_default())),
+        End::Answered | End::NotFound => Ok(said),
     }
 }

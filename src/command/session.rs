@@ -179,14 +179,20 @@ impl<'a> Session<'a> {
 
     /// A token of this profile for somebody who keeps it for long.
     pub(super) fn obtain_lasting(&self, profile: &Profile) -> Result<Issued, Error> {
-        self.issue(profile, RefreshAhead::LastHalf, None)
+        // A program may ask a person, and that is not worth a token that is good for hours.
+        let refresh_ahead = if profile.source.is_program() {
+            RefreshAhead::LastFifth
+        } else {
+            RefreshAhead::LastHalf
+        };
+        self.issue(profile, refresh_ahead, None)
     }
 
-    /// A token of this profile, since a server refused the one at hand. That one is dropped, at
-    /// most once a minute; where it cannot be dropped it is passed over.
+    /// A token of this profile, since a server refused the one at hand. That one is replaced,
+    /// at most once a minute; where the cache cannot note it, it is passed over.
     pub(super) fn renew(&self, profile: &Profile) -> Result<Issued, Error> {
-        let dropped = self.erase(profile, Which::Refused(None));
-        let not_before = dropped.is_err().then(|| self.context.clock.now());
+        let noted = self.erase(profile, Which::Refused(None));
+        let not_before = noted.is_err().then(|| self.context.clock.now());
         self.issue(profile, RefreshAhead::LastFifth, not_before)
     }
 

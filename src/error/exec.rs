@@ -62,8 +62,9 @@ impl ExecError {
             Self::NotRun { program, error } => Explanation {
                 what: format!("`{program}` could not be started"),
                 cause: Some(error.to_string()),
-                hint: (error.kind() == io::ErrorKind::NotFound)
-                    .then(|| "write the command and its arguments behind `--`".into()),
+                hint: program
+                    .starts_with('-')
+                    .then(|| "this program's own flags stand in front of the command".into()),
             },
         }
     }

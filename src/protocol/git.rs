@@ -16,8 +16,8 @@ pub(super) const ADAPTOR: Adaptor = Adaptor {
     program: Some("git-credential-cloudconnexa"),
     summary: "Be git's credential helper",
     details: "Answers git 2.46 and newer with a bearer credential, older git with the token as \
-              password. `store` keeps nothing. `erase`, by which git says that a server refused \
-              the token, drops it from the cache, at most once a minute.",
+              password. `store` keeps nothing. By `erase` git says that a server refused the \
+              token; the next call then gets another one, at most once a minute.",
     examples: "  git config --global credential.https://git.acme.internal.helper cloudconnexa\n  \
                printf 'protocol=https\\nhost=acme.api.openvpn.com\\n' | cloudconnexa-auth git get",
     operands: &["get|store|erase|capability"],

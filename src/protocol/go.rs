@@ -12,7 +12,7 @@ pub(super) const ADAPTOR: Adaptor = Adaptor {
     program: None,
     summary: "Be a GOAUTH command of Go",
     details: "Prints the header for every host of the profile. Go calls it again with a URL where \
-              a server refused: after a 401 the token is dropped, at most once a minute, and the \
+              a server refused: after a 401 the token is replaced, at most once a minute, and the \
               answer is a new one.",
     examples: "  go env -w GOAUTH='cloudconnexa-auth go --profile prod'\n  cloudconnexa-auth go",
     operands: &["[URL]"],

@@ -63,7 +63,7 @@ struct State {
     secret_expires: Option<String>,
     secret_days_left: Option<i64>,
     /// `good`, `aging` (the next call looks for the next one), `stale` (too little left for
-    /// `min_ttl`), `expired` or `none`.
+    /// `min_ttl`), `refused` (by a server; the next call asks for another), `expired` or `none`.
     token_state: &'static str,
     expires_at: Option<String>,
     expires_in: Option<u64>,
@@ -100,7 +100,9 @@ impl State {
             Some(Err(error)) => (None, Some(error)),
             None => (None, None),
         };
-        let token = entry.held_for(secret.as_ref(), now).map(|held| &held.token);
+        let held = entry.held_for(secret.as_ref(), now);
+        let token = held.map(|held| &held.token);
+        let is_refused = held.is_some_and(|held| held.is_refused);
         let cooldown = entry
             .cooldown_for(secret.as_ref(), now)
             .filter(|cooldown| cooldown.reason != Reason::NoSecret);
@@ -109,6 +111,7 @@ impl State {
             None => "none",
             Some(token) if now >= token.expires_at => "expired",
             Some(token) if !token.is_fresh(now, session.min_ttl(profile)) => "stale",
+            Some(_) if is_refused => "refused",
             Some(token) if token.is_aging(now, RefreshAhead::LastFifth) => "aging",
             Some(_) => "good",
         };

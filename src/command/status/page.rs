@@ -138,7 +138,7 @@ fn until(state: &State) -> Option<&str> {
 fn token(state: &State) -> Cell {
     let tone = match state.token_state {
         "good" | "aging" => Tone::Good,
-        "stale" | "expired" => Tone::Doubtful,
+        "stale" | "refused" | "expired" => Tone::Doubtful,
         _ => Tone::Quiet,
     };
     let left = state.expires_in.filter(|_| until(state).is_some());

@@ -200,9 +200,9 @@ fn a_revoked_token_fails_one_command_and_costs_one_token_request() {
         );
         assert_eq!(scene.world.entries().len(), 1);
         let (_, entry) = scene.world.entry();
-        assert!(
-            entry["token"].is_null(),
-            "git's `erase` has dropped the token it was refused with"
+        assert_eq!(
+            entry["token"]["refused"], true,
+            "git's `erase` has said which token it was refused with"
         );
         assert_eq!(scene.token_requests(), 1, "which needs no request");
 

@@ -1,5 +1,7 @@
 //! The broker's rules over time, with a clock that the test moves and an endpoint that it scripts.
 
+mod refused;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -542,27 +544,6 @@ fn a_pause_from_a_clock_that_ran_ahead_is_not_kept_to() {
         "t-2",
         "it is refreshed ahead of expiry all the same"
     );
-}
-
-#[test]
-fn a_refused_token_is_dropped_and_its_successor_not_within_a_minute() {
-    let scene = Scene::new();
-    let first = scene.token();
-    scene.erase(Which::Refused(Some("t-other")));
-    assert_eq!(scene.token(), first, "another token was refused");
-
-    scene.erase(Which::Refused(Some(&first)));
-    let second = scene.token();
-    assert_ne!(second, first, "the refused one is gone");
-
-    for which in [Which::Refused(Some(&second)), Which::Refused(None)] {
-        scene.erase(which);
-        assert_eq!(scene.token(), second, "a server may refuse whatever comes");
-    }
-    scene.clock.advance(Duration::from_secs(60));
-    scene.erase(Which::Refused(None));
-    assert_ne!(scene.token(), second, "a minute later it is believed again");
-    assert_eq!(scene.asked(), 3);
 }
 
 #[test]

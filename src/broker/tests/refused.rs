@@ -1,0 +1,51 @@
+//! What becomes of a token that a server calls no good.
+
+use std::time::Duration;
+
+use super::{Failure, ObtainError, Reason, Scene, Which, refused, unavailable};
+
+#[test]
+fn a_refused_token_is_dropped_and_its_successor_not_within_a_minute() {
+    let scene = Scene::new();
+    let first = scene.token();
+    scene.erase(Which::Refused(Some("t-other")));
+    assert_eq!(scene.token(), first, "another token was refused");
+
+    scene.erase(Which::Refused(Some(&first)));
+    let second = scene.token();
+    assert_ne!(second, first, "the refused one is gone");
+
+    for which in [Which::Refused(Some(&second)), Which::Refused(None)] {
+        scene.erase(which);
+        assert_eq!(scene.token(), second, "a server may refuse whatever comes");
+    }
+    scene.clock.advance(Duration::from_secs(60));
+    scene.erase(Which::Refused(None));
+    assert_ne!(scene.token(), second, "a minute later it is believed again");
+    assert_eq!(scene.asked(), 3);
+}
+
+#[test]
+fn a_refused_token_is_the_answer_while_another_cannot_be_had_but_not_against_a_refusal() {
+    let scene = Scene::new();
+    let first = scene.token();
+    *scene.endpoint.always.borrow_mut() = Some(unavailable());
+    scene.erase(Which::Refused(Some(&first)));
+    assert_eq!(scene.token(), first, "it may be good elsewhere");
+    assert_eq!(scene.token(), first, "in the cool-down too");
+
+    *scene.endpoint.always.borrow_mut() = Some(refused());
+    scene.clock.advance(Duration::from_secs(10));
+    assert!(
+        matches!(
+            scene.call(30, false),
+            Err(ObtainError::Exchange(Failure::Refused { .. }))
+        ),
+        "the reason is worth more than a token that is refused too"
+    );
+    assert_eq!(scene.cooling(), Some(Reason::Refused));
+
+    *scene.endpoint.always.borrow_mut() = None;
+    scene.clock.advance(Duration::from_secs(31));
+    assert_ne!(scene.token(), first);
+}
