@@ -60,9 +60,14 @@ impl Report {
         write(&format!("{}{cause}{hint}", line(Tone::Bad, "error:", what)));
     }
 
+    /// Whether warnings are told.
+    pub(crate) fn warns(self) -> bool {
+        self.level >= Level::Warnings
+    }
+
     /// One line on what went wrong beside a good answer.
     pub(crate) fn warning(self, what: &str) {
-        if self.level >= Level::Warnings {
+        if self.warns() {
             let kind = style().paint(Tone::Doubtful, "warning:");
             write(&format!("{PROGRAM}: {kind} {what}\n"));
         }

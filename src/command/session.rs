@@ -157,7 +157,8 @@ impl<'a> Session<'a> {
         };
         let today = self.context.clock.now().date();
         let warning = lifetime_warning(days_left(end, today));
-        let Some(warning) = warning.filter(|_| self.caller == Caller::Person) else {
+        let is_heard = self.caller == Caller::Person && self.context.report.warns();
+        let Some(warning) = warning.filter(|_| is_heard) else {
             return;
         };
         let (slot, day) = (self.slot(profile), today.to_string());

@@ -197,9 +197,16 @@ fn a_reminder_that_cannot_be_noted_is_no_trouble() {
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
         assert!(stderr.contains("ends today"), "{stderr}");
     }
-    // Quiet where it is asked for.
-    world.set("CLOUDCONNEXA_AUTH_LOG", "error");
-    world.run(["token", "--no-cache"]).succeeds();
+}
+
+#[test]
+fn whoever_wants_no_warnings_does_not_take_the_days_from_others() {
+    let world = ending_in(5);
+    let quiet = world.run(["token"]).set("CLOUDCONNEXA_AUTH_LOG", "error");
+    quiet.succeeds();
+    assert!(notes(&world).is_empty(), "nobody was told");
+    let (_, stderr) = world.run(["token"]).outcome().succeeds_with_stderr();
+    assert!(stderr.contains("ends in 5 days"), "{stderr}");
 }
 
 #[cfg(target_os = "linux")]
