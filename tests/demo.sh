@@ -90,7 +90,10 @@ echo "and without it: $refused"
 say '6. What is known without asking anybody'
 cloudconnexa-auth status
 
-say '7. Switch API access off in the "portal" and see a refusal with its hint'
+say '7. Check the whole way, as one does when something is wrong'
+cloudconnexa-auth doctor
+
+say '8. Switch API access off in the "portal" and see a refusal with its hint'
 curl --silent --fail --cacert "$SSL_CERT_FILE" --header 'Content-Type: application/json' \
   --data '{"enabled":false}' "$base_url/sandbox/api" >/dev/null
 code=0
