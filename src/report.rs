@@ -89,6 +89,11 @@ impl Report {
             .flatten()
     }
 
+    /// What another program says there, as it is. Nobody can be told that stderr is closed.
+    pub(crate) fn pass_on(said: &[u8]) {
+        drop(io::stderr().lock().write_all(said));
+    }
+
     /// One line on what is done.
     pub(crate) fn debug(self, what: &str) {
         if self.level >= Level::Debug {
@@ -140,8 +145,7 @@ fn style() -> Style {
     Style::of(&Environment::Process, io::stderr().is_terminal())
 }
 
-/// In one piece, so that lines of many processes do not mix. Nobody can be told that stderr is
-/// closed.
+/// In one piece, so that lines of many processes do not mix.
 fn write(text: &str) {
-    drop(io::stderr().lock().write_all(text.as_bytes()));
+    Report::pass_on(text.as_bytes());
 }

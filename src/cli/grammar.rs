@@ -10,6 +10,7 @@ pub(crate) enum Verb {
     Token,
     Header,
     Exec,
+    Curl,
     Store,
     Erase,
     List,
@@ -222,6 +223,23 @@ const VERBS: &[VerbRule] = &[
         flags: &[Flag::WithCredentials, Flag::Env, Flag::For],
         operands: &[],
         rest: Some("COMMAND"),
+    },
+    VerbRule {
+        verb: Verb::Curl,
+        name: "curl",
+        summary: "Call the API with curl",
+        details: "Runs the system's curl on PATH of the profile's base URL (or on a URL on one of \
+                  a profile's hosts), with the token in no command line, no environment and no \
+                  file. What stands behind PATH are curl's own options; those that would give the \
+                  token to others or write it down are refused. A GET, HEAD or OPTIONS that is \
+                  answered with 401 is made once more with a new token. The exit code is curl's; \
+                  without a token curl is not started.",
+        examples: "  cloudconnexa-auth curl /api/v1/networks\n  \
+                   cloudconnexa-auth curl --profile prod /api/v1/networks --fail-with-body -sS\n  \
+                   cloudconnexa-auth curl /api/v1/networks --json @network.json",
+        flags: &[],
+        operands: &[],
+        rest: Some("PATH"),
     },
     VerbRule {
         verb: Verb::Store,

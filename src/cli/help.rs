@@ -17,7 +17,7 @@ const EXIT_CODES: &str = "Exit codes:\n  \
     5  rate limited; the message says for how long\n  \
     6  unavailable: name, connection, TLS, proxy, time-out, 5xx, no token in the answer\n  \
     7  waited in vain for another process's token request\n  \
-    126, 127  the command of `exec` could not be started, was not found\n\n\
+    126, 127  the command of `exec`, or curl, could not be started, was not found\n\n\
     5, 6 and 7 are worth a retry.";
 
 /// The help page of a verb, or of the program.
@@ -77,6 +77,14 @@ fn verb_command(rule: VerbRule) -> Command {
         .iter()
         .fold(command, |command, text| command.arg(operand(text)));
     let command = match rule.rest {
+        Some("PATH") => command
+            .arg(Arg::new("PATH").required(true).help("What is asked for"))
+            .arg(
+                Arg::new("CURL OPTIONS")
+                    .num_args(0..)
+                    .trailing_var_arg(true)
+                    .help("curl's own, as they are"),
+            ),
         Some(placeholder) => command.arg(
             Arg::new(placeholder)
                 .value_name(placeholder)

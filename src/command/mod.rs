@@ -1,6 +1,7 @@
 //! What a person or a tool asked for: one file a verb. `protocol` carries out the verbs that are
 //! protocols of tools, for all of them alike.
 
+mod curl;
 mod doctor;
 mod erase;
 mod exec;
@@ -132,6 +133,7 @@ pub(crate) fn run(
         Verb::Version => version::run(),
         Verb::Doctor => return doctor::run(context, stdout),
         Verb::Exec => return exec::run(context),
+        Verb::Curl => return curl::run(context, stdout),
         Verb::Adaptor(adaptor) => return protocol::run(adaptor, context, stdout),
     };
     print(stdout, &output).map_err(Error::Stdout)?;

@@ -1,6 +1,7 @@
 //! The one error that leaves a command: what it says in three lines, and the exit code. What only
 //! one command can meet stands in a file of its own.
 
+mod curl;
 mod exec;
 
 use std::io;
@@ -17,6 +18,7 @@ use crate::protocol::InputError;
 use crate::source::SourceError;
 use crate::uri::UriError;
 
+pub(crate) use curl::CurlError;
 pub(crate) use exec::ExecError;
 
 /// How a run ends; the table of the README.
@@ -36,9 +38,9 @@ pub(crate) enum Code {
     Unavailable = 6,
     /// Waited for another process to the end; retry.
     LockTimedOut = 7,
-    /// The command of `exec` is there and cannot be started.
+    /// The command of `exec`, or curl, is there and cannot be started.
     NotStarted = 126,
-    /// The command of `exec` is not there.
+    /// The command of `exec`, or curl, is not there.
     NoCommand = 127,
 }
 
@@ -95,6 +97,8 @@ pub(crate) enum Error {
     },
     /// The command of `exec` could not be started.
     Exec(ExecError),
+    /// `curl` was not started.
+    Curl(CurlError),
     /// The stored secret could not be removed.
     NotRemovable {
         /// The profile.
@@ -123,6 +127,7 @@ impl Error {
             | Self::NotRemovable { .. } => Code::NotSetUp,
             Self::Obtain { code, .. } => *code,
             Self::Exec(error) => error.code(),
+            Self::Curl(error) => error.code(),
         }
     }
 
@@ -174,6 +179,7 @@ impl Error {
             }
             Self::Obtain { explanation, .. } => explanation.clone(),
             Self::Exec(error) => error.explanation(),
+            Self::Curl(error) => error.explanation(),
             Self::NotKept { verb } => say(
                 format!("`{verb}`: this helper keeps no secret that did not come from it"),
                 None,
@@ -216,6 +222,12 @@ impl Error {
 impl From<ExecError> for Error {
     fn from(error: ExecError) -> Self {
         Self::Exec(error)
+    }
+}
+
+impl From<CurlError> for Error {
+    fn from(error: CurlError) -> Self {
+        Self::Curl(error)
     }
 }
 
@@ -266,6 +278,9 @@ fn usage_hint(error: &UsageError) -> String {
         } => format!("did you mean `--{meant}`?"),
         UsageError::SecretFlag => {
             "give it on stdin to `cloudconnexa-auth store`, or in CLOUDCONNEXA_CLIENT_SECRET".into()
+        }
+        UsageError::UnknownFlag { verb: "curl", .. } => {
+            "curl's own options stand behind PATH; see `cloudconnexa-auth curl --help`".into()
         }
         UsageError::UnknownFlag { verb, .. }
         | UsageError::UnexpectedArgument { verb }

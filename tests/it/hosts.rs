@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::harness::World;
 
 /// A profile of the tenant `acme`, whose token endpoint is the sandbox.
-fn acme() -> World {
+pub(crate) fn acme() -> World {
     let world = World::without_profile(Sandbox::builder());
     let text = world.profile_text("acme").replacen(
         "base_url",
@@ -35,7 +35,7 @@ const MINE: [&str; 8] = [
     "https://gateway.acme.internal:8443/api",
 ];
 
-const FOREIGN: [&str; 50] = [
+pub(crate) const FOREIGN: [&str; 50] = [
     "https://acme.api.openvpn.com.evil.test",
     "https://acme.api.openvpn.com@evil.test",
     "https://acme.api.openvpn.com:443@evil.test",

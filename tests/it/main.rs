@@ -22,6 +22,8 @@ mod cache;
 mod clients;
 mod commands;
 mod configuration;
+#[cfg(target_os = "linux")]
+mod curl;
 #[cfg(unix)]
 mod docker_helpers;
 #[cfg(unix)]

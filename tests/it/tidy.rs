@@ -46,6 +46,7 @@ const FLOORS: [(&str, u32); 23] = [
     ("oauth", 10),
     ("cache", 10),
     ("protocol", 10),
+    ("curl", 10),
     ("cli", 20),
     ("profile", 20),
     ("broker", 30),

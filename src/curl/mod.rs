@@ -1,0 +1,11 @@
+//! curl as another program sees it: what its command line asks for, and what its answer says.
+//! Nothing is started here.
+
+mod arguments;
+mod options;
+mod statuses;
+mod veil;
+
+pub(crate) use arguments::{ArgumentError, Arguments};
+pub(crate) use statuses::Statuses;
+pub(crate) use veil::Veil;
