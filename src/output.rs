@@ -17,6 +17,7 @@ pub(crate) fn print(stdout: &mut dyn Write, answer: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// What the system says; a retry does not help.
+#[cfg(unix)]
 pub(crate) fn pass_on(stdout: &mut dyn Write, part: &[u8]) -> io::Result<bool> {
     match stdout.write_all(part).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),

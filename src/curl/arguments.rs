@@ -172,8 +172,11 @@ impl Arguments {
             self.has_output = true;
         }
         let is_written = ["output", "cookie-jar", "stderr", "etag-save"].contains(&flag);
-        let is_read_once = value == "@-" || value.starts_with("@/dev/") || value == "-";
-        if (is_read_once && !is_written) || (is_written && value.starts_with("/dev/fd/")) {
+        let is_stream = ["/dev/fd/", "/dev/stdin", "/proc/self/fd/"]
+            .iter()
+            .any(|name| value.contains(name));
+        let is_stdin = value == "@-" || (value == "-" && !is_written);
+        if is_stream || is_stdin {
             self.is_repeatable = false;
         }
         Ok(())
@@ -326,6 +329,8 @@ mod tests {
             "-H @-",
             "-b -",
             "-o /dev/fd/63",
+            "--cacert /dev/fd/63",
+            "-b /dev/stdin",
             "--no-clobber",
         ] {
             assert!(!https(line).unwrap().is_repeatable, "{line}");

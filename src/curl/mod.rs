@@ -3,9 +3,11 @@
 
 mod arguments;
 mod options;
+#[cfg(unix)]
 mod statuses;
 mod veil;
 
 pub(crate) use arguments::{ArgumentError, Arguments};
+#[cfg(unix)]
 pub(crate) use statuses::Statuses;
 pub(crate) use veil::Veil;
