@@ -215,6 +215,40 @@ fn arguments_that_would_give_the_token_away_start_nothing_and_ask_nobody() {
 }
 
 #[test]
+fn options_are_read_as_the_installed_curl_reads_them() {
+    let world = world(&[]);
+    let help = client(&world, "curl").args(["--help", "all"]).output();
+    let help = String::from_utf8(help.unwrap().stdout).unwrap();
+    let mut count = 0;
+    for line in help.lines() {
+        let Some((_, option)) = line.split_once("--") else {
+            continue;
+        };
+        let (name, behind) = option.split_once(' ').unwrap();
+        let flag = format!("--{name}");
+        // The value of this one may be left out.
+        let takes_value = behind.starts_with(['<', '[']) && name != "help";
+        let word: &[&str] = if takes_value { &[] } else { &["word"] };
+        let all = [&["curl", NETWORKS, &flag], word].concat();
+        let stderr = world.run_all(&all).fails(2);
+        if stderr.contains("is no option") {
+            // That of a later curl; it is refused.
+            continue;
+        }
+        let is_refused = stderr.contains(&format!("error: `curl`: `{flag}` "));
+        let is_value_missed = stderr.contains("needs a value");
+        assert_eq!(is_value_missed, takes_value, "{flag}: {stderr}");
+        assert!(
+            is_refused || stderr.contains("a further URL"),
+            "{flag}: {stderr}"
+        );
+        count += 1;
+    }
+    assert!(count > 200, "the options are found: {count}");
+    assert!(world.sandbox.requests().is_empty());
+}
+
+#[test]
 fn a_redirect_to_another_origin_does_not_take_the_token_along() {
     let other = Server::saying("200 OK", "other\n");
     let target = other.url();
@@ -436,8 +470,9 @@ fn an_answer_flows_while_it_comes() {
             .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nfirst\n")
             .unwrap();
         let _ = is_released.recv();
+        let part = vec![b'x'; 128 * 1024];
         for _ in 0..64 {
-            stream.write_all(&[b'x'; 128 * 1024]).unwrap();
+            stream.write_all(&part).unwrap();
         }
     });
     let world = world_for(&server);
@@ -472,8 +507,9 @@ fn a_reader_that_goes_away_ends_curl() {
     let server = Server::start(|_, stream| {
         let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
         let mut written = stream.write_all(head);
+        let part = vec![b'\n'; 64 * 1024];
         while written.is_ok() {
-            written = stream.write_all(&[b'\n'; 64 * 1024]);
+            written = stream.write_all(&part);
         }
     });
     let world = world_for(&server);
