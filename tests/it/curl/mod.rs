@@ -228,8 +228,8 @@ fn options_are_read_as_the_installed_curl_reads_them() {
         let flag = format!("--{name}");
         // The value of this one may be left out.
         let takes_value = behind.starts_with(['<', '[']) && name != "help";
-        let word: &[&str] = if takes_value { &[] } else { &["word"] };
-        let all = [&["curl", NETWORKS, &flag], word].concat();
+        let further: &[&str] = if takes_value { &[] } else { &["word"] };
+        let all = [&["curl", NETWORKS, &flag], further].concat();
         let stderr = world.run_all(&all).fails(2);
         if stderr.contains("is no option") {
             // That of a later curl; it is refused.
@@ -491,6 +491,21 @@ fn an_answer_flows_while_it_comes() {
     assert_eq!(rest.len(), 64 * 128 * 1024);
     assert!(rest.iter().all(|byte| *byte == b'x'));
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn on_a_terminal_there_is_the_answer_and_no_progress_meter() {
+    let world = world(&[]);
+    let script = format!("script -qec \"$0 curl {NETWORKS}\" /dev/null");
+    let seen = world.run(["-c", &script]).through_shell().succeeds();
+    assert!(seen.starts_with("[{") && seen.ends_with("}]"), "{seen}");
+
+    let script = format!("script -qec \"$0 curl {NETWORKS} -o file\" /dev/null");
+    let seen = world.run(["-c", &script]).through_shell().succeeds();
+    assert!(
+        seen.contains("% Total"),
+        "as curl does where it writes a file: {seen}"
+    );
 }
 
 #[test]
