@@ -139,9 +139,11 @@ impl Arguments {
             | "anyauth" | "basic" | "digest" | "negotiate" | "ntlm" | "ntlm-wb" => {
                 return refused("brings other credentials than the token");
             }
-            "header" if is_authorization(value) => {
+            "header" if is_named(value, "authorization") => {
                 return refused("would give an Authorization of its own");
             }
+            // Many sites behind one certificate are told apart by it.
+            "header" if is_named(value, "host") => return refused("would name another host"),
             "proxy"
             | "preproxy"
             | "proxy1.0"
@@ -183,10 +185,10 @@ impl Arguments {
     }
 }
 
-/// Whether a header of the caller's is the one that is ours.
-fn is_authorization(header: &str) -> bool {
-    let name = header.split([':', ';']).next().unwrap_or_default();
-    name.trim().eq_ignore_ascii_case("authorization")
+/// Whether a header has this name; with a semicolon it is one without a value.
+fn is_named(header: &str, name: &str) -> bool {
+    let found = header.split([':', ';']).next().unwrap_or_default();
+    found.trim().eq_ignore_ascii_case(name)
 }
 
 fn find(names: &[&'static str], name: &str) -> Option<&'static str> {
@@ -266,6 +268,7 @@ mod tests {
             "--oauth2-bearer x",
             "-Hauthorization:x",
             "--header AUTHORIZATION;",
+            "-H host:evil.test",
             "-v --stderr file",
             "--stderr file -sv",
         ] {

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Stdio;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use cloudconnexa_sandbox::Sandbox;
 
@@ -16,6 +17,9 @@ use crate::harness::{PROGRAM, World};
 use crate::hosts;
 
 use server::{Server, reply};
+
+/// How long a test waits for what has to happen, so that it fails and does not hang.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const NETWORKS: &str = "/api/v1/networks";
 
@@ -102,7 +106,7 @@ fn the_token_is_in_nobodys_arguments_environment_or_files_while_curl_runs() {
             .set("CLOUDCONNEXA_CLIENT_SECRET", &secret)
             .set("CLOUDCONNEXA_TOKEN", &token)
             .start();
-        has_arrived.recv().unwrap();
+        has_arrived.recv_timeout(PATIENCE).unwrap();
 
         let processes = processes();
         let curl = processes
@@ -138,7 +142,7 @@ fn a_request_that_cannot_be_repeated_is_made_by_this_very_process() {
     let running = world.run(["curl", &server.url(), "-sS", "-d", "a"]).start();
     let id = running.id().to_string();
     running.outcome().succeeds();
-    let seen = tells.recv().unwrap();
+    let seen = tells.recv_timeout(PATIENCE).unwrap();
     assert!(
         seen[&id].0.starts_with("curl\0"),
         "a signal meets curl itself"
@@ -477,7 +481,7 @@ fn an_answer_flows_while_it_comes() {
     });
     let world = world_for(&server);
     let mut command = client(&world, PROGRAM);
-    command.args(["curl", &server.url(), "-sSN"]);
+    command.args(["curl", &server.url(), "-sSN", "--max-time", "20"]);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
 
