@@ -66,6 +66,12 @@ impl Deadline {
         Self { at: limit, limit }
     }
 
+    /// `limit` from now: for what comes after a person has been asked.
+    pub(crate) fn from_now(clock: &dyn Clock, limit: Duration) -> Self {
+        let at = clock.elapsed().saturating_add(limit);
+        Self { at, limit }
+    }
+
     /// This deadline, or `limit` from now where that is sooner.
     pub(crate) fn at_most(self, clock: &dyn Clock, limit: Duration) -> Self {
         let sooner = clock.elapsed().saturating_add(limit);

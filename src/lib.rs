@@ -37,6 +37,7 @@ mod secret;
 mod source;
 mod style;
 mod template;
+mod terminal;
 mod token;
 mod uri;
 

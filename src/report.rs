@@ -73,6 +73,13 @@ impl Report {
         }
     }
 
+    /// One line on what was done for a person.
+    pub(crate) fn tell(self, what: &str) {
+        if self.level >= Level::Warnings {
+            write(&format!("{PROGRAM}: {what}\n"));
+        }
+    }
+
     /// One line on a wait that has become long.
     pub(crate) fn waiting(self, what: &str) {
         if self.level >= Level::Warnings {

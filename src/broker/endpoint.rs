@@ -7,10 +7,14 @@ use super::explain::{ANY_PROFILE, explain_failure, explain_missing};
 use crate::clock::{Clock, Deadline};
 use crate::environment::Environment;
 use crate::explanation::Explanation;
-use crate::oauth::{Failure, Form, Granted, Http, HttpSettings, Proxies, exchange};
+use crate::oauth::{
+    ApiAnswer, Failure, Form, Granted, Http, HttpSettings, Proxies, call_api, exchange,
+};
 use crate::profile::Profile;
 use crate::secret::Secret;
 use crate::source::SourceError;
+use crate::token::AccessToken;
+use crate::uri::Uri;
 
 /// Gives the secret and answers a token request.
 pub(crate) trait Endpoint {
@@ -44,6 +48,7 @@ pub(crate) trait Endpoint {
 pub(crate) struct ProfileEndpoint<'a> {
     profile: &'a Profile,
     environment: &'a Environment,
+    given: Option<&'a Secret>,
     http: OnceCell<Http>,
 }
 
@@ -53,8 +58,28 @@ impl<'a> ProfileEndpoint<'a> {
         Self {
             profile,
             environment,
+            given: None,
             http: OnceCell::new(),
         }
+    }
+
+    /// With this secret, whatever stands in the profile's source: it is not saved yet.
+    pub(crate) fn with_secret(self, secret: &'a Secret) -> Self {
+        Self {
+            given: Some(secret),
+            ..self
+        }
+    }
+
+    /// One authorised call of the API, where the profile has one at the endpoint's origin.
+    pub(crate) fn call_api(
+        &self,
+        url: &Uri,
+        token: &AccessToken,
+        clock: &dyn Clock,
+        deadline: Deadline,
+    ) -> Result<ApiAnswer, ObtainError> {
+        call_api(self.http()?, url, token, clock, deadline).map_err(ObtainError::Exchange)
     }
 
     fn http(&self) -> Result<&Http, ObtainError> {
@@ -73,11 +98,17 @@ impl<'a> ProfileEndpoint<'a> {
 
 impl Endpoint for ProfileEndpoint<'_> {
     fn cheap_secret(&self) -> Option<Secret> {
-        self.profile.source.read_cheap(self.environment)?.ok()
+        match self.given {
+            Some(secret) => Some(secret.clone()),
+            None => self.profile.source.read_cheap(self.environment)?.ok(),
+        }
     }
 
     fn secret(&self, clock: &dyn Clock, deadline: Deadline) -> Result<Secret, SourceError> {
-        self.profile.source.read(self.environment, clock, deadline)
+        match self.given {
+            Some(secret) => Ok(secret.clone()),
+            None => self.profile.source.read(self.environment, clock, deadline),
+        }
     }
 
     fn exchange(

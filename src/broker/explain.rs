@@ -189,8 +189,8 @@ fn refusal_hint(refusal: Refusal, profile: &Profile) -> String {
         Refusal::SourceAddress => "the credential is for other source subnets: add this machine's \
              public address to it in the portal, or make one without subnets"
             .to_owned(),
-        Refusal::Expired => "make new API credentials in the portal and store them with \
-             `cloudconnexa-auth store`"
+        Refusal::Expired => "make new API credentials in the portal and save them with \
+             `cloudconnexa-auth login`"
             .to_owned(),
         Refusal::Request => "check `auth_method`, `scope` and `audience` of the profile".to_owned(),
         Refusal::Forbidden => format!(
@@ -201,7 +201,7 @@ fn refusal_hint(refusal: Refusal, profile: &Profile) -> String {
 }
 
 fn source_hint(error: &SourceError) -> String {
-    let store = "`cloudconnexa-auth store`";
+    let login = "`cloudconnexa-auth login`";
     match error {
         SourceError::VariableMissing(name) => {
             format!("export {name}, or choose another source for `client_secret`")
@@ -217,10 +217,10 @@ fn source_hint(error: &SourceError) -> String {
             error: ReadError::Missing,
             ..
         } => {
-            format!("store it with {store}, or correct `client_secret`")
+            format!("save it with {login}, or correct `client_secret`")
         }
         SourceError::File { .. } | SourceError::Unusable { .. } => {
-            format!("correct what stands there, or store the secret anew with {store}")
+            format!("correct what stands there, or save the secret anew with {login}")
         }
         SourceError::NoCredentialsFolder(name) | SourceError::NoCredential(name) => {
             format!("run as a systemd service with `LoadCredential={name}:…`")

@@ -35,6 +35,18 @@ impl Broker<'_> {
         ask: &Ask,
         purpose: Purpose,
     ) -> Result<Token, ObtainError> {
+        let granted = self.fetch_granted(place, entry, ask, purpose)?;
+        Ok(granted.token)
+    }
+
+    /// The same, with the form of request that worked.
+    pub(super) fn fetch_granted(
+        &self,
+        place: Option<(&Slot, &Guard)>,
+        entry: &Entry,
+        ask: &Ask,
+        purpose: Purpose,
+    ) -> Result<Granted, ObtainError> {
         let given = ask.deadline.remaining(self.clock);
         let secret = match self.endpoint.secret(self.clock, ask.deadline) {
             Ok(secret) => secret,
@@ -58,7 +70,7 @@ impl Broker<'_> {
             let failure = match answer {
                 Ok(granted) => {
                     self.keep(place, entry, &granted, &secret);
-                    return Ok(granted.token);
+                    return Ok(granted);
                 }
                 Err(ObtainError::Exchange(failure)) => failure,
                 Err(error) => return Err(error),
@@ -88,7 +100,7 @@ impl Broker<'_> {
     }
 
     /// Leaves a new token for everybody.
-    fn keep(
+    pub(super) fn keep(
         &self,
         place: Option<(&Slot, &Guard)>,
         old: &Entry,

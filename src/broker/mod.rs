@@ -8,6 +8,7 @@
 //! 3. else lock, read clock and entry *again*, and only then ask the endpoint;
 //! 4. an expired token is never the answer.
 
+mod adopt;
 mod cooldown;
 mod endpoint;
 mod erase;

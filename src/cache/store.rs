@@ -56,6 +56,11 @@ impl Slot {
             .unwrap_or_default()
     }
 
+    /// Whether there is anything in the entry's place.
+    pub(crate) fn is_there(&self) -> bool {
+        self.entry.symlink_metadata().is_ok()
+    }
+
     /// Sees to it that there is a folder to lock and to write in.
     pub(crate) fn prepare(&self) -> io::Result<()> {
         file::create_private_folder(&self.folder)

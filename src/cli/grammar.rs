@@ -11,6 +11,8 @@ pub(crate) enum Verb {
     Header,
     Exec,
     Curl,
+    Login,
+    Logout,
     Store,
     Erase,
     List,
@@ -54,6 +56,13 @@ pub(super) enum Flag {
     For,
     WithCredentials,
     Env,
+    ClientId,
+    CloudId,
+    BaseUrl,
+    Lifetime,
+    Store,
+    SecretStdin,
+    Yes,
 }
 
 /// How a flag is written and what it does.
@@ -180,6 +189,57 @@ pub(super) const FLAGS: &[FlagRule] = &[
         help: "Set this variable too, made of {token}, {header}, {base_url}, {cloud_id}, \
                {expires_at}; may be given several times",
     },
+    FlagRule {
+        flag: Flag::ClientId,
+        long: "client-id",
+        short: None,
+        value: Some("ID"),
+        help: "The client ID, whole, with `.CLOUD_ID` at its end",
+    },
+    FlagRule {
+        flag: Flag::CloudId,
+        long: "cloud-id",
+        short: None,
+        value: Some("CLOUD_ID"),
+        help: "The Cloud ID [default: the last part of the client ID]",
+    },
+    FlagRule {
+        flag: Flag::BaseUrl,
+        long: "base-url",
+        short: None,
+        value: Some("URL"),
+        help: "The API's address, where it is not https://CLOUD_ID.api.openvpn.com",
+    },
+    FlagRule {
+        flag: Flag::Lifetime,
+        long: "lifetime",
+        short: None,
+        value: Some("LIFETIME"),
+        help: "The lifetime chosen in the portal: 2w, 1mo, 6mo, 1y, or the last day as 2027-05-22",
+    },
+    FlagRule {
+        flag: Flag::Store,
+        long: "store",
+        short: None,
+        value: Some("KEEPER"),
+        help: "Who keeps the secret: `file`, or NAME of a `docker-credential-NAME` such as \
+               secretservice, pass, osxkeychain, wincred [default: the keychain if it answers, \
+               else file]",
+    },
+    FlagRule {
+        flag: Flag::SecretStdin,
+        long: "secret-stdin",
+        short: None,
+        value: None,
+        help: "Read the client secret from stdin, and ask nothing",
+    },
+    FlagRule {
+        flag: Flag::Yes,
+        long: "yes",
+        short: Some('y'),
+        value: None,
+        help: "Do not ask whether it is meant",
+    },
 ];
 
 /// The verbs that are no protocols, in the order of the help page.
@@ -240,6 +300,41 @@ const VERBS: &[VerbRule] = &[
         flags: &[],
         operands: &[],
         rest: Some("PATH"),
+    },
+    VerbRule {
+        verb: Verb::Login,
+        name: "login",
+        summary: "Save API credentials, after trying them",
+        details: "Asks for the client ID, the Cloud ID, the client secret (which is not shown), \
+                  the lifetime chosen in the portal and a name for the profile; gets a token with \
+                  them and calls the API with it; and only then saves them. The secret goes to the \
+                  desktop's keychain through its docker-credential helper, or else into a file of \
+                  mode 0600. Without a terminal everything comes from flags and stdin.",
+        examples: "  cloudconnexa-auth login\n  \
+                   cloudconnexa-auth login --client-id ID.acme --lifetime 6mo --store pass\n  \
+                   vault-cli read secret | cloudconnexa-auth login --client-id ID.acme --secret-stdin",
+        flags: &[
+            Flag::ClientId,
+            Flag::CloudId,
+            Flag::BaseUrl,
+            Flag::Lifetime,
+            Flag::Store,
+            Flag::SecretStdin,
+        ],
+        operands: &[],
+        rest: None,
+    },
+    VerbRule {
+        verb: Verb::Logout,
+        name: "logout",
+        summary: "Undo a login",
+        details: "Removes the profile from the configuration file, its client secret where this \
+                  program keeps it, and its cached token. On a terminal it asks first. The \
+                  credential itself lives on until it is deleted in the portal.",
+        examples: "  cloudconnexa-auth logout\n  cloudconnexa-auth logout --profile prod --yes",
+        flags: &[Flag::Yes],
+        operands: &[],
+        rest: None,
     },
     VerbRule {
         verb: Verb::Store,

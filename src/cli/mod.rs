@@ -19,7 +19,7 @@ pub(crate) use parse::{parse, parse_flags};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Invocation {
     /// Carry out a verb.
-    Run(Verb, Options),
+    Run(Verb, Box<Options>),
     /// Show the help of a verb, or of the program.
     Help(Option<Verb>),
     /// Show the version, for people.
@@ -59,6 +59,20 @@ pub(crate) struct Options {
     pub(crate) with_credentials: bool,
     /// Every `--env`.
     pub(crate) env: Vec<String>,
+    /// `--client-id`.
+    pub(crate) client_id: Option<String>,
+    /// `--cloud-id`.
+    pub(crate) cloud_id: Option<String>,
+    /// `--base-url`.
+    pub(crate) base_url: Option<String>,
+    /// `--lifetime`.
+    pub(crate) lifetime: Option<String>,
+    /// `--store`.
+    pub(crate) store: Option<String>,
+    /// `--secret-stdin`.
+    pub(crate) secret_stdin: bool,
+    /// `--yes`.
+    pub(crate) yes: bool,
     /// What stands behind the verb.
     pub(crate) operands: Vec<String>,
     /// What stands behind that and is another program's.

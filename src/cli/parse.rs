@@ -36,7 +36,7 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, UsageError> 
 /// Reads flags that a tool hands over in its request instead of argv.
 pub(crate) fn parse_flags(verb: Verb, flags: Vec<String>) -> Result<Options, UsageError> {
     match parse_behind(verb.rule(), Parser::from_args(flags))? {
-        Invocation::Run(_, options) if options.operands.is_empty() => Ok(options),
+        Invocation::Run(_, options) if options.operands.is_empty() => Ok(*options),
         _ => Err(UsageError::UnexpectedArgument { verb: verb.name() }),
     }
 }
@@ -128,10 +128,10 @@ fn parse_behind(called: Option<VerbRule>, mut parser: Parser) -> Result<Invocati
     if options.refresh && options.no_cache {
         return Err(UsageError::Conflict("--refresh", "--no-cache"));
     }
-    if options.no_cache && rule.verb == Verb::Erase {
-        return Err(UsageError::Conflict("erase", "--no-cache"));
+    if options.no_cache && matches!(rule.verb, Verb::Erase | Verb::Logout) {
+        return Err(UsageError::Conflict(rule.name, "--no-cache"));
     }
-    Ok(Invocation::Run(rule.verb, options))
+    Ok(Invocation::Run(rule.verb, Box::new(options)))
 }
 
 /// Whatever stands behind, as it stands.
@@ -219,6 +219,13 @@ fn apply(
         Flag::For => options.uri = Some(text()?),
         Flag::WithCredentials => options.with_credentials = true,
         Flag::Env => options.env.push(text()?),
+        Flag::ClientId => options.client_id = Some(text()?),
+        Flag::CloudId => options.cloud_id = Some(text()?),
+        Flag::BaseUrl => options.base_url = Some(text()?),
+        Flag::Lifetime => options.lifetime = Some(text()?),
+        Flag::Store => options.store = Some(text()?),
+        Flag::SecretStdin => options.secret_stdin = true,
+        Flag::Yes => options.yes = true,
         Flag::Help => {}
     }
     Ok(())
@@ -246,7 +253,7 @@ mod tests {
             ..Options::default()
         };
         let read = parse_words("--profile prod token -v --min-ttl=90s");
-        assert_eq!(read, Ok(Invocation::Run(Verb::Token, expected)));
+        assert_eq!(read, Ok(Invocation::Run(Verb::Token, Box::new(expected))));
     }
 
     #[test]

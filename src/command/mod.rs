@@ -7,6 +7,8 @@ mod erase;
 mod exec;
 mod header;
 mod list;
+mod login;
+mod logout;
 mod protocol;
 mod session;
 mod status;
@@ -25,6 +27,7 @@ use crate::environment::Environment;
 use crate::error::Error;
 use crate::input::{Stdin, StdinError};
 use crate::output::print;
+use crate::profile::Editing;
 use crate::protocol::{InputError, LARGEST_INPUT};
 use crate::report::{Level, Report};
 
@@ -63,6 +66,23 @@ impl<'a> Context<'a> {
             options,
             report,
         })
+    }
+
+    /// Where and when profiles are edited.
+    fn editing(&self) -> Editing<'a> {
+        let options = self.options;
+        Editing {
+            environment: self.environment,
+            flag: options.config.as_deref(),
+            clock: self.clock,
+            lock_limit: options.timeout,
+            deadline: self.time_from_now(),
+        }
+    }
+
+    /// The time that a server or a keychain has from now on, when a person has been asked.
+    fn time_from_now(&self) -> Deadline {
+        Deadline::from_now(self.clock, self.options.timeout.unwrap_or(session::LIMIT))
     }
 
     /// stdin, in the time that was given, or else in that of a tool, unless a person types.
@@ -134,6 +154,8 @@ pub(crate) fn run(
         Verb::Doctor => return doctor::run(context, stdout),
         Verb::Exec => return exec::run(context),
         Verb::Curl => return curl::run(context, stdout),
+        Verb::Login => return login::run(context).map(|()| ExitCode::SUCCESS),
+        Verb::Logout => return logout::run(context).map(|()| ExitCode::SUCCESS),
         Verb::Adaptor(adaptor) => return protocol::run(adaptor, context, stdout),
     };
     print(stdout, &output).map_err(Error::Stdout)?;

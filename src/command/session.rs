@@ -19,7 +19,7 @@ use crate::token::{MinTtl, RefreshAhead, Token};
 use crate::uri::Uri;
 
 /// The time of a run for people and scripts.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
 /// The time of a run that a tool waits for: Bazel kills a helper after 10 s.
 pub(super) const PROTOCOL_LIMIT: Duration = Duration::from_secs(9);
@@ -114,18 +114,7 @@ impl<'a> Session<'a> {
 
     /// The place of a profile in the cache, where there is a folder for one and it may be used.
     pub(super) fn slot(&self, profile: &Profile) -> Option<Slot> {
-        if self.context.options.no_cache {
-            return None;
-        }
-        let folder = self.context.environment.cache_folder()?;
-        let token_url = profile.client.token_url.to_string();
-        let key = Key::of(&Identity {
-            token_url: &token_url,
-            client_id: &profile.client.client_id,
-            scope: profile.client.scope.as_deref(),
-            audience: profile.client.audience.as_deref(),
-        });
-        Some(Cache::in_folder(folder).slot(key))
+        slot_of(self.context, profile)
     }
 
     /// The margin of this run.
@@ -240,6 +229,14 @@ impl<'a> Session<'a> {
         self.with_broker(profile, |broker, ask| broker.erase(which, ask))
     }
 
+    /// Removes what is cached of this profile.
+    pub(super) fn forget(&self, profile: &Profile) -> Result<(), Error> {
+        self.with_broker(profile, |broker, ask| {
+            let deadline = self.context.time_from_now();
+            broker.forget(&Ask { deadline, ..*ask })
+        })
+    }
+
     fn with_broker<T>(
         &self,
         profile: &Profile,
@@ -296,6 +293,22 @@ impl<'a> Session<'a> {
             explanation: explain(error, profile, self.context.clock.now()),
         }
     }
+}
+
+/// The place of a profile in the cache, where there is a folder for one and it may be used.
+pub(super) fn slot_of(context: &Context<'_>, profile: &Profile) -> Option<Slot> {
+    if context.options.no_cache {
+        return None;
+    }
+    let folder = context.environment.cache_folder()?;
+    let token_url = profile.client.token_url.to_string();
+    let key = Key::of(&Identity {
+        token_url: &token_url,
+        client_id: &profile.client.client_id,
+        scope: profile.client.scope.as_deref(),
+        audience: profile.client.audience.as_deref(),
+    });
+    Some(Cache::in_folder(folder).slot(key))
 }
 
 /// Puts into words what the broker does.

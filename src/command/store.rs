@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Context, Output};
 use crate::error::Error;
-use crate::profile::{NewProfile, SETTABLE, store};
+use crate::profile::{Keeper, NewProfile, SETTABLE, store};
 use crate::protocol::{InputError, helper, json_line};
 
 pub(super) fn run(context: &Context<'_>, input: &[u8]) -> Result<Output, Error> {
@@ -24,16 +24,9 @@ pub(super) fn run(context: &Context<'_>, input: &[u8]) -> Result<Output, Error> 
         client_secret: request.client_secret,
         lifetime: request.lifetime,
         settings: request.settings,
+        keeper: Keeper::File,
     };
-    let config = context.options.config.as_deref();
-    let today = context.clock.now().date();
-    store(
-        context.environment,
-        config,
-        &profile,
-        today,
-        context.options.timeout,
-    )?;
+    store(&context.editing(), &profile)?;
     Ok(json_line(&WireStored {
         profile: &profile.name,
     }))

@@ -3,6 +3,7 @@
 
 mod curl;
 mod exec;
+mod login;
 
 use std::io;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::uri::UriError;
 
 pub(crate) use curl::CurlError;
 pub(crate) use exec::ExecError;
+pub(crate) use login::{LoginError, explain_api, explain_trial};
 
 /// How a run ends; the table of the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub(crate) enum Code {
     NotStarted = 126,
     /// The command of `exec`, or curl, is not there.
     NoCommand = 127,
+    /// Ctrl-C, where it is read as a character.
+    Interrupted = 130,
 }
 
 /// Why a command gave no answer.
@@ -99,6 +103,8 @@ pub(crate) enum Error {
     Exec(ExecError),
     /// `curl` was not started.
     Curl(CurlError),
+    /// Nobody was logged in or out.
+    Login(LoginError),
     /// The stored secret could not be removed.
     NotRemovable {
         /// The profile.
@@ -128,6 +134,7 @@ impl Error {
             Self::Obtain { code, .. } => *code,
             Self::Exec(error) => error.code(),
             Self::Curl(error) => error.code(),
+            Self::Login(error) => error.code(),
         }
     }
 
@@ -180,11 +187,12 @@ impl Error {
             Self::Obtain { explanation, .. } => explanation.clone(),
             Self::Exec(error) => error.explanation(),
             Self::Curl(error) => error.explanation(),
+            Self::Login(error) => error.explanation(),
             Self::NotKept { verb } => say(
                 format!("`{verb}`: this helper keeps no secret that did not come from it"),
                 None,
                 Some(
-                    "nothing was saved; API credentials are saved with `cloudconnexa-auth store`, \
+                    "nothing was saved; API credentials are saved with `cloudconnexa-auth login`, \
                      and other secrets need another helper"
                         .into(),
                 ),
@@ -228,6 +236,12 @@ impl From<ExecError> for Error {
 impl From<CurlError> for Error {
     fn from(error: CurlError) -> Self {
         Self::Curl(error)
+    }
+}
+
+impl From<LoginError> for Error {
+    fn from(error: LoginError) -> Self {
+        Self::Login(error)
     }
 }
 
@@ -277,7 +291,9 @@ fn usage_hint(error: &UsageError) -> String {
             meant: Some(meant), ..
         } => format!("did you mean `--{meant}`?"),
         UsageError::SecretFlag => {
-            "give it on stdin to `cloudconnexa-auth store`, or in CLOUDCONNEXA_CLIENT_SECRET".into()
+            "`cloudconnexa-auth login` asks for it or, with `--secret-stdin`, reads it from stdin; or \
+             set CLOUDCONNEXA_CLIENT_SECRET"
+                .into()
         }
         UsageError::UnknownFlag { verb: "curl", .. } => {
             "curl's own options stand behind PATH; see `cloudconnexa-auth curl --help`".into()
@@ -316,7 +332,7 @@ fn profile_hint(error: &ProfileError) -> Option<String> {
     match error {
         ProfileError::Invalid { hint, .. } | ProfileError::NotStorable { hint, .. } => hint.clone(),
         ProfileError::None { .. } => Some(
-            "save one with `cloudconnexa-auth store`, or set CLOUDCONNEXA_CLOUD_ID, \
+            "save one with `cloudconnexa-auth login`, or set CLOUDCONNEXA_CLOUD_ID, \
              CLOUDCONNEXA_CLIENT_ID and CLOUDCONNEXA_CLIENT_SECRET"
                 .into(),
         ),

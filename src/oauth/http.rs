@@ -1,4 +1,5 @@
-//! HTTP to the token endpoint (and, for `doctor`, to the API), under this program's rules instead of ureq's defaults: no redirect
+//! HTTP to the token endpoint (and to the API, for `doctor` and `login`), under this program's rules
+//! instead of ureq's defaults: no redirect
 //! is followed here, every status is an answer, time and size are bounded, the system's roots are
 //! trusted, and no error text of the library reaches a message (it could hold the URL).
 //!

@@ -6,6 +6,7 @@
 mod exchange;
 mod failure;
 mod http;
+mod probe;
 mod proxy;
 mod refusal;
 mod request;
@@ -17,6 +18,7 @@ use crate::uri::Uri;
 pub(crate) use exchange::{Granted, exchange};
 pub(crate) use failure::{Failure, Refusal};
 pub(crate) use http::{Http, HttpSettings, Seen, SetupError};
+pub(crate) use probe::{ApiAnswer, call_api};
 pub(crate) use proxy::Proxies;
 pub(crate) use request::Form;
 pub(crate) use way::date_of;

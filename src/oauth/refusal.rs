@@ -65,6 +65,11 @@ fn classify(status: u16, error: Option<&str>, text: &str) -> Refusal {
 /// The text of a bad answer, quoted, with every form of the secret taken out: a server that
 /// echoes its request must not make us print it.
 pub(super) fn told(body: &[u8], asked: &Composed) -> Option<String> {
+    told_by(body, |text| asked.redact(text))
+}
+
+/// The same with another way to take out what must not be shown.
+pub(super) fn told_by(body: &[u8], redact: impl Fn(&str) -> String) -> Option<String> {
     let text = match wire_error(body) {
         Some(wire) => wire
             .error_description
@@ -74,7 +79,7 @@ pub(super) fn told(body: &[u8], asked: &Composed) -> Option<String> {
         None if body.trim_ascii_start().starts_with(b"<") => "an HTML page".to_owned(),
         None => String::from_utf8_lossy(body).into_owned(),
     };
-    let text = quote(&asked.redact(&text));
+    let text = quote(&redact(&text));
     Some(text).filter(|text| !text.is_empty())
 }
 

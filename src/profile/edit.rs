@@ -11,12 +11,13 @@ use time::Date;
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
 use super::file::listed;
-use super::{Position, ProfileError, lifetime, load, resolve, secret_file_name};
+use super::{Position, Profile, ProfileError, lifetime, load, resolve, secret_file_name};
+use crate::clock::{Clock, Deadline};
 use crate::environment::Environment;
-use crate::file::{self, Trust, WaitError};
+use crate::file::{self, Guard, Trust, WaitError};
 use crate::quote::quote;
 use crate::secret::Secret;
-use crate::source::Source;
+use crate::source::{Source, SourceError};
 
 /// How long another `store` is waited for where nobody says.
 const LOCK_LIMIT: Duration = Duration::from_secs(5);
@@ -47,6 +48,78 @@ pub(crate) struct NewProfile {
     pub(crate) lifetime: Option<String>,
     /// Further keys of [`SETTABLE`] and their values.
     pub(crate) settings: Vec<(&'static str, String)>,
+    /// Where the secret is kept.
+    pub(crate) keeper: Keeper,
+}
+
+/// Who keeps a client secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Keeper {
+    /// The file `NAME.secret` beside the configuration.
+    File,
+    /// `docker-credential-NAME`.
+    DockerHelper(String),
+}
+
+/// Where and when profiles are stored and removed.
+#[derive(Clone, Copy)]
+pub(crate) struct Editing<'a> {
+    /// The variables.
+    pub(crate) environment: &'a Environment,
+    /// The file of `--config`.
+    pub(crate) flag: Option<&'a Path>,
+    /// The clock.
+    pub(crate) clock: &'a dyn Clock,
+    /// How long another one who edits is waited for.
+    pub(crate) lock_limit: Option<Duration>,
+    /// When a helper must have answered.
+    pub(crate) deadline: Deadline,
+}
+
+impl Editing<'_> {
+    pub(super) fn path(&self) -> Result<PathBuf, ProfileError> {
+        let (path, _) = load::file_path(self.environment, self.flag);
+        path.ok_or(ProfileError::NoPlace)
+    }
+
+    pub(super) fn lock(&self, path: &Path) -> Result<Guard, ProfileError> {
+        lock(path, self.lock_limit.unwrap_or(LOCK_LIMIT))
+    }
+}
+
+/// What [`store`] would make of a profile; nothing is written.
+///
+/// # Errors
+/// As with [`store`], but for those of writing.
+pub(crate) fn preview(
+    editing: &Editing<'_>,
+    profile: &NewProfile,
+) -> Result<Profile, ProfileError> {
+    let path = editing.path()?;
+    let (_, _, stored) = prepared(editing, &path, profile)?;
+    Ok(stored)
+}
+
+/// The old text, the new one, and what the profile means in it.
+fn prepared(
+    editing: &Editing<'_>,
+    path: &Path,
+    profile: &NewProfile,
+) -> Result<(String, String, Profile), ProfileError> {
+    check(profile)?;
+    let secret_expires = end_of_life(profile, editing.clock.now().date())?;
+    let old = read_old(path)?;
+    // The old file must be whole before it is changed; this gives the position of what is not.
+    load::parse(path, &old, editing.environment)?;
+    let new = edited(path, &old, profile, secret_expires)?;
+    let read = load::parse(path, &new, editing.environment).map_err(not_storable)?;
+    let is_it = |stored: &Profile| stored.name == profile.name;
+    let stored = read.all.into_iter().find(is_it);
+    let stored = stored.ok_or_else(|| ProfileError::NotStorable {
+        problem: "it is not in the file that was made of it".to_owned(),
+        hint: None,
+    })?;
+    Ok((old, new, stored))
 }
 
 /// Writes the profile and its secret; a profile of that name is changed, not duplicated.
@@ -54,17 +127,9 @@ pub(crate) struct NewProfile {
 /// The whole new file is read back before it replaces the old one, so that nothing is ever
 /// stored that a later run would refuse. Where the file cannot be written, the old secret is put
 /// back.
-pub(crate) fn store(
-    environment: &Environment,
-    flag: Option<&Path>,
-    profile: &NewProfile,
-    today: Date,
-    lock_limit: Option<Duration>,
-) -> Result<(), ProfileError> {
+pub(crate) fn store(editing: &Editing<'_>, profile: &NewProfile) -> Result<Profile, ProfileError> {
     check(profile)?;
-    let secret_expires = end_of_life(profile, today)?;
-    let (path, _) = load::file_path(environment, flag);
-    let path = path.ok_or(ProfileError::NoPlace)?;
+    let path = editing.path()?;
     let unwritable = |error| ProfileError::Unwritable {
         path: path.clone(),
         error,
@@ -73,37 +138,61 @@ pub(crate) fn store(
     if !folder.as_os_str().is_empty() && !folder.exists() {
         file::create_private_folder(folder).map_err(unwritable)?;
     }
-    let guard = lock(&path, lock_limit.unwrap_or(LOCK_LIMIT))?;
-    let old = read_old(&path)?;
-    // The old file must be whole before it is changed; this gives the position of what is not.
-    load::parse(&path, &old, environment)?;
-    let new = edited(&path, &old, profile, secret_expires)?;
-    load::parse(&path, &new, environment).map_err(not_storable)?;
-    let secret_path = folder.join(secret_file_name(&profile.name));
-    let old_secret = file::read(&secret_path, 64 * 1024, Trust::Secret).ok();
-    Source::store_file(&secret_path, &profile.client_secret, &guard)?;
-    if new == old {
-        return Ok(());
+    let guard = editing.lock(&path)?;
+    let (old, new, stored) = prepared(editing, &path, profile)?;
+    let source = &stored.source;
+    let old_secret = source.read(editing.environment, editing.clock, editing.deadline);
+    let restore = || match &old_secret {
+        Ok(secret) => keep(editing, source, secret, &guard),
+        Err(error) if error.is_absence() => source.remove(editing.clock, editing.deadline),
+        // What cannot be read cannot be put back, and may be worth something.
+        Err(_) => Ok(()),
+    };
+    if let Err(error) = keep(editing, source, &profile.client_secret, &guard) {
+        // What a helper took and cannot give back is of no use there.
+        drop(restore());
+        return Err(error.into());
     }
-    let real_path = real_path(&path);
-    let mode = fs::metadata(&path)
-        .ok()
-        .map(|metadata| metadata.permissions());
-    file::replace(&real_path, new.as_bytes(), &guard).map_err(|error| {
-        let restored = match old_secret {
-            Some(bytes) => file::replace(&secret_path, &bytes, &guard),
-            None => file::remove(&secret_path),
-        };
-        let error = match restored {
+    if new == old {
+        return Ok(stored);
+    }
+    write(&path, &new, &guard).map_err(|error| {
+        let error = match restore() {
             Ok(()) => error,
             Err(second) => io::Error::new(error.kind(), format!("{error}; and then: {second}")),
         };
         unwritable(error)
     })?;
-    if let Some(permissions) = mode {
-        fs::set_permissions(&real_path, permissions).map_err(unwritable)?;
+    Ok(stored)
+}
+
+/// Puts a secret into the source that is its keeper's.
+fn keep(
+    editing: &Editing<'_>,
+    source: &Source,
+    secret: &Secret,
+    guard: &Guard,
+) -> Result<(), SourceError> {
+    match source {
+        Source::File(path) => Source::store_file(path, secret, guard),
+        Source::DockerHelper(entry) => {
+            Source::store_in_helper(entry, secret, editing.clock, editing.deadline)
+        }
+        Source::Variable(_) | Source::SystemdCredential(_) | Source::Command(_) => Ok(()),
     }
-    Ok(())
+}
+
+/// Replaces the file, through a link where one stands in its place, and keeps its mode.
+pub(super) fn write(path: &Path, text: &str, guard: &Guard) -> io::Result<()> {
+    let real_path = real_path(path);
+    let mode = fs::metadata(path)
+        .ok()
+        .map(|metadata| metadata.permissions());
+    file::replace(&real_path, text.as_bytes(), guard)?;
+    match mode {
+        Some(permissions) => fs::set_permissions(&real_path, permissions),
+        None => Ok(()),
+    }
 }
 
 fn check(profile: &NewProfile) -> Result<(), ProfileError> {
@@ -146,7 +235,7 @@ fn real_path(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-fn lock(path: &Path, limit: Duration) -> Result<file::Guard, ProfileError> {
+fn lock(path: &Path, limit: Duration) -> Result<Guard, ProfileError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".lock");
     file::exclusive(&path.with_file_name(name), limit).map_err(|error| match error {
@@ -158,7 +247,7 @@ fn lock(path: &Path, limit: Duration) -> Result<file::Guard, ProfileError> {
     })
 }
 
-fn read_old(path: &Path) -> Result<String, ProfileError> {
+pub(super) fn read_old(path: &Path) -> Result<String, ProfileError> {
     match file::read(path, load::LARGEST_FILE, Trust::Anything) {
         Ok(bytes) => String::from_utf8(bytes.to_vec()).map_err(|_| ProfileError::Unreadable {
             path: path.to_owned(),
@@ -209,13 +298,12 @@ fn edited(
     profiles.insert(&profile.name, Item::Table(table));
     let mut addition = DocumentMut::new();
     addition.insert("profiles", Item::Table(profiles));
-    let gap = match old {
-        "" => "",
-        text if text.ends_with("\n\n") || text.ends_with("\n\r\n") => "",
-        text if text.ends_with('\n') => "\n",
-        _ => "\n\n",
+    // Each end of a file leads to another one, so that `remove` can leave the file as it was.
+    let addition = match old {
+        "" => addition.to_string(),
+        text if text.ends_with('\n') => format!("\n{addition}"),
+        _ => format!("\n\n{}", addition.to_string().trim_end()),
     };
-    let addition = format!("{gap}{addition}");
     let is_dos = old.contains("\r\n");
     Ok(old.to_owned()
         + &if is_dos {
@@ -243,7 +331,10 @@ fn fill(table: &mut dyn TableLike, profile: &NewProfile, secret_expires: Option<
     }
     set(table, "client_id", profile.client_id.as_str().into());
     let mut source = InlineTable::new();
-    source.insert("file", secret_file_name(&profile.name).into());
+    match &profile.keeper {
+        Keeper::File => source.insert("file", secret_file_name(&profile.name).into()),
+        Keeper::DockerHelper(name) => source.insert("docker_helper", name.as_str().into()),
+    };
     set(table, "client_secret", Value::InlineTable(source));
     match secret_expires.map(|date| date.to_string().parse::<toml_edit::Datetime>()) {
         Some(Ok(date)) => set(table, "secret_expires", date.into()),

@@ -4,7 +4,7 @@
 use time::{Date, Duration, Month};
 
 /// The names of the portal's lifetimes: two weeks, one month, six months, one year.
-pub(super) const NAMES: [&str; 4] = ["2w", "1mo", "6mo", "1y"];
+pub(crate) const NAMES: [&str; 4] = ["2w", "1mo", "6mo", "1y"];
 
 /// From how many days before its end on people are warned.
 const WARNED_DAYS: i64 = 14;
@@ -27,7 +27,7 @@ pub(crate) fn warning(days_left: i64) -> Option<String> {
 }
 
 /// The day on which a credential made `today` ends; also reads a date such as `2027-05-22`.
-pub(super) fn end(lifetime: &str, today: Date) -> Option<Date> {
+pub(crate) fn end(lifetime: &str, today: Date) -> Option<Date> {
     match lifetime {
         "2w" => today.checked_add(Duration::weeks(2)),
         "1mo" => after_months(today, 1),

@@ -9,6 +9,7 @@ mod edit;
 mod file;
 mod lifetime;
 mod load;
+mod remove;
 mod resolve;
 mod select;
 
@@ -23,9 +24,13 @@ use crate::source::Source;
 use crate::token::MinTtl;
 use crate::uri::{Origin, Uri};
 
-pub(crate) use edit::{NewProfile, SETTABLE, store};
-pub(crate) use lifetime::{days_left, warning as lifetime_warning};
+pub(crate) use edit::{Editing, Keeper, NewProfile, SETTABLE, preview, store};
+pub(crate) use lifetime::{
+    NAMES as LIFETIMES, days_left, end as end_of_lifetime, warning as lifetime_warning,
+};
 pub(crate) use load::load;
+pub(crate) use remove::remove;
+pub(crate) use resolve::{check_client_id, check_helper_name, check_name, tenant_url};
 pub(crate) use select::{choose, choose_for};
 
 /// The name of the profile that the environment makes.
@@ -108,6 +113,12 @@ impl Profiles {
             Source::DockerHelper(_) => true,
             Source::Variable(_) | Source::SystemdCredential(_) | Source::Command(_) => false,
         }
+    }
+
+    /// Whether another profile has its secret from the same place.
+    pub(crate) fn shares_secret_of(&self, profile: &Profile) -> bool {
+        let mut others = self.all.iter().filter(|other| other.name != profile.name);
+        others.any(|other| other.source == profile.source)
     }
 
     /// The profile of that name.

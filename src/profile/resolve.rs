@@ -19,7 +19,7 @@ const TOKEN_PATH: &str = "/api/v1/oauth/token";
 pub(super) const TENANT_SUFFIX: &str = ".api.openvpn.com";
 
 /// The API of a tenant.
-pub(super) fn tenant_url(cloud_id: &str) -> Option<Uri> {
+pub(crate) fn tenant_url(cloud_id: &str) -> Option<Uri> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if cloud_id.is_empty() || cloud_id.len() > 63 || !cloud_id.bytes().all(plain) {
         return None;
@@ -37,7 +37,7 @@ pub(super) fn token_url(base_url: &Uri) -> Uri {
 }
 
 /// Why a text is no name of a profile; the name becomes part of a file's name.
-pub(super) fn check_name(name: &str) -> Result<(), String> {
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let starts_well = name
         .bytes()
@@ -59,7 +59,7 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
 }
 
 /// Why a text is no client ID (RFC 6749 §A.1: printable ASCII).
-pub(super) fn check_client_id(client_id: &str) -> Result<(), &'static str> {
+pub(crate) fn check_client_id(client_id: &str) -> Result<(), &'static str> {
     let printable = client_id.bytes().all(|byte| (0x20..0x7f).contains(&byte));
     if client_id.is_empty() || client_id.len() > 1024 || !printable {
         return Err("`client_id` must be 1 to 1024 printable ASCII characters");
@@ -182,10 +182,6 @@ fn resolve_source(
     client_id: &str,
 ) -> Result<Source, ProfileError> {
     let invalid = |problem: &str| document.invalid(&at.span, problem, None);
-    let is_plain_name = |name: &str| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        !name.is_empty() && name.bytes().all(plain) && !name.starts_with(['.', '-'])
-    };
     match &at.value {
         WrittenSource::File(path) if path.is_empty() => Err(invalid("`file` is empty")),
         WrittenSource::File(path) => Ok(Source::File(document.path(path))),
@@ -206,22 +202,35 @@ fn resolve_source(
         WrittenSource::SystemdCredential(_) => Err(invalid(
             "`systemd_credential` must be a plain name, as in LoadCredential=NAME",
         )),
-        // Under that name it is this program that answers, by asking itself for the secret.
-        WrittenSource::DockerHelper(name) if name == "cloudconnexa" => Err(invalid(
-            "`docker_helper` must name a keychain's helper; `docker-credential-cloudconnexa` is \
-             this program",
-        )),
-        WrittenSource::DockerHelper(name) if is_plain_name(name) => {
+        WrittenSource::DockerHelper(name) => {
+            check_helper_name(name).map_err(invalid)?;
             Ok(Source::DockerHelper(HelperEntry {
                 name: name.clone(),
                 server: format!("{}/{client_id}", token_url.origin()),
                 client_id: client_id.to_owned(),
             }))
         }
-        WrittenSource::DockerHelper(_) => Err(invalid(
-            "`docker_helper` must be NAME of a program `docker-credential-NAME`",
-        )),
     }
+}
+
+/// Why a text is no `NAME` of a keychain's `docker-credential-NAME`.
+pub(crate) fn check_helper_name(name: &str) -> Result<(), &'static str> {
+    if name == "cloudconnexa" {
+        // Under that name it is this program that answers, by asking itself for the secret.
+        return Err(
+            "`docker_helper` must name a keychain's helper; `docker-credential-cloudconnexa` is \
+             this program",
+        );
+    }
+    if !is_plain_name(name) {
+        return Err("`docker_helper` must be NAME of a program `docker-credential-NAME`");
+    }
+    Ok(())
+}
+
+fn is_plain_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    !name.is_empty() && name.bytes().all(plain) && !name.starts_with(['.', '-'])
 }
 
 fn resolve_method(

@@ -6,9 +6,11 @@
 
 use std::ffi::OsString;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::program::{self, Output};
+use zeroize::Zeroizing;
+
+use super::program::{self, Output, Stderr};
 use super::{Secret, SourceError, usable};
 use crate::clock::{Clock, Deadline};
 use crate::quote::quote;
@@ -60,8 +62,78 @@ pub(super) fn get(
     if !answer.username.is_empty() && answer.username != entry.client_id {
         return Err(SourceError::HelperHasAnother { program, server });
     }
-    let secret = zeroize::Zeroizing::new(answer.secret.into_bytes());
+    let secret = Zeroizing::new(answer.secret.into_bytes());
     usable(secret, || format!("the secret from `{program}`"))
+}
+
+/// Whether the helper `docker-credential-NAME` answers by `deadline` that it can list its entries.
+///
+/// # Errors
+/// Where it is not there, fails or does not answer; it holds nothing for us yet.
+pub(crate) fn answers(
+    name: &str,
+    clock: &dyn Clock,
+    deadline: Deadline,
+) -> Result<(), SourceError> {
+    let entry = HelperEntry {
+        name: name.to_owned(),
+        server: String::new(),
+        client_id: String::new(),
+    };
+    let program = entry.program();
+    let verb = [OsString::from("list")];
+    let output = match program::run(&program, &verb, None, Stderr::Hidden, clock, deadline) {
+        // More entries than are read here are an answer too.
+        Err(SourceError::Unusable { .. }) => return Ok(()),
+        other => other?,
+    };
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    let status = format!("{}, \"{}\"", output.status, quote(&said));
+    Err(SourceError::ProgramFailed { program, status })
+}
+
+/// Keeps the secret, in the place of what stood there, and reads it back: a helper that takes a
+/// secret which it cannot give is of no use.
+pub(super) fn put(
+    entry: &HelperEntry,
+    secret: &Secret,
+    clock: &dyn Clock,
+    deadline: Deadline,
+) -> Result<(), SourceError> {
+    let program = entry.program();
+    let credentials = WireStored {
+        server: &entry.server,
+        username: &entry.client_id,
+        secret: secret.expose(),
+    };
+    let input = serde_json::to_string(&credentials).map(Zeroizing::new);
+    let input = input.map_err(|_| SourceError::Unusable {
+        place: "the client secret".to_owned(),
+        reason: "cannot be written as JSON",
+    })?;
+    let verb = [OsString::from("store")];
+    let input = Some(input.as_str());
+    let output = program::run(&program, &verb, input, Stderr::Shown, clock, deadline)?;
+    if !output.status.success() {
+        // It was given the secret, and may repeat it.
+        let said = String::from_utf8_lossy(&output.stdout);
+        let repeats = said.contains(secret.expose());
+        return Err(if repeats {
+            output.failure(&program)
+        } else {
+            complaint(entry, &output)
+        });
+    }
+    if get(entry, clock, deadline)? == *secret {
+        return Ok(());
+    }
+    Err(SourceError::Unusable {
+        place: format!("the secret that `{program}` gives back"),
+        reason: "is another one than it was given",
+    })
 }
 
 /// Removes the entry; one that is not there is no error.
@@ -90,10 +162,13 @@ fn ask(
     clock: &dyn Clock,
     deadline: Deadline,
 ) -> Result<Output, SourceError> {
+    let verb = [OsString::from(verb)];
+    let server = Some(entry.server.as_str());
     program::run(
         &entry.program(),
-        &[OsString::from(verb)],
-        Some(&entry.server),
+        &verb,
+        server,
+        Stderr::Shown,
         clock,
         deadline,
     )
@@ -115,6 +190,16 @@ fn complaint(entry: &HelperEntry, output: &Output) -> SourceError {
         format!("{}, \"{}\"", output.status, quote(&said))
     };
     SourceError::ProgramFailed { program, status }
+}
+
+#[derive(Serialize)]
+struct WireStored<'a> {
+    #[serde(rename = "ServerURL")]
+    server: &'a str,
+    #[serde(rename = "Username")]
+    username: &'a str,
+    #[serde(rename = "Secret")]
+    secret: &'a str,
 }
 
 #[derive(Deserialize)]

@@ -22,10 +22,16 @@ use crate::environment::Environment;
 use crate::file;
 use crate::secret::Secret;
 
-pub(crate) use docker_helper::HelperEntry;
+use program::Stderr;
+
+pub(crate) use docker_helper::{HelperEntry, answers};
 
 /// The largest secret that is read, in bytes, its trailing newline included.
 const LONGEST: u64 = 64 * 1024;
+
+/// The largest secret that is taken from a person, in bytes; JSON around it still fits into the
+/// pipe to a helper.
+pub(crate) const LONGEST_GIVEN: usize = 4096;
 
 /// The variable that holds a client secret; it is taken out of every child's environment.
 pub(crate) const SECRET_VARIABLE: &str = "CLOUDCONNEXA_CLIENT_SECRET";
@@ -115,6 +121,18 @@ pub(crate) enum SourceError {
     },
 }
 
+impl SourceError {
+    /// Whether there is nothing at all where the secret would be.
+    pub(crate) fn is_absence(&self) -> bool {
+        let is_missing = |error: &_| matches!(error, file::ReadError::Missing);
+        match self {
+            Self::File { error, .. } => is_missing(error),
+            Self::HelperHasNone { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 impl Source {
     /// Reads the secret where that costs next to nothing and disturbs nobody, else `None`; it is
     /// done on every call, just to notice that the secret has changed.
@@ -152,7 +170,8 @@ impl Source {
                     reason: "is empty",
                 })?;
                 let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-                let output = program::run(program, &arguments, None, clock, deadline)?;
+                let output =
+                    program::run(program, &arguments, None, Stderr::Shown, clock, deadline)?;
                 if !output.status.success() {
                     return Err(output.failure(program));
                 }
@@ -169,6 +188,16 @@ impl Source {
         guard: &file::Guard,
     ) -> Result<(), SourceError> {
         store::put(path, secret, guard)
+    }
+
+    /// Gives `secret` to the helper, which must give it back.
+    pub(crate) fn store_in_helper(
+        entry: &HelperEntry,
+        secret: &Secret,
+        clock: &dyn Clock,
+        deadline: Deadline,
+    ) -> Result<(), SourceError> {
+        docker_helper::put(entry, secret, clock, deadline)
     }
 
     /// Takes a stored secret away: the file, or the helper's entry. What is gone already is no
@@ -231,6 +260,17 @@ fn read_file(path: &Path, trust: file::Trust) -> Result<Secret, SourceError> {
         error,
     })?;
     usable(bytes, || format!("the secret file `{}`", path.display()))
+}
+
+/// What a person or a pipe gave as a secret.
+pub(crate) fn given(bytes: Zeroizing<Vec<u8>>) -> Result<Secret, SourceError> {
+    if bytes.len() > LONGEST_GIVEN {
+        return Err(SourceError::Unusable {
+            place: "the client secret".to_owned(),
+            reason: "is longer than 4 KiB",
+        });
+    }
+    usable(bytes, || "the client secret".to_owned())
 }
 
 /// Bytes as a secret: UTF-8, one line, its newline taken off, not empty.

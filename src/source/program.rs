@@ -13,6 +13,15 @@ use super::{LONGEST, SECRET_VARIABLE, SourceError};
 use crate::clock::{Clock, Deadline};
 use crate::quote::quote;
 
+/// Who sees what a program says on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stderr {
+    /// The user: prompts ("touch your key") and complaints show at once.
+    Shown,
+    /// Nobody: it was asked for no more than whether it is there.
+    Hidden,
+}
+
 /// How a program ended and what it printed.
 pub(super) struct Output {
     pub(super) status: ExitStatus,
@@ -31,12 +40,13 @@ impl Output {
 
 /// Runs `program` and gives it until `deadline`; then it is killed.
 ///
-/// Its stderr is the user's: prompts ("touch your key") and complaints show at once. Its stdin is
-/// `input` or nothing. This process's own client secret is not in its environment.
+/// Its stdin is `input`, which must fit into a pipe, or nothing. This process's own client secret
+/// is not in its environment.
 pub(super) fn run(
     program: &str,
     arguments: &[OsString],
     input: Option<&str>,
+    stderr: Stderr,
     clock: &dyn Clock,
     deadline: Deadline,
 ) -> Result<Output, SourceError> {
@@ -54,7 +64,10 @@ pub(super) fn run(
             Stdio::null()
         })
         .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
+        .stderr(match stderr {
+            Stderr::Shown => Stdio::inherit(),
+            Stderr::Hidden => Stdio::null(),
+        })
         .spawn()
         .map_err(not_started)?;
     if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {

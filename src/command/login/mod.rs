@@ -1,0 +1,132 @@
+//! `login`: credentials from a person or from flags, tried on the server, and only then saved.
+//!
+//! `dialogue` asks, `trial` tries, `keeper` finds out who can keep the secret.
+
+mod dialogue;
+mod keeper;
+mod trial;
+
+use std::time::Duration;
+
+use super::Context;
+use crate::error::{Error, LoginError};
+use crate::profile::{
+    Editing, Keeper, NewProfile, Profile, ProfileError, Profiles, choose, load, preview, store,
+};
+use crate::source::Source;
+use crate::terminal::{Terminal, TerminalError};
+
+pub(super) use dialogue::yes_or_no;
+
+use dialogue::Answers;
+use keeper::Candidates;
+use trial::Trial;
+
+pub(super) fn run(context: &Context<'_>) -> Result<(), Error> {
+    let known = known(context)?;
+    let terminal = if context.options.secret_stdin {
+        None
+    } else {
+        Terminal::open()
+    };
+    let candidates = Candidates::chosen(context)?;
+    let answers = Answers::collect(context, &known, terminal.as_ref())?;
+    let editing = context.editing();
+    let mut profile = answers.into_profile();
+    let tried = preview(&editing, &profile)?;
+
+    let trial = Trial::new(context, &tried, &profile.client_secret);
+    let granted = trial.run(terminal.as_ref())?;
+    let candidates = candidates.unwrap_or_else(|| Candidates::found(context));
+    let (stored, why_not) = save(&editing, &mut profile, &candidates)?;
+    trial.adopt(&granted);
+
+    if let Some(old) = known.named(&profile.name) {
+        remove_superseded(context, &known, old, &stored);
+    }
+    report(context, &stored, &why_not);
+    Ok(())
+}
+
+/// The profiles that there are; a file that is named and not there is made.
+fn known(context: &Context<'_>) -> Result<Profiles, Error> {
+    match load(context.environment, context.options.config.as_deref()) {
+        Err(ProfileError::NoFile(_)) => Ok(Profiles::default()),
+        other => Ok(other?),
+    }
+}
+
+/// Saves the profile with the first keeper that takes its secret; also says why others did not.
+fn save(
+    editing: &Editing<'_>,
+    profile: &mut NewProfile,
+    candidates: &Candidates,
+) -> Result<(Profile, Vec<String>), Error> {
+    let mut why_not = candidates.why_not.clone();
+    for name in &candidates.helpers {
+        profile.keeper = Keeper::DockerHelper(name.clone());
+        match store(editing, profile) {
+            Ok(stored) => return Ok((stored, why_not)),
+            Err(ProfileError::Secret(error)) if candidates.or_file => {
+                why_not.push(error.to_string());
+            }
+            Err(ProfileError::Secret(error)) => {
+                let program = format!("docker-credential-{name}");
+                return Err(LoginError::Keeper { program, error }.into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    profile.keeper = Keeper::File;
+    Ok((store(editing, profile)?, why_not))
+}
+
+/// What the profile of that name had before is nobody's any more.
+fn remove_superseded(context: &Context<'_>, known: &Profiles, old: &Profile, new: &Profile) {
+    let is_stored = known.keeps_secret_of(old) && !known.shares_secret_of(old);
+    if !is_stored || old.source == new.source {
+        return;
+    }
+    let removed = old.source.remove(context.clock, context.time_from_now());
+    if let Err(error) = removed {
+        let source = &old.source;
+        context
+            .report
+            .warning(&format!("the old secret is still in {source}: {error}"));
+    }
+}
+
+fn report(context: &Context<'_>, stored: &Profile, why_not: &[String]) {
+    let name = &stored.name;
+    let server = stored.base_url.as_ref().map(ToString::to_string);
+    let server = server.unwrap_or_default();
+    let kept = match &stored.source {
+        Source::File(path) => format!("the file {} (0600)", path.display()),
+        other => other.to_string(),
+    };
+    let since = if why_not.is_empty() {
+        String::new()
+    } else {
+        format!(", since {}", why_not.join(" and "))
+    };
+    let tell = |text: &str| context.report.tell(text);
+    tell(&format!("saved profile `{name}` for {server}"));
+    tell(&format!("its client secret is in {kept}{since}"));
+    let profiles = load(context.environment, context.options.config.as_deref());
+    let is_first = profiles
+        .is_ok_and(|profiles| choose(&profiles, None).is_ok_and(|profile| profile.name == *name));
+    if !is_first {
+        tell(&format!(
+            "choose it with `--profile {name}`, or set `default_profile`"
+        ));
+    }
+}
+
+/// The time that a keychain has to show that it is there.
+const KEYCHAIN_LIMIT: Duration = Duration::from_secs(3);
+
+/// What went wrong between the program and the person.
+fn untold(error: TerminalError) -> Error {
+    let verb = "login";
+    LoginError::Terminal { verb, error }.into()
+}

@@ -1,0 +1,118 @@
+//! Credentials that are tried before they are saved: a real exchange, and a real call of the API.
+
+use time::OffsetDateTime;
+
+use super::untold;
+use crate::broker::{Ask, Broker, Notice, ObtainError, ProfileEndpoint, explain};
+use crate::command::Context;
+use crate::command::session::{slot_of, tell};
+use crate::error::{Error, code_of, explain_api, explain_trial};
+use crate::oauth::Granted;
+use crate::profile::Profile;
+use crate::secret::Secret;
+use crate::terminal::Terminal;
+use crate::token::{MinTtl, RefreshAhead};
+
+/// What every tenant's API has.
+const API_PATH: &str = "/api/v1/networks";
+
+/// A profile that is not saved, and its secret.
+pub(super) struct Trial<'a> {
+    context: &'a Context<'a>,
+    profile: &'a Profile,
+    secret: Secret,
+}
+
+impl<'a> Trial<'a> {
+    pub(super) fn new(context: &'a Context<'a>, profile: &'a Profile, secret: &Secret) -> Self {
+        Self {
+            context,
+            profile,
+            secret: secret.clone(),
+        }
+    }
+
+    /// Tries both; nothing is left in the cache whatever happens.
+    pub(super) fn run(&self, terminal: Option<&Terminal>) -> Result<Granted, Error> {
+        let say = |text: &str| match terminal {
+            Some(terminal) => terminal.say(text).map_err(untold),
+            None => Ok(()),
+        };
+        let server = self.profile.base_url.as_ref();
+        let server = server.unwrap_or(&self.profile.client.token_url);
+        say(&format!("Asking {} for a token … ", server.origin()))?;
+        let tried = self.exchange();
+        say(if tried.is_ok() { "good\n" } else { "\n" })?;
+        let granted = tried?;
+        say(&format!("Calling {API_PATH} with it … "))?;
+        let called = self.call_api(&granted);
+        let said = match &called {
+            Ok(404) => "not there (404), which says nothing of the token\n",
+            Ok(_) => "good\n",
+            Err(_) => "\n",
+        };
+        say(said)?;
+        called.map(|_| granted)
+    }
+
+    /// Leaves the token for every later call.
+    pub(super) fn adopt(&self, granted: &Granted) {
+        self.with_broker(|broker, _, ask| broker.adopt(granted, &self.secret, ask));
+    }
+
+    fn exchange(&self) -> Result<Granted, Error> {
+        let granted = self.with_broker(|broker, _, ask| broker.try_out(ask));
+        granted.map_err(|error| self.refused(&error))
+    }
+
+    /// The status of a call that was not refused.
+    fn call_api(&self, granted: &Granted) -> Result<u16, Error> {
+        let Some(base_url) = &self.profile.base_url else {
+            return Ok(404);
+        };
+        let url = base_url.join(API_PATH);
+        let token = &granted.token.access_token;
+        let answer = self.with_broker(|broker, endpoint, ask| {
+            endpoint.call_api(&url, token, broker.clock, ask.deadline)
+        });
+        let answer = answer.map_err(|error| self.refused(&error))?;
+        match explain_api(&answer, &url.to_string(), self.profile) {
+            Some((code, explanation)) => Err(Error::Obtain { explanation, code }),
+            None => Ok(answer.status),
+        }
+    }
+
+    fn refused(&self, error: &ObtainError) -> Error {
+        let told = explain(error, self.profile, self.now());
+        Error::Obtain {
+            explanation: explain_trial(error, self.profile, told),
+            code: code_of(error),
+        }
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        self.context.clock.now()
+    }
+
+    fn with_broker<T>(&self, act: impl FnOnce(&Broker<'_>, &ProfileEndpoint<'_>, &Ask) -> T) -> T {
+        let context = self.context;
+        let endpoint = ProfileEndpoint::new(self.profile, context.environment);
+        let endpoint = endpoint.with_secret(&self.secret);
+        let notify = |notice: Notice<'_>| tell(context, self.profile, &notice);
+        let broker = Broker {
+            clock: context.clock,
+            slot: slot_of(context, self.profile),
+            endpoint: &endpoint,
+            notify: &notify,
+        };
+        let ask = Ask {
+            min_ttl: MinTtl::Default,
+            not_before: None,
+            refresh_ahead: RefreshAhead::LastFifth,
+            is_single: false,
+            began: self.now(),
+            deadline: context.time_from_now(),
+        };
+        act(&broker, &endpoint, &ask)
+    }
+}

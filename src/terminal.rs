@@ -1,0 +1,270 @@
+//! The person at the keyboard: questions and answers on the terminal itself, never on stdout or
+//! stderr, which may lead elsewhere.
+//!
+//! While a secret is typed, the terminal neither echoes nor sends signals: Ctrl-C is read as a
+//! character, so that there is always time to put the terminal back into the state it was in.
+
+use std::io;
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+pub(crate) use system::Terminal;
+
+/// The longest answer that is read, in bytes.
+pub(crate) const LONGEST: usize = 4096;
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+pub(crate) enum TerminalError {
+    /// Ctrl-C where it is read as a character.
+    #[error("interrupted")]
+    Interrupted,
+    /// Ctrl-D, or the terminal is gone.
+    #[error("the terminal gave no answer")]
+    Ended,
+    /// More than [`LONGEST`].
+    #[error("the answer is longer than 4 KiB")]
+    TooLong,
+    /// The system said no.
+    #[error("the terminal cannot be used: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// A line that is typed and not shown, character by character.
+#[derive(Debug, Default)]
+struct Line {
+    bytes: Zeroizing<Vec<u8>>,
+}
+
+/// What a typed byte did.
+#[derive(Debug, PartialEq, Eq)]
+enum Typed {
+    /// The line goes on.
+    More,
+    /// The line is whole.
+    Whole,
+    /// Ctrl-C, or Ctrl-\.
+    Interrupt,
+    /// Ctrl-D with nothing in front of it.
+    End,
+}
+
+impl Line {
+    /// What a terminal does with a byte that is typed: erase (Backspace), kill (Ctrl-U), end
+    /// (Ctrl-D), interrupt (Ctrl-C). Any other control character is kept, for a secret with one in
+    /// it is refused later rather than silently another one.
+    fn take(&mut self, byte: u8) -> Typed {
+        match byte {
+            0x03 | 0x1c => return Typed::Interrupt,
+            0x04 if self.bytes.is_empty() => return Typed::End,
+            b'\n' | b'\r' | 0x04 => return Typed::Whole,
+            0x08 | 0x7f => {
+                // A character of UTF-8 is one first byte and those that continue it.
+                while self.bytes.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
+            }
+            0x15 => self.bytes.clear(),
+            // What is longer is refused when it is whole, and needs no more room.
+            _ if self.bytes.len() > LONGEST => {}
+            _ => self.bytes.push(byte),
+        }
+        Typed::More
+    }
+}
+
+#[cfg(unix)]
+mod system {
+    use std::fs::{File, OpenOptions};
+    use std::io::{self, IsTerminal as _, Read as _, Write as _};
+
+    use rustix::termios::{
+        LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+    };
+    use zeroize::Zeroizing;
+
+    use super::{LONGEST, Line, TerminalError, Typed};
+
+    /// The terminal that this process belongs to.
+    #[derive(Debug)]
+    pub(crate) struct Terminal {
+        file: File,
+    }
+
+    impl Terminal {
+        /// The terminal, where stdin is one, so that somebody can be asked.
+        pub(crate) fn open() -> Option<Self> {
+            if !io::stdin().is_terminal() {
+                return None;
+            }
+            let file = OpenOptions::new().read(true).write(true).open("/dev/tty");
+            file.ok().map(|file| Self { file })
+        }
+
+        /// Shows a text.
+        pub(crate) fn say(&self, text: &str) -> Result<(), TerminalError> {
+            (&self.file).write_all(text.as_bytes())?;
+            Ok(())
+        }
+
+        /// Asks, and reads the line that is typed and shown. Ctrl-C ends the process as ever.
+        pub(crate) fn ask(&self, question: &str) -> Result<String, TerminalError> {
+            self.say(question)?;
+            let mut line = Vec::with_capacity(LONGEST);
+            loop {
+                match self.byte()? {
+                    None if line.is_empty() => {
+                        self.say("\n")?;
+                        return Err(TerminalError::Ended);
+                    }
+                    None | Some(b'\n') => break,
+                    Some(_) if line.len() == LONGEST => return Err(TerminalError::TooLong),
+                    Some(byte) => line.push(byte),
+                }
+            }
+            let text = String::from_utf8_lossy(&line);
+            Ok(text.trim().to_owned())
+        }
+
+        /// Asks, and reads the line that is typed and not shown.
+        pub(crate) fn ask_hidden(
+            &self,
+            question: &str,
+        ) -> Result<Zeroizing<Vec<u8>>, TerminalError> {
+            let hidden = Hidden::begin(&self.file)?;
+            self.say(question)?;
+            let mut line = Line {
+                bytes: Zeroizing::new(Vec::with_capacity(LONGEST + 1)),
+            };
+            let typed = loop {
+                let typed = match self.byte() {
+                    Ok(Some(byte)) => line.take(byte),
+                    Ok(None) => Typed::End,
+                    Err(error) => break Err(error),
+                };
+                if typed != Typed::More {
+                    break Ok(typed);
+                }
+            };
+            drop(hidden);
+            self.say("\n")?;
+            match typed? {
+                Typed::Interrupt => Err(TerminalError::Interrupted),
+                Typed::End => Err(TerminalError::Ended),
+                _ if line.bytes.len() > LONGEST => Err(TerminalError::TooLong),
+                _ => Ok(line.bytes),
+            }
+        }
+
+        fn byte(&self) -> io::Result<Option<u8>> {
+            let mut byte = Zeroizing::new([0]);
+            loop {
+                match (&self.file).read(byte.as_mut_slice()) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Ok(0) => return Ok(None),
+                    read => return read.map(|_| byte.first().copied()),
+                }
+            }
+        }
+    }
+
+    /// While this lives, nothing that is typed shows; then the terminal is as it was.
+    struct Hidden<'a> {
+        file: &'a File,
+        before: Termios,
+    }
+
+    impl<'a> Hidden<'a> {
+        fn begin(file: &'a File) -> io::Result<Self> {
+            let before = tcgetattr(file)?;
+            let mut modes = before.clone();
+            let shown = LocalModes::ECHO | LocalModes::ECHONL;
+            let cooked = LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN;
+            modes.local_modes.remove(shown | cooked);
+            modes.special_codes[SpecialCodeIndex::VMIN] = 1;
+            modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+            // What was typed before the question has been shown already, and is no answer to it.
+            tcsetattr(file, OptionalActions::Flush, &modes)?;
+            Ok(Self { file, before })
+        }
+    }
+
+    impl Drop for Hidden<'_> {
+        fn drop(&mut self) {
+            // A terminal that is gone needs no mending.
+            tcsetattr(self.file, OptionalActions::Now, &self.before).ok();
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod system {
+    use zeroize::Zeroizing;
+
+    use super::TerminalError;
+
+    /// Here nobody can be asked: switching the echo off takes system calls that are not made.
+    #[derive(Debug)]
+    pub(crate) enum Terminal {}
+
+    impl Terminal {
+        pub(crate) fn open() -> Option<Self> {
+            None
+        }
+
+        pub(crate) fn say(&self, _text: &str) -> Result<(), TerminalError> {
+            match *self {}
+        }
+
+        pub(crate) fn ask(&self, _question: &str) -> Result<String, TerminalError> {
+            match *self {}
+        }
+
+        pub(crate) fn ask_hidden(
+            &self,
+            _question: &str,
+        ) -> Result<Zeroizing<Vec<u8>>, TerminalError> {
+            match *self {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST, Line, Typed};
+
+    fn type_in(bytes: &[u8]) -> (Vec<u8>, Typed) {
+        let mut line = Line::default();
+        for byte in bytes {
+            let typed = line.take(*byte);
+            if typed != Typed::More {
+                return (line.bytes.to_vec(), typed);
+            }
+        }
+        (line.bytes.to_vec(), Typed::More)
+    }
+
+    #[test]
+    fn a_hidden_line_is_edited_as_a_shown_one_is() {
+        for (typed, line, end) in [
+            (&b"s3cret\n"[..], "s3cret", Typed::Whole),
+            (b"s3cret\r", "s3cret", Typed::Whole),
+            (b"s3x\x7fcret\n", "s3cret", Typed::Whole),
+            ("né\u{7f}e\n".as_bytes(), "ne", Typed::Whole),
+            (b"\x7f\x08a\n", "a", Typed::Whole),
+            (b"wrong\x15right\n", "right", Typed::Whole),
+            (b"abc\x04", "abc", Typed::Whole),
+            (b"\x04", "", Typed::End),
+            (b"abc\x03", "abc", Typed::Interrupt),
+            (b"abc\x1c", "abc", Typed::Interrupt),
+            (b"a\x1b[Ab\n", "a\x1b[Ab", Typed::Whole),
+        ] {
+            assert_eq!(type_in(typed), (line.as_bytes().to_vec(), end), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn a_hidden_line_is_bounded() {
+        let (line, _) = type_in(&vec![b'x'; 10 * LONGEST]);
+        assert_eq!(line.len(), LONGEST + 1, "enough to see that it is too long");
+    }
+}
