@@ -61,10 +61,10 @@ impl Sandbox {
         let listener = TcpListener::bind(listen)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let identity = certificate.map(Identity::make);
+        let cloud_id = settings.cloud_id.clone();
+        let identity = certificate.map(|certificate| Identity::make(certificate, &cloud_id));
         let scheme = if identity.is_some() { "https" } else { "http" };
 
-        let cloud_id = settings.cloud_id.clone();
         if credentials.is_empty() {
             credentials.push(CredentialSpec::default());
         }

@@ -23,6 +23,8 @@ pub enum Certificate {
     WrongHost,
     /// For the right hosts, but a year out of date.
     Expired,
+    /// For the right hosts and `CLOUD_ID.api.openvpn.com`: for clients that are led here by a proxy.
+    Tenant,
 }
 
 /// What HTTPS needs, and what a client needs to trust it.
@@ -32,11 +34,11 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn make(certificate: Certificate) -> Self {
+    pub(crate) fn make(certificate: Certificate, cloud_id: &str) -> Self {
         let now = OffsetDateTime::now_utc();
         let ca = authority(now);
         let key = KeyPair::generate().expect("ring makes P-256 keys");
-        let leaf = leaf(certificate, now)
+        let leaf = leaf(certificate, cloud_id, now)
             .signed_by(&key, &ca)
             .expect("the parameters are fixed and valid");
         let key = PrivateKeyDer::try_from(key.serialize_der()).expect("rcgen writes PKCS #8");
@@ -68,12 +70,17 @@ fn authority(now: OffsetDateTime) -> CertifiedIssuer<'static, KeyPair> {
     CertifiedIssuer::self_signed(params, key).expect("the parameters are fixed and valid")
 }
 
-fn leaf(certificate: Certificate, now: OffsetDateTime) -> CertificateParams {
+fn leaf(certificate: Certificate, cloud_id: &str, now: OffsetDateTime) -> CertificateParams {
     let hosts: &[&str] = match certificate {
-        Certificate::Right | Certificate::Expired => &["localhost", "127.0.0.1", "::1"],
+        Certificate::Right | Certificate::Expired | Certificate::Tenant => {
+            &["localhost", "127.0.0.1", "::1"]
+        }
         Certificate::WrongHost => &["wrong-host.test"],
     };
-    let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+    let mut hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+    if certificate == Certificate::Tenant {
+        hosts.push(format!("{cloud_id}.api.openvpn.com"));
+    }
     let mut params = CertificateParams::new(hosts).expect("the names are fixed and valid");
     params
         .distinguished_name
@@ -81,7 +88,9 @@ fn leaf(certificate: Certificate, now: OffsetDateTime) -> CertificateParams {
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
     let end = match certificate {
-        Certificate::Right | Certificate::WrongHost => now + Duration::weeks(26),
+        Certificate::Right | Certificate::WrongHost | Certificate::Tenant => {
+            now + Duration::weeks(26)
+        }
         Certificate::Expired => now - Duration::weeks(52),
     };
     (params.not_before, params.not_after) = (end - Duration::weeks(30), end);

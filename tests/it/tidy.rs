@@ -42,6 +42,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("template", 1),
     ("token", 1),
     ("input", 1),
+    ("terminal", 1),
     ("source", 10),
     ("oauth", 10),
     ("cache", 10),
