@@ -37,6 +37,10 @@ mod hosts;
 #[cfg(unix)]
 mod integrations;
 mod leaks;
+#[cfg(target_os = "linux")]
+mod login;
+#[cfg(target_os = "linux")]
+mod login_keychains;
 #[cfg(unix)]
 mod network;
 #[cfg(unix)]
@@ -51,6 +55,8 @@ mod store;
 mod storms;
 #[cfg(target_os = "linux")]
 mod style;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod tidy;
 #[cfg(unix)]
 mod transcripts;
