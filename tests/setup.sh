@@ -33,6 +33,10 @@ wanted=(
   gpg                     gnupg
   gpgconf                 gpgconf
   docker-credential-pass  golang-docker-credential-helpers
+  gnome-keyring-daemon    gnome-keyring
+  dbus-run-session        dbus-daemon
+  gdbus                   libglib2.0-bin
+  /usr/bin/setsid         util-linux
   curl                    curl
   jq                      jq
   strace                  strace

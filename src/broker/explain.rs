@@ -228,7 +228,7 @@ fn source_hint(error: &SourceError) -> String {
         SourceError::NotStarted { .. } => {
             "install it, or correct `client_secret`; the program is looked for on PATH".to_owned()
         }
-        SourceError::ProgramFailed { .. } => {
+        SourceError::ProgramFailed { .. } | SourceError::NotErased { .. } => {
             "run it by hand to see what is wrong; a locked vault has to be unlocked first"
                 .to_owned()
         }

@@ -221,7 +221,11 @@ impl Error {
             Self::Removal(error) => say(
                 "the stored client secret could not be removed".into(),
                 Some(error.to_string()),
-                None,
+                matches!(
+                    error,
+                    SourceError::NotErased { .. } | SourceError::ProgramFailed { .. }
+                )
+                .then(|| "unlock the keychain, and try again".into()),
             ),
         }
     }

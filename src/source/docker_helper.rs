@@ -4,8 +4,10 @@
 //! `credentials/credentials.go`: one word in argv, the server's name on stdin, JSON on stdout;
 //! errors are told on *stdout* with a non-zero exit code.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use zeroize::Zeroizing;
@@ -81,8 +83,7 @@ pub(crate) fn answers(
         client_id: String::new(),
     };
     let program = entry.program();
-    let verb = [OsString::from("list")];
-    let output = match program::run(&program, &verb, None, Stderr::Hidden, clock, deadline) {
+    let output = match run(&entry, "list", None, clock, deadline) {
         // More entries than are read here are an answer too.
         Err(SourceError::Unusable { .. }) => return Ok(()),
         other => other?,
@@ -114,9 +115,7 @@ pub(super) fn put(
         place: "the client secret".to_owned(),
         reason: "cannot be written as JSON",
     })?;
-    let verb = [OsString::from("store")];
-    let input = Some(input.as_str());
-    let output = program::run(&program, &verb, input, Stderr::Shown, clock, deadline)?;
+    let output = run(entry, "store", Some(&input), clock, deadline)?;
     if !output.status.success() {
         // It was given the secret, and may repeat it.
         let said = String::from_utf8_lossy(&output.stdout);
@@ -149,11 +148,20 @@ pub(super) fn erase(
         return Ok(());
     }
     let output = ask(entry, "erase", clock, deadline)?;
-    if output.status.success() {
-        Ok(())
-    } else {
-        Err(complaint(entry, &output))
+    if !output.status.success() {
+        return Err(complaint(entry, &output));
     }
+    // docker-credential-secretservice 0.6.4 says that all is well while the keyring is locked, and
+    // erases nothing; what it lists shows that.
+    let list = run(entry, "list", None, clock, deadline)?;
+    let held: Option<BTreeMap<String, IgnoredAny>> = serde_json::from_slice(&list.stdout).ok();
+    if held.is_some_and(|held| held.contains_key(&entry.server)) {
+        return Err(SourceError::NotErased {
+            program: entry.program(),
+            server: entry.server.clone(),
+        });
+    }
+    Ok(())
 }
 
 fn ask(
@@ -162,16 +170,21 @@ fn ask(
     clock: &dyn Clock,
     deadline: Deadline,
 ) -> Result<Output, SourceError> {
+    run(entry, verb, Some(&entry.server), clock, deadline)
+}
+
+/// What a helper says, it says on stdout; what it prints on stderr is a crash's (0.6.4 of
+/// secretservice where the keyring is locked), and no help to anybody.
+fn run(
+    entry: &HelperEntry,
+    verb: &str,
+    input: Option<&str>,
+    clock: &dyn Clock,
+    deadline: Deadline,
+) -> Result<Output, SourceError> {
     let verb = [OsString::from(verb)];
-    let server = Some(entry.server.as_str());
-    program::run(
-        &entry.program(),
-        &verb,
-        server,
-        Stderr::Shown,
-        clock,
-        deadline,
-    )
+    let program = entry.program();
+    program::run(&program, &verb, input, Stderr::Hidden, clock, deadline)
 }
 
 fn complaint(entry: &HelperEntry, output: &Output) -> SourceError {

@@ -111,6 +111,14 @@ pub(crate) enum SourceError {
         /// The name that was asked for.
         server: String,
     },
+    /// The credential helper was asked to erase an entry, and has it still.
+    #[error("`{program}` still holds the secret under `{server}`")]
+    NotErased {
+        /// The helper.
+        program: String,
+        /// The entry's name.
+        server: String,
+    },
     /// What was read is no secret.
     #[error("{place} {reason}")]
     Unusable {

@@ -18,7 +18,7 @@ use crate::quote::quote;
 pub(super) enum Stderr {
     /// The user: prompts ("touch your key") and complaints show at once.
     Shown,
-    /// Nobody: it was asked for no more than whether it is there.
+    /// Nobody: what it has to say it says on stdout.
     Hidden,
 }
 

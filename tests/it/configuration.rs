@@ -209,7 +209,7 @@ fn nothing_set_up_says_what_to_do() {
     let world = bare();
     let stderr = world.run(["token"]).fails(3);
     assert!(stderr.contains("no profile is set up"), "{stderr}");
-    assert!(stderr.contains("cloudconnexa-auth store"), "{stderr}");
+    assert!(stderr.contains("cloudconnexa-auth login"), "{stderr}");
     assert!(stderr.contains("CLOUDCONNEXA_CLIENT_SECRET"), "{stderr}");
 
     let stderr = world

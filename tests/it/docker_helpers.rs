@@ -101,10 +101,10 @@ fn a_docker_helper_that_is_not_installed_is_named() {
 }
 
 /// A throw-away `pass` store; its agent ends with it, also where the test fails.
-struct Keyring(TempDir);
+pub(crate) struct Keyring(TempDir);
 
 impl Keyring {
-    fn new(world: &World, options: &[&str]) -> Self {
+    pub(crate) fn new(world: &World, options: &[&str]) -> Self {
         // Not in the world: an agent's socket has a short path.
         let folder = tempfile::Builder::new().prefix("k").tempdir_in("/tmp");
         let keyring = Self(folder.unwrap());

@@ -98,7 +98,7 @@ fn nothing_is_saved(world: &World) {
 }
 
 /// A login without a terminal.
-fn login<'a>(world: &'a World, flags: &[&str]) -> Run<'a> {
+pub(crate) fn login<'a>(world: &'a World, flags: &[&str]) -> Run<'a> {
     let credential = world.sandbox.credential();
     let given = ["login", "--secret-stdin", "--client-id"];
     let arguments = [&given, &[credential.client_id.as_str()][..], flags].concat();

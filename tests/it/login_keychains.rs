@@ -1,1 +1,341 @@
+//! Where `login` keeps the secret: pass(1) and GNOME's keyring, the real ones, and helpers that do
+//! what real ones do on a bad day.
 
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::docker_helpers::{Keyring, install_helper};
+use crate::harness::World;
+use crate::login::{acme, login};
+
+/// A session bus with an unlocked GNOME keyring; both end with it.
+struct Session {
+    sockets: TempDir,
+    service: Child,
+    variables: Vec<(String, String)>,
+}
+
+impl Session {
+    fn start(world: &World) -> Self {
+        world.set("PATH", &std::env::var("PATH").unwrap());
+        // Not in the world: a socket has a short path.
+        let sockets = tempfile::Builder::new().prefix("s").tempdir_in("/tmp");
+        let sockets = sockets.unwrap();
+        let script = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/keyring/secretservice.sh"
+        );
+        let log = fs::File::create(world.path("session.log")).unwrap();
+        let mut service = Command::new(script)
+            .arg(sockets.path())
+            .env_clear()
+            .envs(world.variables())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut address = String::new();
+        let mut stdout = BufReader::new(service.stdout.take().unwrap());
+        stdout.read_line(&mut address).unwrap();
+        assert!(
+            address.starts_with("unix:"),
+            "no GNOME keyring, run the tests with `make test`: {}",
+            fs::read_to_string(world.path("session.log")).unwrap()
+        );
+        world.set("DBUS_SESSION_BUS_ADDRESS", address.trim_end());
+        world.set("XDG_RUNTIME_DIR", sockets.path().to_str().unwrap());
+        Self {
+            sockets,
+            service,
+            variables: world.variables(),
+        }
+    }
+
+    fn call(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(arguments[0]);
+        let output = command
+            .args(&arguments[1..])
+            .env_clear()
+            .envs(self.variables.iter().cloned())
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {told}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn lock(&self) {
+        self.call(&[
+            "gdbus",
+            "call",
+            "--session",
+            "--dest=org.freedesktop.secrets",
+            "--object-path=/org/freedesktop/secrets",
+            "--method=org.freedesktop.Secret.Service.Lock",
+            "['/org/freedesktop/secrets/collection/login']",
+        ]);
+    }
+
+    fn list(&self) -> String {
+        self.call(&["docker-credential-secretservice", "list"])
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        drop(self.service.stdin.take());
+        drop(self.service.wait());
+    }
+}
+
+/// What stands in the configuration's folder, but for the locks.
+fn saved(world: &World) -> Vec<String> {
+    let files = fs::read_dir(world.config_folder());
+    let files = files.into_iter().flatten().flatten();
+    let names = files.map(|file| file.file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| !name.ends_with(".lock")).collect();
+    names.sort();
+    names
+}
+
+#[track_caller]
+fn succeeds(world: &World, flags: &[&str]) -> String {
+    let (stdout, stderr) = login(world, flags).outcome().succeeds_with_stderr();
+    assert_eq!(stdout, "");
+    stderr
+}
+
+/// What the configuration says of the secret.
+fn source(world: &World) -> String {
+    let config = fs::read_to_string(world.config()).unwrap();
+    let line = config
+        .lines()
+        .find(|line| line.starts_with("client_secret"));
+    line.unwrap().to_owned()
+}
+
+#[test]
+fn a_desktops_keyring_keeps_the_secret_and_gives_it_back() {
+    let world = acme();
+    let session = Session::start(&world);
+
+    let stderr = succeeds(&world, &[]);
+
+    let told = "cloudconnexa-auth: its client secret is in docker-credential-secretservice\n";
+    assert!(stderr.contains(told), "{stderr}");
+    assert_eq!(
+        source(&world),
+        "client_secret = { docker_helper = \"secretservice\" }"
+    );
+    assert_eq!(saved(&world), ["config.toml"], "no secret is in a file");
+    world.run(["token", "--refresh"]).succeeds();
+
+    // Twice is once.
+    succeeds(&world, &["--store", "secretservice"]);
+    assert_eq!(session.list().matches("acme.api.openvpn.com").count(), 1);
+
+    world.run(["logout"]).outcome().succeeds_with_stderr();
+    assert_eq!(session.list().trim(), "{}");
+    assert_eq!(saved(&world), [""; 0]);
+}
+
+#[test]
+fn a_keyring_that_is_locked_is_told_and_lost_by_nobody() {
+    let world = acme();
+    let session = Session::start(&world);
+    succeeds(&world, &[]);
+    session.lock();
+
+    let stderr = world.run(["token", "--refresh"]).fails(3);
+    assert!(
+        stderr.contains("a locked vault has to be unlocked first"),
+        "{stderr}"
+    );
+    // 0.6.4 says that it has erased, and has not.
+    let stderr = world.run(["logout"]).fails(1);
+    assert!(
+        stderr.contains("could not be removed") && stderr.contains("unlock the keychain"),
+        "{stderr}"
+    );
+    assert_eq!(saved(&world), ["config.toml"], "so it can be tried again");
+
+    // As when the person logs in anew.
+    drop(session);
+    let session = Session::start(&world);
+    world.run(["token", "--refresh"]).succeeds();
+    world.run(["logout"]).outcome().succeeds_with_stderr();
+    assert_eq!(session.list().trim(), "{}");
+}
+
+#[test]
+fn a_login_to_a_locked_keyring_goes_to_the_file_and_says_why() {
+    let world = acme();
+    let session = Session::start(&world);
+    session.lock();
+
+    let stderr = login(&world, &["--store", "secretservice"]).fails(3);
+    assert!(
+        stderr.contains("error: `docker-credential-secretservice` does not keep the client secret; nothing was saved\n")
+            && stderr.contains("locked collection"),
+        "{stderr}"
+    );
+    assert_eq!(saved(&world), [""; 0]);
+
+    let stderr = succeeds(&world, &[]);
+    assert!(
+        stderr.contains("acme.secret (0600), since `docker-credential-secretservice` failed")
+            && stderr.contains("locked collection"),
+        "{stderr}"
+    );
+    assert_eq!(saved(&world), ["acme.secret", "config.toml"]);
+    world.run(["token", "--refresh"]).succeeds();
+}
+
+#[test]
+fn a_keyring_without_a_session_is_no_keyring() {
+    let world = acme();
+    world.set("PATH", &std::env::var("PATH").unwrap());
+    let stderr = succeeds(&world, &[]);
+    assert!(
+        stderr.contains("acme.secret (0600), since `docker-credential-secretservice` failed"),
+        "{stderr}"
+    );
+    let stderr = login(&world, &["--profile", "p", "--store", "secretservice"]).fails(3);
+    assert!(stderr.contains("nothing was saved"), "{stderr}");
+    assert_eq!(saved(&world), ["acme.secret", "config.toml"]);
+}
+
+#[test]
+fn a_keychain_that_is_not_installed_is_not_spoken_of_unless_it_was_chosen() {
+    let world = acme();
+    let stderr = succeeds(&world, &[]);
+    assert!(stderr.ends_with("acme.secret (0600)\n"), "{stderr}");
+    for keeper in ["secretservice", "pass", "osxkeychain", "wincred"] {
+        let stderr = login(&world, &["--profile", "p", "--store", keeper]).fails(3);
+        let says = format!("cause: `docker-credential-{keeper}` could not be started: ");
+        assert!(
+            stderr.contains(&says) && stderr.contains("--store file"),
+            "{stderr}"
+        );
+    }
+    assert_eq!(saved(&world), ["acme.secret", "config.toml"]);
+}
+
+#[test]
+fn pass_keeps_the_secret_where_it_is_set_up() {
+    let world = acme();
+    world.set("PATH", &std::env::var("PATH").unwrap());
+    let client_id = world.sandbox.credential().client_id;
+    // What JSON, a shell and a form each write in a way of their own.
+    let secret = "sec:ret/+%&= ~\"\\<é";
+    world.sandbox.set_secret(&client_id, secret);
+    world.watch(secret);
+    let _keyring = Keyring::new(&world, &[]);
+
+    let stderr = succeeds(&world, &["--store", "pass"]);
+    assert!(
+        stderr.contains("is in docker-credential-pass\n"),
+        "{stderr}"
+    );
+    assert_eq!(
+        source(&world),
+        "client_secret = { docker_helper = \"pass\" }"
+    );
+    world.run(["token", "--refresh"]).succeeds();
+    world.run(["logout"]).outcome().succeeds_with_stderr();
+    assert_eq!(saved(&world), [""; 0]);
+
+    // Nobody has to choose it: no session bus is here, and the store is initialised.
+    let stderr = succeeds(&world, &[]);
+    assert!(
+        stderr.contains("is in docker-credential-pass, since"),
+        "{stderr}"
+    );
+
+    // From one keeper to another: the first keeps nothing.
+    succeeds(&world, &["--store", "file"]);
+    assert_eq!(saved(&world), ["acme.secret", "config.toml"]);
+    let mut helper = Command::new("docker-credential-pass");
+    let list = helper.arg("list").envs(world.variables()).output().unwrap();
+    assert_eq!(String::from_utf8(list.stdout).unwrap().trim(), "{}");
+    succeeds(&world, &["--store", "pass"]);
+    assert_eq!(saved(&world), ["config.toml"]);
+    world.run(["token", "--refresh"]).succeeds();
+}
+
+#[test]
+fn a_pass_store_that_is_not_set_up_is_passed_over_or_told() {
+    let world = acme();
+    world.set("PATH", &std::env::var("PATH").unwrap());
+    let _keyring = Keyring::new(&world, &["--no-store"]);
+    let stderr = succeeds(&world, &[]);
+    assert!(
+        stderr.contains("acme.secret (0600)") && !stderr.contains("credential-pass"),
+        "{stderr}"
+    );
+    let stderr = login(&world, &["--profile", "p", "--store", "pass"]).fails(3);
+    assert!(stderr.contains("pass not initialized"), "{stderr}");
+}
+
+#[test]
+fn a_keychain_that_hangs_is_waited_for_three_seconds_and_passed_over() {
+    let world = acme();
+    install_helper(&world, "secretservice", "exec /bin/sleep 1000");
+    let stderr = succeeds(&world, &[]);
+    let says =
+        "acme.secret (0600), since `docker-credential-secretservice` gave no answer within 3s\n";
+    assert!(stderr.contains(says), "{stderr}");
+    world.token();
+}
+
+#[test]
+fn a_keychain_that_hangs_when_it_is_to_keep_something_is_passed_over_too() {
+    let world = acme();
+    let script = "case $1 in list) echo '{}' ;; *) exec /bin/sleep 1000 ;; esac";
+    install_helper(&world, "secretservice", script);
+    let stderr = succeeds(&world, &["--timeout", "3s"]);
+    assert!(
+        stderr.contains("acme.secret (0600), since `docker-cred"),
+        "{stderr}"
+    );
+    let flags = [
+        "--timeout",
+        "3s",
+        "--store",
+        "secretservice",
+        "--profile",
+        "p",
+    ];
+    let stderr = login(&world, &flags).fails(3);
+    assert!(stderr.contains("gave no answer within"), "{stderr}");
+    assert_eq!(saved(&world), ["acme.secret", "config.toml"]);
+}
+
+#[test]
+fn a_keychain_that_does_not_give_back_what_it_took_is_not_trusted_with_it() {
+    let world = acme();
+    let says_other = "echo '{\"Username\":\"\",\"Secret\":\"another one\"}'";
+    let none = "echo credentials not found in native keychain; exit 1";
+    for (get, store, says) in [
+        (says_other, "exit 0", "is another one than it was given"),
+        (none, "exit 0", "holds no secret under"),
+        // It repeats what it was given: the harness looks for the secret.
+        (none, "cat; exit 1", "failed: exit status: 1"),
+        (none, "echo 'no room left'; exit 1", "\"no room left\""),
+    ] {
+        let script = format!(
+            "PATH=/bin:/usr/bin\ncase $1 in list) echo '{{}}' ;; store) {store} ;; get) {get} ;; esac"
+        );
+        install_helper(&world, "secretservice", &script);
+        let stderr = login(&world, &["--store", "secretservice"]).fails(3);
+        assert!(stderr.contains(says), "{says}: {stderr}");
+        assert_eq!(saved(&world), [""; 0]);
+        let stderr = succeeds(&world, &[]);
+        assert!(stderr.contains("acme.secret (0600), since "), "{stderr}");
+        world.run(["logout"]).outcome().succeeds_with_stderr();
+    }
+}

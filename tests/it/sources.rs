@@ -168,7 +168,7 @@ fn a_file_that_holds_no_secret_is_told_by_what_is_wrong_with_it() {
     let world = world_with("file = \"p.secret\"");
     let path = world.config_folder().join("p.secret");
     let shown = format!("`{}`", path.display());
-    let missing = [&shown, "it does not exist", "`cloudconnexa-auth store`"];
+    let missing = [&shown, "it does not exist", "`cloudconnexa-auth login`"];
     refused(&world, &missing);
 
     let large = "x".repeat(64 * 1024 + 1);
