@@ -37,6 +37,7 @@ mod secret;
 mod source;
 mod style;
 mod template;
+#[cfg_attr(not(unix), expect(dead_code, reason = "elsewhere nobody is asked"))]
 mod terminal;
 mod token;
 mod uri;

@@ -130,7 +130,7 @@ mod system {
             &self,
             question: &str,
         ) -> Result<Zeroizing<Vec<u8>>, TerminalError> {
-            let hidden = Hidden::begin(&self.file)?;
+            let hidden = Changed::hidden(&self.file)?;
             self.say(question)?;
             let mut line = Line {
                 bytes: Zeroizing::new(Vec::with_capacity(LONGEST + 1)),
@@ -155,6 +155,17 @@ mod system {
             }
         }
 
+        /// Does something in which Ctrl-C does not end the process.
+        pub(crate) fn without_signals<T>(&self, act: impl FnOnce() -> T) -> T {
+            // On a terminal that is gone nobody can type it.
+            let changed = Changed::begin(&self.file, OptionalActions::Now, |modes| {
+                modes.local_modes.remove(LocalModes::ISIG);
+            });
+            let done = act();
+            drop(changed);
+            done
+        }
+
         fn byte(&self) -> io::Result<Option<u8>> {
             let mut byte = Zeroizing::new([0]);
             loop {
@@ -167,28 +178,38 @@ mod system {
         }
     }
 
-    /// While this lives, nothing that is typed shows; then the terminal is as it was.
-    struct Hidden<'a> {
+    /// A terminal in another mode; when this is dropped, it is as it was.
+    struct Changed<'a> {
         file: &'a File,
         before: Termios,
     }
 
-    impl<'a> Hidden<'a> {
-        fn begin(file: &'a File) -> io::Result<Self> {
+    impl<'a> Changed<'a> {
+        fn begin(
+            file: &'a File,
+            when: OptionalActions,
+            change: fn(&mut Termios),
+        ) -> io::Result<Self> {
             let before = tcgetattr(file)?;
-            let mut modes = before.clone();
-            let shown = LocalModes::ECHO | LocalModes::ECHONL;
-            let cooked = LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN;
-            modes.local_modes.remove(shown | cooked);
-            modes.special_codes[SpecialCodeIndex::VMIN] = 1;
-            modes.special_codes[SpecialCodeIndex::VTIME] = 0;
-            // What was typed before the question has been shown already, and is no answer to it.
-            tcsetattr(file, OptionalActions::Flush, &modes)?;
+            let mut changed = before.clone();
+            change(&mut changed);
+            tcsetattr(file, when, &changed)?;
             Ok(Self { file, before })
+        }
+
+        /// What was typed before has been shown already, and is no answer to a hidden question.
+        fn hidden(file: &'a File) -> io::Result<Self> {
+            Self::begin(file, OptionalActions::Flush, |modes| {
+                let shown = LocalModes::ECHO | LocalModes::ECHONL;
+                let cooked = LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN;
+                modes.local_modes.remove(shown | cooked);
+                modes.special_codes[SpecialCodeIndex::VMIN] = 1;
+                modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+            })
         }
     }
 
-    impl Drop for Hidden<'_> {
+    impl Drop for Changed<'_> {
         fn drop(&mut self) {
             // A terminal that is gone needs no mending.
             tcsetattr(self.file, OptionalActions::Now, &self.before).ok();
@@ -223,6 +244,10 @@ mod system {
             &self,
             _question: &str,
         ) -> Result<Zeroizing<Vec<u8>>, TerminalError> {
+            match *self {}
+        }
+
+        pub(crate) fn without_signals<T>(&self, _act: impl FnOnce() -> T) -> T {
             match *self {}
         }
     }

@@ -141,7 +141,11 @@ pub(crate) fn store(editing: &Editing<'_>, profile: &NewProfile) -> Result<Profi
     let guard = editing.lock(&path)?;
     let (old, new, stored) = prepared(editing, &path, profile)?;
     let source = &stored.source;
-    let old_secret = source.read(editing.environment, editing.clock, editing.deadline);
+    let old_secret = match source.read(editing.environment, editing.clock, editing.deadline) {
+        // It would keep nothing in the time that is left either.
+        Err(error @ SourceError::TimedOut { .. }) => return Err(error.into()),
+        other => other,
+    };
     let restore = || match &old_secret {
         Ok(secret) => keep(editing, source, secret, &guard),
         Err(error) if error.is_absence() => source.remove(editing.clock, editing.deadline),

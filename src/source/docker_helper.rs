@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use zeroize::Zeroizing;
@@ -154,7 +153,7 @@ pub(super) fn erase(
     // docker-credential-secretservice 0.6.4 says that all is well while the keyring is locked, and
     // erases nothing; what it lists shows that.
     let list = run(entry, "list", None, clock, deadline)?;
-    let held: Option<BTreeMap<String, IgnoredAny>> = serde_json::from_slice(&list.stdout).ok();
+    let held: Option<BTreeMap<String, String>> = serde_json::from_slice(&list.stdout).ok();
     if held.is_some_and(|held| held.contains_key(&entry.server)) {
         return Err(SourceError::NotErased {
             program: entry.program(),
@@ -197,7 +196,8 @@ fn complaint(entry: &HelperEntry, output: &Output) -> SourceError {
         };
     }
     // Words are what a helper says when it fails; what looks like an answer may be the secret.
-    let status = if said.contains('{') || said.contains(&entry.client_id) {
+    let is_answer = said.contains('{') || said.contains(&entry.client_id);
+    let status = if is_answer || said.trim().is_empty() {
         output.status.to_string()
     } else {
         format!("{}, \"{}\"", output.status, quote(&said))

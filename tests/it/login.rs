@@ -1,4 +1,4 @@
-//! `login` and `logout`: typed on a real terminal, and from flags without one.
+//! `login`: typed on a real terminal, and from flags without one.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -44,7 +44,7 @@ fn tunnel(mut client: TcpStream, target: SocketAddr) {
     let _ = up.join();
 }
 
-/// A world in which https://acme.api.openvpn.com is the sandbox, and nothing is set up. There is no
+/// A world in which `https://acme.api.openvpn.com` is the sandbox, and nothing is set up. There is no
 /// keychain, nor any other program.
 pub(crate) fn acme() -> World {
     acme_with(Sandbox::builder())
@@ -75,7 +75,7 @@ fn type_credentials(terminal: &mut Terminal<'_>, world: &World) {
 }
 
 /// Every file of the home and what is in it, but for the locks, which stay.
-fn files(world: &World) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn files(world: &World) -> Vec<(String, Vec<u8>)> {
     fn walk(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
         for file in fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
@@ -93,7 +93,7 @@ fn files(world: &World) -> Vec<(String, Vec<u8>)> {
 }
 
 #[track_caller]
-fn nothing_is_saved(world: &World) {
+pub(crate) fn nothing_is_saved(world: &World) {
     assert_eq!(files(world), [], "nothing is saved, nothing half-written");
 }
 
@@ -304,6 +304,25 @@ fn a_hidden_question_that_is_broken_off_says_that_nothing_was_saved() {
 }
 
 #[test]
+fn ctrl_c_between_the_two_files_waits_for_the_second() {
+    let world = acme();
+    fs::create_dir_all(world.config_folder()).unwrap();
+    // Whoever holds this lock keeps the program right in front of its writing.
+    let lock = fs::File::create(world.config_folder().join("config.toml.lock")).unwrap();
+    lock.lock().unwrap();
+    let mut terminal = Terminal::run(&world, &["login", "--timeout", "60s"]);
+    type_credentials(&mut terminal, &world);
+    terminal.answer(LIFETIME, "").answer(NAME, "");
+    terminal.expect("Calling /api/v1/networks with it … good\r\n");
+    terminal.wait_for_no_signals();
+    terminal.send("\x03");
+    drop(lock);
+    let ended = terminal.end();
+    assert_eq!(ended.code, 0, "{}", ended.screen);
+    world.token();
+}
+
+#[test]
 fn a_profile_is_replaced_only_when_the_person_says_so() {
     let world = acme();
     login(&world, &["--profile", "acme"])
@@ -445,6 +464,86 @@ fn a_refusal_leaves_no_cool_down_for_the_profile_that_is_there() {
     assert_eq!(files(&world), before, "the right one is still there");
 }
 
+/// A server that gives a token to everybody, and this answer to whoever calls the API with it.
+fn api_that_answers(status: u16) -> (String, &'static str) {
+    const TOKEN: &str = "a-token-that-the-api-repeats";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).unwrap_or(0) == 1 {
+                head.push(byte[0]);
+            }
+            let (status, body) = if head.starts_with(b"POST") {
+                (
+                    200,
+                    format!("{{\"access_token\":\"{TOKEN}\",\"expires_in\":600}}"),
+                )
+            } else {
+                let head = String::from_utf8(head).unwrap();
+                assert!(
+                    head.starts_with("GET /api/v1/networks HTTP/1.1\r\n"),
+                    "{head}"
+                );
+                assert!(
+                    head.to_lowercase()
+                        .contains(&format!("authorization: bearer {TOKEN}"))
+                );
+                (status, format!("not with {TOKEN}"))
+            };
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 {status} So\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            );
+            let _ = client.write_all(answer.as_bytes());
+        }
+    });
+    (base_url, TOKEN)
+}
+
+#[test]
+fn what_the_api_says_to_a_fresh_token_decides() {
+    for (status, code) in [
+        (200, 0),
+        (404, 0),
+        (401, 4),
+        (403, 4),
+        (429, 5),
+        (503, 6),
+        (302, 6),
+    ] {
+        let world = World::without_profile(Sandbox::builder());
+        world.set("PATH", "");
+        let (base_url, token) = api_that_answers(status);
+        let flags = [
+            "--base-url",
+            &base_url,
+            "--client-id",
+            "reports",
+            "--profile",
+            "p",
+        ];
+        let run = login(&world, &flags);
+        if code == 0 {
+            run.outcome().succeeds_with_stderr();
+            assert!(world.config().exists(), "{status}");
+            world.run(["logout"]).outcome().succeeds_with_stderr();
+        } else {
+            let stderr = run.fails(code);
+            assert!(!stderr.contains(token), "{stderr}");
+            assert!(stderr.contains(&format!("{status}")), "{stderr}");
+            assert!(
+                stderr.contains("\"not with [redacted]\", from http://127.0.0.1:"),
+                "{stderr}"
+            );
+            assert!(stderr.contains("; nothing was saved\n"), "{stderr}");
+        }
+        nothing_is_saved(&world);
+    }
+}
+
 // Without a terminal
 
 #[test]
@@ -546,132 +645,5 @@ fn a_secret_on_stdin_is_one_line_and_bounded() {
         "{}",
         ended.screen
     );
-    nothing_is_saved(&world);
-}
-
-// logout
-
-#[test]
-fn a_logout_leaves_the_files_as_they_were_before_the_login() {
-    for text in [
-        None,
-        Some("# mine, and no line feed at the end"),
-        Some(
-            "# mine\r\n[profiles.other]\r\ncloud_id = \"o\"\r\nclient_id = \"x.o\"\r\nclient_secret = { env = \"O\" }\r\n",
-        ),
-        Some(
-            "default_profile = \"o\" # mine\n\n[profiles.o] # o\ncloud_id = \"o\"\nclient_id = \"x.o\"\nclient_secret = { env = \"O\" }\n\n\n",
-        ),
-    ] {
-        let world = acme();
-        if let Some(text) = text {
-            world.write_config(text);
-        }
-        let before = files(&world);
-        login(&world, &["--lifetime", "6mo"])
-            .outcome()
-            .succeeds_with_stderr();
-        world.run(["token", "--profile", "acme"]).succeeds();
-        assert_ne!(files(&world), before);
-
-        let run = world.run(["logout", "--profile", "acme"]);
-        let (stdout, stderr) = run.outcome().succeeds_with_stderr();
-
-        assert_eq!(stdout, "");
-        assert!(
-            stderr.contains("removed profile `acme` and its secret (file "),
-            "{stderr}"
-        );
-        assert_eq!(files(&world), before, "{text:?}");
-        let stderr = world.run(["token", "--profile", "acme"]).fails(3);
-        assert!(stderr.contains("profile"), "{stderr}");
-    }
-}
-
-#[test]
-fn a_logout_takes_what_it_was_told_and_no_more() {
-    let world = acme();
-    login(&world, &["--profile", "a"])
-        .outcome()
-        .succeeds_with_stderr();
-    login(&world, &["--profile", "b"])
-        .outcome()
-        .succeeds_with_stderr();
-    let config = fs::read_to_string(world.config()).unwrap();
-    world.write_config(&format!(
-        "default_profile = \"b\" # the usual\n# then\n{config}"
-    ));
-
-    let stderr = world.run(["logout", "--profile", "bb"]).fails(3);
-    assert!(
-        stderr.contains("no profile `bb`") && stderr.contains("did you mean `b`?"),
-        "{stderr}"
-    );
-    world
-        .run(["logout", "--yes"])
-        .outcome()
-        .succeeds_with_stderr();
-
-    let left = fs::read_to_string(world.config()).unwrap();
-    assert!(left.starts_with("# then\n[profiles.a]\n"), "{left}");
-    assert!(
-        !left.contains("default_profile") && !left.contains("profiles.b"),
-        "{left}"
-    );
-    assert!(!world.config_folder().join("b.secret").exists());
-    world.token();
-
-    let stderr = world.run(["logout", "--profile", "b"]).fails(3);
-    assert!(stderr.contains("there is no profile `b`"), "{stderr}");
-}
-
-#[test]
-fn a_secret_that_is_somebody_elses_stays() {
-    let world = acme();
-    world.write_secret("mine.secret", "of a file that I wrote");
-    let source = "client_secret = { file = \"mine.secret\" }\n";
-    world.write_config(&format!(
-        "[profiles.p]\ncloud_id = \"acme\"\nclient_id = \"x.acme\"\n{source}"
-    ));
-    let (_, stderr) = world.run(["logout"]).outcome().succeeds_with_stderr();
-    assert!(
-        stderr.contains("its secret is not kept by this program (file "),
-        "{stderr}"
-    );
-    assert!(world.config_folder().join("mine.secret").exists());
-    assert!(!world.config().exists());
-
-    world.set("CLOUDCONNEXA_CLOUD_ID", "acme");
-    world.set("CLOUDCONNEXA_CLIENT_ID", "x.acme");
-    world.set("CLOUDCONNEXA_CLIENT_SECRET", "s");
-    let stderr = world.run(["logout"]).fails(3);
-    assert!(
-        stderr.contains("profile `env` is made of environment variables"),
-        "{stderr}"
-    );
-}
-
-#[test]
-fn a_person_is_asked_before_anything_is_removed() {
-    let world = acme();
-    login(&world, &[]).outcome().succeeds_with_stderr();
-    let before = files(&world);
-    let question = "Remove profile `acme` (client ID ";
-    for (keys, code) in [("n\n", 1), ("\n", 1), ("\x03", 130), ("\x04", 1)] {
-        let mut terminal = Terminal::run(&world, &["logout"]);
-        terminal.expect(question).expect("[y/N]: ").send(keys);
-        let ended = terminal.end();
-        assert_eq!(ended.code, code, "{keys:?}: {}", ended.screen);
-        assert_eq!(files(&world), before);
-    }
-    let mut terminal = Terminal::run(&world, &["logout"]);
-    terminal.answer("[y/N]: ", "yes");
-    assert_eq!(terminal.end().code, 0);
-    nothing_is_saved(&world);
-
-    login(&world, &[]).outcome().succeeds_with_stderr();
-    let ended = Terminal::run(&world, &["logout", "--yes"]).end();
-    assert_eq!(ended.code, 0);
-    assert!(!ended.screen.contains("[y/N]"), "{}", ended.screen);
     nothing_is_saved(&world);
 }

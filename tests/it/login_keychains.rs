@@ -12,15 +12,14 @@ use crate::harness::World;
 use crate::login::{acme, login};
 
 /// A session bus with an unlocked GNOME keyring; both end with it.
-struct Session {
-    sockets: TempDir,
+pub(crate) struct Session {
+    _sockets: TempDir,
     service: Child,
     variables: Vec<(String, String)>,
 }
 
 impl Session {
-    fn start(world: &World) -> Self {
-        world.set("PATH", &std::env::var("PATH").unwrap());
+    pub(crate) fn start(world: &World) -> Self {
         // Not in the world: a socket has a short path.
         let sockets = tempfile::Builder::new().prefix("s").tempdir_in("/tmp");
         let sockets = sockets.unwrap();
@@ -49,7 +48,7 @@ impl Session {
         world.set("DBUS_SESSION_BUS_ADDRESS", address.trim_end());
         world.set("XDG_RUNTIME_DIR", sockets.path().to_str().unwrap());
         Self {
-            sockets,
+            _sockets: sockets,
             service,
             variables: world.variables(),
         }
@@ -92,6 +91,12 @@ impl Drop for Session {
     }
 }
 
+/// A session with every program in reach.
+fn desktop(world: &World) -> Session {
+    world.set("PATH", &std::env::var("PATH").unwrap());
+    Session::start(world)
+}
+
 /// What stands in the configuration's folder, but for the locks.
 fn saved(world: &World) -> Vec<String> {
     let files = fs::read_dir(world.config_folder());
@@ -121,7 +126,7 @@ fn source(world: &World) -> String {
 #[test]
 fn a_desktops_keyring_keeps_the_secret_and_gives_it_back() {
     let world = acme();
-    let session = Session::start(&world);
+    let session = desktop(&world);
 
     let stderr = succeeds(&world, &[]);
 
@@ -146,7 +151,7 @@ fn a_desktops_keyring_keeps_the_secret_and_gives_it_back() {
 #[test]
 fn a_keyring_that_is_locked_is_told_and_lost_by_nobody() {
     let world = acme();
-    let session = Session::start(&world);
+    let session = desktop(&world);
     succeeds(&world, &[]);
     session.lock();
 
@@ -165,7 +170,7 @@ fn a_keyring_that_is_locked_is_told_and_lost_by_nobody() {
 
     // As when the person logs in anew.
     drop(session);
-    let session = Session::start(&world);
+    let session = desktop(&world);
     world.run(["token", "--refresh"]).succeeds();
     world.run(["logout"]).outcome().succeeds_with_stderr();
     assert_eq!(session.list().trim(), "{}");
@@ -174,7 +179,7 @@ fn a_keyring_that_is_locked_is_told_and_lost_by_nobody() {
 #[test]
 fn a_login_to_a_locked_keyring_goes_to_the_file_and_says_why() {
     let world = acme();
-    let session = Session::start(&world);
+    let session = desktop(&world);
     session.lock();
 
     let stderr = login(&world, &["--store", "secretservice"]).fails(3);

@@ -41,9 +41,11 @@ mod leaks;
 mod login;
 #[cfg(target_os = "linux")]
 mod login_keychains;
+#[cfg(target_os = "linux")]
+mod logout;
 #[cfg(unix)]
 mod network;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod papers;
 #[cfg(unix)]
 mod servers;

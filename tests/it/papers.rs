@@ -1,5 +1,5 @@
 //! The papers say what is true: README's commands are run as they stand there, with nothing but
-//! the host and the credentials replaced by the sandbox's.
+//! the credentials replaced by the sandbox's, to which a proxy leads. A login is typed on a terminal.
 
 use std::fs;
 use std::path::Path;
@@ -8,6 +8,9 @@ use std::process::Command;
 use cloudconnexa_sandbox::Sandbox;
 
 use crate::harness::{PROGRAM, World};
+use crate::login::acme;
+use crate::login_keychains::Session;
+use crate::terminal::Terminal;
 
 fn paper(name: &str) -> String {
     fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -41,7 +44,7 @@ struct Reader {
 
 impl Reader {
     fn new() -> Self {
-        let world = World::without_profile(Sandbox::builder());
+        let world = acme();
         let folder = Path::new(PROGRAM).parent().unwrap().to_str().unwrap();
         let path = std::env::var("PATH").unwrap();
         world.set("PATH", &format!("{folder}:{path}"));
@@ -51,14 +54,33 @@ impl Reader {
 
     fn translate(&self, text: &str) -> String {
         let credential = self.world.sandbox.credential();
-        let base_url = self.world.sandbox.base_url();
-        text.replace(
-            "\"cloud_id\": \"acme\"",
-            &format!("\"base_url\": \"{base_url}\""),
-        )
-        .replace("https://acme.api.openvpn.com", base_url)
-        .replace("CLIENT_ID.acme", &credential.client_id)
-        .replace("CLIENT_SECRET", &credential.client_secret)
+        text.replace("CLIENT_ID.acme", &credential.client_id)
+            .replace("CLIENT_SECRET", &credential.client_secret)
+    }
+
+    /// Types what stands behind each question of a transcript, and the secret, which does not; what
+    /// is shown.
+    fn type_in(&self, arguments: &str, transcript: &str) -> String {
+        let arguments: Vec<&str> = arguments.split_whitespace().collect();
+        let secret = self.world.sandbox.credential().client_secret;
+        let mut terminal = Terminal::run(&self.world, &arguments);
+        for line in transcript.lines() {
+            let Some((question, answer)) = line.split_once(':') else {
+                continue;
+            };
+            let offers = ["Cloud ID [", "Profile name ["];
+            let is_question = ["Client ID", "Lifetime"].contains(&question)
+                || offers.iter().any(|start| question.starts_with(start));
+            if question == "Client secret (not shown)" {
+                terminal.answer(question, &secret);
+            } else if is_question {
+                terminal.answer(&format!("{question}: "), answer.trim());
+            }
+        }
+        let ended = terminal.end();
+        assert_eq!(ended.code, 0, "{}", ended.screen);
+        let lines: Vec<&str> = ended.screen.lines().map(str::trim_end).collect();
+        lines.join("\n")
     }
 
     /// Runs a shell script; both streams as one text.
@@ -80,7 +102,10 @@ impl Reader {
         let mut before = ":;".to_owned();
         for step in format!("\n{block}").split("\n$ ").skip(1) {
             let (command, expected) = step.split_once('\n').unwrap_or((step, ""));
-            let printed = self.shell(&format!("{{ {before} }} > /dev/null\n{command}"));
+            let printed = match command.strip_prefix("cloudconnexa-auth login") {
+                Some(flags) => self.type_in(&format!("login{flags}"), expected),
+                None => self.shell(&format!("{{ {before} }} > /dev/null\n{command}")),
+            };
             // An API answer is shown as `{…}`, whatever it is made of.
             let expected = if expected.trim() == "{…}" {
                 "[{…}]"
@@ -119,19 +144,10 @@ fn line_fits(found: &str, expected: &str) -> bool {
 #[test]
 fn the_readmes_commands_do_what_it_says() {
     let reader = Reader::new();
+    let _desktop = Session::start(&reader.world);
     let readme = paper("README.md");
     let blocks = marked_blocks(&readme, "run");
     assert!(blocks.len() >= 6, "the marks are found");
-    let credentials = blocks[0]
-        .1
-        .lines()
-        .skip(1)
-        .take(2)
-        .collect::<Vec<_>>()
-        .join("\n");
-    let credentials = reader.translate(&format!("{credentials}\n"));
-    fs::write(reader.world.path("credentials.json"), credentials).unwrap();
-
     for (says, block) in blocks {
         if !says.is_empty() {
             fs::write(reader.world.path("Makefile"), reader.translate(&block)).unwrap();
@@ -150,10 +166,7 @@ fn the_readmes_commands_do_what_it_says() {
 #[test]
 fn the_pages_of_protocols_and_commands_show_what_is_answered() {
     let reader = Reader::new();
-    let config = paper("integrations/config.toml").replace(
-        "cloud_id = \"acme\"",
-        "base_url = \"https://acme.api.openvpn.com\"",
-    );
+    let config = paper("integrations/config.toml");
     reader.world.write_config(&reader.translate(&config));
     let secret = reader.world.sandbox.credential().client_secret;
     reader.world.write_secret("prod.secret", &secret);

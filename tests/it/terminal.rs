@@ -123,6 +123,17 @@ impl<'a> Terminal<'a> {
         modes.contains(LocalModes::ECHO)
     }
 
+    /// Waits until Ctrl-C is no signal here.
+    pub(crate) fn wait_for_no_signals(&self) {
+        while tcgetattr(&self.master)
+            .unwrap()
+            .local_modes
+            .contains(LocalModes::ISIG)
+        {
+            thread::yield_now();
+        }
+    }
+
     /// Waits for the end; the terminal must be as it was, and show no secret and no token.
     #[track_caller]
     pub(crate) fn end(mut self) -> Dialogue {

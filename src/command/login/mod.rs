@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::Context;
 use crate::error::{Error, LoginError};
 use crate::profile::{
-    Editing, Keeper, NewProfile, Profile, ProfileError, Profiles, choose, load, preview, store,
+    Keeper, NewProfile, Profile, ProfileError, Profiles, choose, load, preview, store,
 };
 use crate::source::Source;
 use crate::terminal::{Terminal, TerminalError};
@@ -31,14 +31,13 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Error> {
     };
     let candidates = Candidates::chosen(context)?;
     let answers = Answers::collect(context, &known, terminal.as_ref())?;
-    let editing = context.editing();
     let mut profile = answers.into_profile();
-    let tried = preview(&editing, &profile)?;
+    let tried = preview(&context.editing(), &profile)?;
 
     let trial = Trial::new(context, &tried, &profile.client_secret);
     let granted = trial.run(terminal.as_ref())?;
     let candidates = candidates.unwrap_or_else(|| Candidates::found(context));
-    let (stored, why_not) = save(&editing, &mut profile, &candidates)?;
+    let (stored, why_not) = save(context, &mut profile, &candidates, terminal.as_ref())?;
     trial.adopt(&granted);
 
     if let Some(old) = known.named(&profile.name) {
@@ -58,14 +57,23 @@ fn known(context: &Context<'_>) -> Result<Profiles, Error> {
 
 /// Saves the profile with the first keeper that takes its secret; also says why others did not.
 fn save(
-    editing: &Editing<'_>,
+    context: &Context<'_>,
     profile: &mut NewProfile,
     candidates: &Candidates,
+    terminal: Option<&Terminal>,
 ) -> Result<(Profile, Vec<String>), Error> {
     let mut why_not = candidates.why_not.clone();
+    let say = |text: &str| match terminal {
+        Some(terminal) => terminal.say(text).map_err(untold),
+        None => Ok(()),
+    };
     for name in &candidates.helpers {
         profile.keeper = Keeper::DockerHelper(name.clone());
-        match store(editing, profile) {
+        // A keychain that is locked may ask the person first.
+        say(&format!("Giving the secret to docker-credential-{name} … "))?;
+        let stored = store(&context.editing(), profile);
+        say(if stored.is_ok() { "good\n" } else { "\n" })?;
+        match stored {
             Ok(stored) => return Ok((stored, why_not)),
             Err(ProfileError::Secret(error)) if candidates.or_file => {
                 why_not.push(error.to_string());
@@ -78,7 +86,13 @@ fn save(
         }
     }
     profile.keeper = Keeper::File;
-    Ok((store(editing, profile)?, why_not))
+    // Two files are written, and Ctrl-C between them would leave one of them.
+    let file = || store(&context.editing(), profile);
+    let stored = match terminal {
+        Some(terminal) => terminal.without_signals(file),
+        None => file(),
+    };
+    Ok((stored?, why_not))
 }
 
 /// What the profile of that name had before is nobody's any more.

@@ -1,0 +1,131 @@
+//! `logout`: what a login left is taken away, and nothing else.
+
+use std::fs;
+
+use crate::login::{acme, files, login, nothing_is_saved};
+use crate::terminal::Terminal;
+
+#[test]
+fn a_logout_leaves_the_files_as_they_were_before_the_login() {
+    for text in [
+        None,
+        Some("# mine, and no line feed at the end"),
+        Some(
+            "# mine\r\n[profiles.other]\r\ncloud_id = \"o\"\r\nclient_id = \"x.o\"\r\nclient_secret = { env = \"O\" }\r\n",
+        ),
+        Some(
+            "default_profile = \"o\" # mine\n\n[profiles.o] # o\ncloud_id = \"o\"\nclient_id = \"x.o\"\nclient_secret = { env = \"O\" }\n\n\n",
+        ),
+    ] {
+        let world = acme();
+        if let Some(text) = text {
+            world.write_config(text);
+        }
+        let before = files(&world);
+        login(&world, &["--lifetime", "6mo"])
+            .outcome()
+            .succeeds_with_stderr();
+        world.run(["token", "--profile", "acme"]).succeeds();
+        assert_ne!(files(&world), before);
+
+        let run = world.run(["logout", "--profile", "acme"]);
+        let (stdout, stderr) = run.outcome().succeeds_with_stderr();
+
+        assert_eq!(stdout, "");
+        assert!(
+            stderr.contains("removed profile `acme` and its secret (file "),
+            "{stderr}"
+        );
+        assert_eq!(files(&world), before, "{text:?}");
+        let stderr = world.run(["token", "--profile", "acme"]).fails(3);
+        assert!(stderr.contains("profile"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_logout_takes_what_it_was_told_and_no_more() {
+    let world = acme();
+    login(&world, &["--profile", "a"])
+        .outcome()
+        .succeeds_with_stderr();
+    login(&world, &["--profile", "b"])
+        .outcome()
+        .succeeds_with_stderr();
+    let config = fs::read_to_string(world.config()).unwrap();
+    world.write_config(&format!(
+        "default_profile = \"b\" # the usual\n# then\n{config}"
+    ));
+
+    let stderr = world.run(["logout", "--profile", "bb"]).fails(3);
+    assert!(
+        stderr.contains("no profile `bb`") && stderr.contains("did you mean `b`?"),
+        "{stderr}"
+    );
+    world
+        .run(["logout", "--yes"])
+        .outcome()
+        .succeeds_with_stderr();
+
+    let left = fs::read_to_string(world.config()).unwrap();
+    assert!(left.starts_with("# then\n[profiles.a]\n"), "{left}");
+    assert!(
+        !left.contains("default_profile") && !left.contains("profiles.b"),
+        "{left}"
+    );
+    assert!(!world.config_folder().join("b.secret").exists());
+    world.token();
+
+    let stderr = world.run(["logout", "--profile", "b"]).fails(3);
+    assert!(stderr.contains("there is no profile `b`"), "{stderr}");
+}
+
+#[test]
+fn a_secret_that_is_somebody_elses_stays() {
+    let world = acme();
+    world.write_secret("mine.secret", "of a file that I wrote");
+    let source = "client_secret = { file = \"mine.secret\" }\n";
+    world.write_config(&format!(
+        "[profiles.p]\ncloud_id = \"acme\"\nclient_id = \"x.acme\"\n{source}"
+    ));
+    let (_, stderr) = world.run(["logout"]).outcome().succeeds_with_stderr();
+    assert!(
+        stderr.contains("its secret is not kept by this program (file "),
+        "{stderr}"
+    );
+    assert!(world.config_folder().join("mine.secret").exists());
+    assert!(!world.config().exists());
+
+    world.set("CLOUDCONNEXA_CLOUD_ID", "acme");
+    world.set("CLOUDCONNEXA_CLIENT_ID", "x.acme");
+    world.set("CLOUDCONNEXA_CLIENT_SECRET", "s");
+    let stderr = world.run(["logout"]).fails(3);
+    assert!(
+        stderr.contains("profile `env` is made of environment variables"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_person_is_asked_before_anything_is_removed() {
+    let world = acme();
+    login(&world, &[]).outcome().succeeds_with_stderr();
+    let before = files(&world);
+    let question = "Remove profile `acme` (client ID ";
+    for (keys, code) in [("n\n", 1), ("\n", 1), ("\x03", 130), ("\x04", 1)] {
+        let mut terminal = Terminal::run(&world, &["logout"]);
+        terminal.expect(question).expect("[y/N]: ").send(keys);
+        let ended = terminal.end();
+        assert_eq!(ended.code, code, "{keys:?}: {}", ended.screen);
+        assert_eq!(files(&world), before);
+    }
+    let mut terminal = Terminal::run(&world, &["logout"]);
+    terminal.answer("[y/N]: ", "yes");
+    assert_eq!(terminal.end().code, 0);
+    nothing_is_saved(&world);
+
+    login(&world, &[]).outcome().succeeds_with_stderr();
+    let ended = Terminal::run(&world, &["logout", "--yes"]).end();
+    assert_eq!(ended.code, 0);
+    assert!(!ended.screen.contains("[y/N]"), "{}", ended.screen);
+    nothing_is_saved(&world);
+}
