@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
@@ -124,12 +124,12 @@ impl<'a> Terminal<'a> {
     }
 
     /// Waits until Ctrl-C is no signal here.
+    #[track_caller]
     pub(crate) fn wait_for_no_signals(&self) {
-        while tcgetattr(&self.master)
-            .unwrap()
-            .local_modes
-            .contains(LocalModes::ISIG)
-        {
+        let began = Instant::now();
+        let modes = || tcgetattr(&self.master).unwrap().local_modes;
+        while modes().contains(LocalModes::ISIG) {
+            assert!(began.elapsed() < HANGING, "Ctrl-C is a signal still");
             thread::yield_now();
         }
     }
