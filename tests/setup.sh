@@ -53,6 +53,13 @@ wanted=(
   /usr/sbin/apache2       apache2-bin
   direnv                  direnv
   systemd-analyze         systemd
+  zsh                     zsh
+  fish                    fish
+  man                     man-db
+  groff                   groff-base
+  mandoc                  mandoc
+  lintian                 lintian
+  strip                   binutils
 )
 mod_auth_openidc=/usr/lib/apache2/modules/mod_auth_openidc.so
 

@@ -19,6 +19,8 @@ pub(crate) enum Verb {
     Status,
     Version,
     Doctor,
+    Completions,
+    Man,
     /// A tool's own protocol.
     Adaptor(&'static Adaptor),
 }
@@ -407,6 +409,32 @@ const VERBS: &[VerbRule] = &[
         operands: &[],
         rest: None,
     },
+    VerbRule {
+        verb: Verb::Completions,
+        name: "completions",
+        summary: "Print a completion script for a shell",
+        details: "Completes commands, flags and the names of profiles. The packages and `make \
+                  install` have the scripts of bash, zsh and fish in their places already.",
+        examples: "  source <(cloudconnexa-auth completions bash)\n  \
+                   cloudconnexa-auth completions zsh > \"${fpath[1]}/_cloudconnexa-auth\"\n  \
+                   cloudconnexa-auth completions fish | source\n  \
+                   cloudconnexa-auth completions powershell | Out-String | Invoke-Expression",
+        flags: &[],
+        operands: &["bash|zsh|fish|powershell"],
+        rest: None,
+    },
+    VerbRule {
+        verb: Verb::Man,
+        name: "man",
+        summary: "Print a manual page",
+        details: "Prints the page of the program, or of one command, for man to show. The packages \
+                  and `make install` have all pages in their places already.",
+        examples: "  cloudconnexa-auth man | man -l -\n  \
+                   cloudconnexa-auth man token > cloudconnexa-auth-token.1",
+        flags: &[],
+        operands: &["[COMMAND]"],
+        rest: None,
+    },
 ];
 
 /// Every verb, in the order of the help page.
@@ -463,6 +491,14 @@ impl VerbRule {
             .iter()
             .filter(move |rule| self.flags.contains(&rule.flag));
         own.chain(FLAGS.iter().filter(|rule| COMMON.contains(&rule.flag)))
+    }
+
+    /// The program's other name, under which it is this verb.
+    pub(super) fn other_name(self) -> Option<&'static str> {
+        match self.verb {
+            Verb::Adaptor(adaptor) => adaptor.program,
+            _ => None,
+        }
     }
 
     /// Whether a word may be its operand at this place.

@@ -4,11 +4,11 @@ use clap::{Arg, ArgAction, Command};
 
 use super::grammar::{FLAGS, FlagRule, Verb, VerbRule, verbs};
 
-const ABOUT: &str = "The CloudConnexa API token once, for every tool, safely.\n\n\
+pub(super) const ABOUT: &str = "The CloudConnexa API token once, for every tool, safely.\n\n\
     Turns CloudConnexa API credentials into a bearer token and hands it to other programs. Any \
     number of callers share one token through a locked cache.";
 
-const EXIT_CODES: &str = "Exit codes:\n  \
+pub(super) const EXIT_CODES: &str = "Exit codes:\n  \
     0  answered\n  \
     1  an unexpected failure\n  \
     2  usage, or input that is not the protocol\n  \
@@ -57,14 +57,16 @@ fn program_command() -> Command {
 }
 
 fn about(rule: VerbRule) -> String {
-    let other_name = match rule.verb {
-        Verb::Adaptor(adaptor) => adaptor.program,
-        _ => None,
-    };
-    let other_name = other_name
+    format!("{}\n\n{}", rule.summary, details(rule))
+}
+
+/// What a verb does, at length.
+pub(super) fn details(rule: VerbRule) -> String {
+    let other_name = rule
+        .other_name()
         .map(|name| format!("\n\nUnder the name `{name}`, as a link, the program is this command."))
         .unwrap_or_default();
-    format!("{}\n\n{}{other_name}", rule.summary, rule.details)
+    format!("{}{other_name}", rule.details)
 }
 
 fn verb_command(rule: VerbRule) -> Command {

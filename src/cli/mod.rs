@@ -1,8 +1,10 @@
 //! The command line: `grammar` is the one table of verbs and flags, `parse` reads argv by it, and
-//! `help` writes help pages from it.
+//! `help`, `man` and `complete` write help pages, manual pages and completion scripts from it.
 
+mod complete;
 mod grammar;
 mod help;
+mod man;
 mod parse;
 
 use std::ffi::OsString;
@@ -11,8 +13,10 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+pub(crate) use complete::completions;
 pub(crate) use grammar::Verb;
 pub(crate) use help::help;
+pub(crate) use man::man;
 pub(crate) use parse::{parse, parse_flags};
 
 /// What a run was asked to do.
@@ -135,6 +139,14 @@ pub(crate) enum UsageError {
         verb: &'static str,
         /// What has to be there.
         placeholder: &'static str,
+    },
+    /// No word where one of a few has to be, or another one. It is not shown either.
+    #[error("`{verb}` needs one of {words}")]
+    NoOperand {
+        /// The verb.
+        verb: &'static str,
+        /// The words.
+        words: &'static str,
     },
     /// A flag without its value.
     #[error("`{flag}` needs a value: {placeholder}")]

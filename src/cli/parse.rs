@@ -140,7 +140,7 @@ fn rest(parser: &mut Parser) -> Result<Vec<OsString>, UsageError> {
     Ok(rest.map_err(|error| unexpected_value(&error))?.collect())
 }
 
-fn find_verb(word: &str) -> Result<VerbRule, UsageError> {
+pub(super) fn find_verb(word: &str) -> Result<VerbRule, UsageError> {
     verbs()
         .find(|rule| rule.name == word)
         .ok_or_else(|| UsageError::UnknownVerb {

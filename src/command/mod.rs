@@ -9,6 +9,7 @@ mod header;
 mod list;
 mod login;
 mod logout;
+mod pages;
 mod protocol;
 mod session;
 mod status;
@@ -152,6 +153,8 @@ pub(crate) fn run(
         Verb::Status => status::run(context)?,
         Verb::Version => version::run(),
         Verb::Doctor => return doctor::run(context, stdout),
+        Verb::Completions => pages::completions(options)?,
+        Verb::Man => pages::man(options)?,
         Verb::Exec => return exec::run(context),
         Verb::Curl => return curl::run(context, stdout),
         Verb::Login => return login::run(context).map(|()| ExitCode::SUCCESS),

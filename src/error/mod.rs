@@ -305,6 +305,7 @@ fn usage_hint(error: &UsageError) -> String {
         UsageError::UnknownFlag { verb, .. }
         | UsageError::UnexpectedArgument { verb }
         | UsageError::NoRest { verb, .. }
+        | UsageError::NoOperand { verb, .. }
             if *verb != "cloudconnexa-auth" =>
         {
             format!("see `cloudconnexa-auth {verb} --help`")

@@ -21,6 +21,8 @@ mod cache;
 #[cfg(target_os = "linux")]
 mod clients;
 mod commands;
+#[cfg(target_os = "linux")]
+mod completions;
 mod configuration;
 #[cfg(target_os = "linux")]
 mod curl;
@@ -43,6 +45,8 @@ mod login;
 mod login_keychains;
 #[cfg(target_os = "linux")]
 mod logout;
+#[cfg(target_os = "linux")]
+mod manual;
 #[cfg(unix)]
 mod network;
 #[cfg(target_os = "linux")]

@@ -1,0 +1,167 @@
+//! bash 3.2 and newer (that of macOS), without the bash-completion package.
+
+use super::super::grammar::{FLAGS, verbs};
+use super::{VERSION, Words, add, common, names, operand_flags, operands, own, verb_names};
+
+/// Around the tables that are made of the grammar.
+const HEAD: &str = r#"# bash completion for cloudconnexa-auth, made by `cloudconnexa-auth completions bash`.
+
+# The names of the profiles, of this configuration file if one is given.
+_cloudconnexa_auth_profiles() {
+    local json name='"name":"([A-Za-z0-9._-]+)"(.*)'
+    json=$(cloudconnexa-auth ${1:+--config "${1/#\~\//$HOME/}"} list 2>/dev/null </dev/null)
+    while [[ $json =~ $name ]]; do
+        printf '%s\n' "${BASH_REMATCH[1]}"
+        json=${BASH_REMATCH[2]}
+    done
+}
+
+# What may stand behind this flag: sets $kind and $words.
+_cloudconnexa_auth_value() {
+    case $1 in
+"#;
+
+const MIDDLE: &str = r"    *) return 1 ;;
+    esac
+}
+
+# What may stand at this place behind this command: sets $kind and $words.
+_cloudconnexa_auth_operand() {
+    case $1:$2 in
+";
+
+const FLAGS_OF: &str = r"    esac
+}
+
+# The flags of this command: sets $words.
+_cloudconnexa_auth_flags() {
+    words=$common
+    case $1 in
+";
+
+const TAIL: &str = r#"    esac
+}
+
+_cloudconnexa_auth() {
+    local cur=${COMP_WORDS[COMP_CWORD]} verb='' flag='' config='' place=0 rest=0
+    local i word kind='' words='' IFS=$' \t\n'
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD && rest == 0; i++)); do
+        word=${COMP_WORDS[i]}
+        if [[ $word == '=' ]]; then
+            continue # bash makes three words of --flag=value
+        elif [[ -n $flag ]]; then
+            [[ $flag == --config ]] && config=$word
+            flag=''
+        elif _cloudconnexa_auth_value "$word"; then
+            flag=$word
+        elif [[ $word == -- && $takes_rest == *" $verb "* ]]; then
+            rest=$((i + 1))
+        elif [[ $word == -* ]]; then
+            continue
+        elif [[ -z $verb || $verb == help ]]; then
+            verb=$word
+        elif [[ $takes_rest == *" $verb "* ]]; then
+            rest=$i
+        else
+            place=$((place + 1))
+        fi
+    done
+    kind='' words=''
+    [[ $cur == '=' ]] && cur=''
+    if ((rest > 0)); then
+        if declare -F _command_offset >/dev/null; then
+            _command_offset "$rest"
+            return
+        elif ((rest == COMP_CWORD)); then
+            kind=commands
+        else
+            kind=files
+        fi
+    elif [[ -n $flag ]]; then
+        _cloudconnexa_auth_value "$flag"
+    elif [[ $cur == -* ]]; then
+        _cloudconnexa_auth_flags "$verb"
+    elif [[ $takes_rest == *" $verb "* ]]; then
+        kind=commands
+    else
+        _cloudconnexa_auth_operand "$verb" "$place"
+    fi
+    case $kind in
+    profiles) words=$(_cloudconnexa_auth_profiles "$config") ;;
+    files)
+        IFS=$'\n'
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -f -- "$cur"))
+        return
+        ;;
+    commands)
+        COMPREPLY=($(compgen -c -- "$cur"))
+        return
+        ;;
+    esac
+    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+
+complete -F _cloudconnexa_auth cloudconnexa-auth
+"#;
+
+pub(super) fn script() -> String {
+    let mut script = HEAD.to_owned();
+    for rule in FLAGS {
+        if let Some(value) = Words::of_flag(rule) {
+            line(&mut script, &format!("--{}", rule.long), &value);
+        }
+    }
+    script.push_str(MIDDLE);
+    let with_help = ["help"].into_iter().chain(verb_names()).collect();
+    line(&mut script, ":0", &Words::These(with_help));
+    line(&mut script, "help:0", &Words::Verbs);
+    for rule in verbs() {
+        for (place, text) in operands(rule).enumerate() {
+            let pattern = format!("{}:{place}", rule.name);
+            line(&mut script, &pattern, &Words::of_placeholder(text));
+        }
+    }
+    script.push_str(FLAGS_OF);
+    let (long, short, _) = VERSION;
+    add(
+        &mut script,
+        &format!("    '') words+=' --{long} -{short}' ;;"),
+    );
+    for rule in verbs() {
+        let flags = own(rule)
+            .map(names)
+            .chain(operand_flags(rule).map(str::to_owned));
+        let flags: Vec<String> = flags.collect();
+        if !flags.is_empty() {
+            add(
+                &mut script,
+                &format!("    {}) words+=' {}' ;;", rule.name, flags.join(" ")),
+            );
+        }
+    }
+    let rest: Vec<&str> = verbs()
+        .filter(|rule| rule.rest.is_some())
+        .map(|rule| rule.name)
+        .collect();
+    let common: Vec<String> = common().map(names).collect();
+    let locals = format!(
+        "    local takes_rest=' {} '\n    local common='{}'\n    COMPREPLY=()\n",
+        rest.join(" "),
+        common.join(" ")
+    );
+    script.push_str(&TAIL.replace("    COMPREPLY=()\n", &locals));
+    script
+}
+
+fn line(script: &mut String, pattern: &str, value: &Words) {
+    let sets = match value {
+        Words::Unknown => "kind=unknown".to_owned(),
+        Words::These(words) => format!("words='{}'", words.join(" ")),
+        Words::Verbs => format!("words='{}'", verb_names().join(" ")),
+        Words::Profiles => "kind=profiles".to_owned(),
+        Words::Files => "kind=files".to_owned(),
+    };
+    add(script, &format!("    {pattern}) {sets} ;;"));
+}

@@ -1,0 +1,158 @@
+//! fish 3 and newer.
+
+use super::super::grammar::{FLAGS, FlagRule, verbs};
+use super::{VERSION, Words, common, operand_flags, operands, own, quoted, verb_names};
+
+const HEAD: &str = r#"# fish completion for cloudconnexa-auth, made by `cloudconnexa-auth completions fish`.
+
+# The words that are typed already and are no flags, the command first.
+function __cloudconnexa_auth_words
+    set -l words (commandline -opc)
+    set -l is_value 0
+    for word in $words[2..-1]
+        if test $is_value = 1
+            set is_value 0
+            continue
+        end
+        switch $word
+            case --
+                return
+            case WITH_VALUE
+                set is_value 1
+            case '-*'
+            case '*'
+                echo $word
+        end
+    end
+end
+
+# Whether this command is typed, with so many words behind it, if a number is given.
+function __cloudconnexa_auth_is
+    set -l words (__cloudconnexa_auth_words)
+    if test "$words[1]" = help
+        set -e words[1]
+    end
+    test "$words[1]" = $argv[1]; or return
+    test (count $argv) = 1; or test (count $words) = (math $argv[2] + 1)
+end
+
+# Whether no command is typed yet.
+function __cloudconnexa_auth_needs_command
+    set -l words (__cloudconnexa_auth_words)
+    test (count $words) = 0; or test "$words" = help
+end
+
+# The names of the profiles, of the configuration file that is given, if one is.
+function __cloudconnexa_auth_profiles
+    set -l words (commandline -opc)
+    set -l config
+    if set -l at (contains -i -- --config $words)
+        set config --config (string replace -r '^~/' "$HOME/" -- $words[(math $at + 1)])
+    end
+    cloudconnexa-auth $config list 2>/dev/null </dev/null \
+        | string match -rag '"name":"([A-Za-z0-9._-]+)"'
+end
+
+# What completes the command line behind `--`.
+function __cloudconnexa_auth_rest
+    set -l words (commandline -opc)
+    if set -l at (contains -i -- -- $words)
+        set -e words[1..$at]
+        complete -C (string join ' ' -- (string escape -- $words) (commandline -ct))
+    end
+end
+
+complete -c cloudconnexa-auth -f
+"#;
+
+pub(super) fn script() -> String {
+    let with_value: Vec<String> = FLAGS
+        .iter()
+        .filter(|rule| rule.value.is_some())
+        .map(|rule| format!("--{}", rule.long))
+        .collect();
+    let mut script = HEAD.replace("WITH_VALUE", &with_value.join(" "));
+    for rule in common() {
+        flag(&mut script, "", rule);
+    }
+    let needs = "-n __cloudconnexa_auth_needs_command ";
+    let (long, short, help) = VERSION;
+    add(
+        &mut script,
+        needs,
+        &format!("-l {long} -s {short} -d '{help}'"),
+    );
+    add(
+        &mut script,
+        needs,
+        "-a help -d 'Show the help of a command'",
+    );
+    commands(&mut script, needs);
+    for rule in verbs() {
+        for (place, text) in operands(rule).enumerate() {
+            let is_next = format!("-n '__cloudconnexa_auth_is {} {place}' ", rule.name);
+            match Words::of_placeholder(text) {
+                Words::Verbs => commands(&mut script, &is_next),
+                Words::Unknown => {}
+                words => add(&mut script, &is_next, &values(&words)),
+            }
+        }
+        let is = format!("-n '__cloudconnexa_auth_is {}' ", rule.name);
+        for own in own(rule) {
+            flag(&mut script, &is, own);
+        }
+        for operand in operand_flags(rule) {
+            let name = operand.trim_start_matches('-');
+            add(&mut script, &is, &format!("-l {name}"));
+        }
+        if rule.rest.is_some() {
+            add(&mut script, &is, "-a '(__cloudconnexa_auth_rest)'");
+        }
+    }
+    script
+}
+
+fn add(script: &mut String, condition: &str, what: &str) {
+    super::add(
+        script,
+        &format!("complete -c cloudconnexa-auth {condition}{what}"),
+    );
+}
+
+fn commands(script: &mut String, condition: &str) {
+    for rule in verbs() {
+        let summary = plain(rule.summary);
+        add(
+            script,
+            condition,
+            &format!("-a {} -d '{summary}'", rule.name),
+        );
+    }
+}
+
+fn flag(script: &mut String, condition: &str, rule: &FlagRule) {
+    let short = rule.short.map(|short| format!(" -s {short}"));
+    let value = Words::of_flag(rule).map(|words| format!(" -r {}", values(&words)));
+    let (short, value) = (short.unwrap_or_default(), value.unwrap_or_default());
+    let help = plain(rule.help);
+    add(
+        script,
+        condition,
+        &format!("-l {}{short}{value} -d '{help}'", rule.long),
+    );
+}
+
+/// What may stand at a place, as a rule of fish.
+fn values(words: &Words) -> String {
+    match words {
+        Words::Unknown => "-f".to_owned(),
+        Words::These(words) => format!("-f -a '{}'", words.join(" ")),
+        Words::Verbs => format!("-f -a '{}'", verb_names().join(" ")),
+        Words::Profiles => "-f -a '(__cloudconnexa_auth_profiles)'".to_owned(),
+        Words::Files => "-F".to_owned(),
+    }
+}
+
+fn plain(text: &str) -> String {
+    quoted(text, "\\'")
+}

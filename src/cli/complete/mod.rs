@@ -1,0 +1,161 @@
+//! Completion scripts, written from the grammar. They complete commands, flags, operands that are
+//! one of a few words, and the names of profiles, for which they ask `list`: that reads the
+//! configuration file and nothing else.
+//!
+//! `clap_complete` would add 0.1 MB to the program and knows no names that come at run time.
+
+mod bash;
+mod fish;
+mod powershell;
+mod zsh;
+
+use super::UsageError;
+use super::grammar::{COMMON, FLAGS, Flag, FlagRule, VerbRule, verbs};
+
+/// The flags of the program alone: their name, short form and help.
+const VERSION: (&str, char, &str) = ("version", 'V', "Show the version");
+
+/// The completion script for a shell.
+pub(crate) fn completions(shell: &str) -> Result<String, UsageError> {
+    match shell.to_ascii_lowercase().as_str() {
+        "bash" => Ok(bash::script()),
+        "zsh" => Ok(zsh::script()),
+        "fish" => Ok(fish::script()),
+        "powershell" | "pwsh" => Ok(powershell::script()),
+        _ => Err(UsageError::NoOperand {
+            verb: "completions",
+            words: "`bash`, `zsh`, `fish` and `powershell`",
+        }),
+    }
+}
+
+/// What may stand at a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Words {
+    /// Something that nobody can guess.
+    Unknown,
+    /// One of these.
+    These(Vec<&'static str>),
+    /// A command of the program.
+    Verbs,
+    /// The name of a profile.
+    Profiles,
+    /// The name of a file.
+    Files,
+}
+
+impl Words {
+    /// What a flag's value may be; `None` where it has none.
+    fn of_flag(rule: &FlagRule) -> Option<Self> {
+        let value = rule.value?;
+        Some(match rule.flag {
+            Flag::Profile => Self::Profiles,
+            _ => Self::of_placeholder(value),
+        })
+    }
+
+    /// What an operand may be.
+    fn of_placeholder(text: &'static str) -> Self {
+        match text.trim_matches(['[', ']']) {
+            "COMMAND" => Self::Verbs,
+            "FILE" => Self::Files,
+            text if text.contains('|') => Self::These(text.split('|').collect()),
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// The flags of every verb.
+fn common() -> impl Iterator<Item = &'static FlagRule> {
+    FLAGS.iter().filter(|rule| COMMON.contains(&rule.flag))
+}
+
+/// The flags of a verb beside those.
+fn own(rule: VerbRule) -> impl Iterator<Item = &'static FlagRule> {
+    rule.flag_rules()
+        .filter(|rule| !COMMON.contains(&rule.flag))
+}
+
+/// The operands of a verb that are written as flags.
+fn operand_flags(rule: VerbRule) -> impl Iterator<Item = &'static str> {
+    let names = rule
+        .operands
+        .iter()
+        .map(|text| text.trim_matches(['[', ']']));
+    names.filter(|name| name.starts_with("--"))
+}
+
+/// The operands of a verb that are words.
+fn operands(rule: VerbRule) -> impl Iterator<Item = &'static str> {
+    rule.operands
+        .iter()
+        .copied()
+        .filter(|text| !text.trim_start_matches('[').starts_with("--"))
+}
+
+/// How a flag is written.
+fn names(rule: &FlagRule) -> String {
+    match rule.short {
+        Some(short) => format!("--{} -{short}", rule.long),
+        None => format!("--{}", rule.long),
+    }
+}
+
+/// The names of all verbs.
+fn verb_names() -> Vec<&'static str> {
+    verbs().map(|rule| rule.name).collect()
+}
+
+/// A text between single quotes, in which the shell writes a single quote as `apostrophe`. What it
+/// might read more into is left out.
+fn quoted(text: &str, apostrophe: &str) -> String {
+    text.replace(['`', '"', '\\'], "").replace('\'', apostrophe)
+}
+
+/// A further line.
+fn add(script: &mut String, line: &str) {
+    script.push_str(line);
+    script.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Words, completions, verb_names};
+    use crate::cli::UsageError;
+    use crate::cli::grammar::FLAGS;
+
+    #[test]
+    fn every_script_knows_every_verb_and_every_flag() {
+        for shell in ["bash", "zsh", "fish", "PowerShell"] {
+            let script = completions(shell).unwrap();
+            let words: Vec<&str> = script
+                .split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'))
+                .map(|word| word.trim_start_matches('-'))
+                .collect();
+            let flags = FLAGS.iter().map(|rule| rule.long);
+            for word in verb_names().into_iter().chain(flags).chain(["version"]) {
+                assert!(words.contains(&word), "{shell} does not know {word}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_shell_is_refused_with_those_that_there_are() {
+        for shell in ["", "tcsh"] {
+            let refused = completions(shell);
+            assert!(
+                matches!(refused, Err(UsageError::NoOperand { .. })),
+                "{shell:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_placeholder_tells_what_may_stand_there() {
+        let of = Words::of_placeholder;
+        assert_eq!(of("get|store"), Words::These(vec!["get", "store"]));
+        assert_eq!(of("[COMMAND]"), Words::Verbs);
+        assert_eq!(of("FILE"), Words::Files);
+        assert_eq!(of("HOST"), Words::Unknown);
+    }
+}

@@ -1,0 +1,151 @@
+//! zsh, as a function on `fpath` (`_cloudconnexa-auth`) or sourced after `compinit`.
+
+use super::super::grammar::{FlagRule, verbs};
+use super::{VERSION, Words, add, common, operand_flags, operands, own, quoted};
+
+const HEAD: &str = r#"#compdef cloudconnexa-auth
+# zsh completion for cloudconnexa-auth, made by `cloudconnexa-auth completions zsh`.
+
+# The names of the profiles, of the configuration file that is given, if one is.
+_cloudconnexa-auth_profiles() {
+    local json file=${(Q)opt_args[--config]:-$config}
+    local -a names match mbegin mend
+    [[ -n $file ]] && file=${file/#\~\//$HOME/}
+    json=$(cloudconnexa-auth ${file:+--config} ${file:+"$file"} list 2>/dev/null </dev/null)
+    while [[ $json =~ '"name":"([A-Za-z0-9._-]+)"(.*)' ]]; do
+        names+=("$match[1]")
+        json=$match[2]
+    done
+    _describe -t profiles profile names
+}
+
+_cloudconnexa-auth_commands() {
+    local -a commands=(
+"#;
+
+const MAIN: &str = r"    )
+    [[ $argv[-1] == help ]] && commands+=('help:Show the help of a command')
+    _describe -t commands command commands
+}
+
+_cloudconnexa-auth() {
+    local curcontext=$curcontext state line config ret=1
+    local -A opt_args
+    local -a common=(
+";
+
+const PROGRAM: &str = r"    )
+    _arguments -C $common \
+        '(-V --version)'{-V,--version}'[VERSION]' \
+        '(-):command:_cloudconnexa-auth_commands help' \
+        '(-)*::argument:->argument' && ret=0
+    if [[ $state == argument ]]; then
+        curcontext=${curcontext%:*:*}:cloudconnexa-auth-$words[1]:
+        config=${(Q)opt_args[--config]} # in front of the command
+        case $words[1] in
+        help) _arguments '1:command:_cloudconnexa-auth_commands' && ret=0 ;;
+";
+
+/// Behind `--` another program's command line begins.
+const REST: &str = r"            if ((words[(i)--] < CURRENT)); then
+                CURRENT=$((CURRENT - words[(i)--]))
+                shift ${words[(i)--]} words
+                _normal && ret=0
+                return ret
+            fi
+";
+
+const TAIL: &str = r#"        *) _arguments $common && ret=0 ;;
+        esac
+    fi
+    return ret
+}
+
+if [[ $funcstack[1] == _cloudconnexa-auth ]]; then
+    _cloudconnexa-auth "$@"
+else
+    compdef _cloudconnexa-auth cloudconnexa-auth
+fi
+"#;
+
+pub(super) fn script() -> String {
+    let mut script = HEAD.to_owned();
+    for rule in verbs() {
+        add(
+            &mut script,
+            &format!("        '{}:{}'", rule.name, plain(rule.summary)),
+        );
+    }
+    script.push_str(MAIN);
+    for rule in common() {
+        add(&mut script, &format!("        {}", flag(rule)));
+    }
+    script.push_str(&PROGRAM.replace("VERSION", VERSION.2));
+    for rule in verbs() {
+        let mut specs: Vec<String> = own(rule).map(flag).collect();
+        specs.extend(operand_flags(rule).map(|name| format!("'{name}'")));
+        for (place, text) in operands(rule).enumerate() {
+            let is_optional = if text.starts_with('[') { ":" } else { "" };
+            let action = action(&Words::of_placeholder(text));
+            let name = text.trim_matches(['[', ']']).to_lowercase();
+            let name = if name.contains('|') { "word" } else { &name };
+            specs.push(format!("'{}:{is_optional}{name}:{action}'", place + 1));
+        }
+        if rule.rest.is_some() {
+            // `(-)`: behind the first word no flag is ours.
+            specs.push("'(-)1:command:_command_names -e'".to_owned());
+            specs.push("'*::argument:_normal'".to_owned());
+        }
+        let specs = [vec![String::new()], specs].concat();
+        let specs = specs.join(" \\\n            ");
+        let name = rule.name;
+        add(&mut script, &format!("        {name})"));
+        if rule.rest.is_some() {
+            script.push_str(REST);
+        }
+        let call = format!("            _arguments -S $common{specs} && ret=0");
+        add(&mut script, &call);
+        script.push_str("            ;;\n");
+    }
+    script.push_str(TAIL);
+    script
+}
+
+fn flag(rule: &FlagRule) -> String {
+    let help: String = plain(rule.help)
+        .replace('[', "\\[")
+        .replace(']', "\\]")
+        .replace(':', "\\:");
+    let value = match (rule.value, Words::of_flag(rule)) {
+        (Some(name), Some(value)) => {
+            format!(
+                ":{}:{}",
+                name.to_lowercase().replace('|', " or "),
+                action(&value)
+            )
+        }
+        _ => String::new(),
+    };
+    // `=` lets the value stand in the same word too.
+    let equals = if rule.value.is_some() { "=" } else { "" };
+    let long = rule.long;
+    match rule.short {
+        Some(short) => format!("'(-{short} --{long})'{{-{short},--{long}}}'[{help}]'"),
+        None if long == "env" => format!("'*--{long}{equals}[{help}]{value}'"),
+        None => format!("'--{long}{equals}[{help}]{value}'"),
+    }
+}
+
+fn action(words: &Words) -> String {
+    match words {
+        Words::Unknown => " ".to_owned(),
+        Words::These(words) => format!("({})", words.join(" ")),
+        Words::Verbs => "_cloudconnexa-auth_commands".to_owned(),
+        Words::Profiles => "_cloudconnexa-auth_profiles".to_owned(),
+        Words::Files => "_files".to_owned(),
+    }
+}
+
+fn plain(text: &str) -> String {
+    quoted(text, "'\\''")
+}

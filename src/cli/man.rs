@@ -1,0 +1,343 @@
+//! Manual pages in roff, written from the grammar: one for the program and one for each command.
+//!
+//! `clap_mangen` and `clap_complete` together would add 0.2 MB and three packages.
+
+use super::UsageError;
+use super::grammar::{COMMON, FLAGS, FlagRule, VerbRule, verbs};
+use super::help::{ABOUT, EXIT_CODES, details};
+use super::parse::find_verb;
+
+/// The day of the version in Cargo.toml; a page has to have a date.
+const DATE: &str = "2026-11-23";
+
+/// What the environment tells the program.
+const ENVIRONMENT: &[(&str, &str)] = &[
+    (
+        "CLOUDCONNEXA_CLOUD_ID, CLOUDCONNEXA_BASE_URL, CLOUDCONNEXA_CLIENT_ID, \
+         CLOUDCONNEXA_CLIENT_SECRET, CLOUDCONNEXA_CLIENT_SECRET_FILE",
+        "A server (the Cloud ID or the base URL), a client ID and a secret (itself or the name of \
+         its file) make a profile called `env`, without a configuration file.",
+    ),
+    (
+        "CLOUDCONNEXA_PROFILE",
+        "The profile, unless `--profile` names one.",
+    ),
+    (
+        "CLOUDCONNEXA_AUTH_CONFIG",
+        "The configuration file, unless `--config` names one.",
+    ),
+    ("CLOUDCONNEXA_AUTH_CACHE_DIR", "The folder of the cache."),
+    (
+        "CLOUDCONNEXA_AUTH_LOG",
+        "How much is told on stderr: `error`, `warn` (the default) or `debug`.",
+    ),
+    (
+        "https_proxy, HTTPS_PROXY, all_proxy, ALL_PROXY, no_proxy, NO_PROXY",
+        "The way to the token endpoint.",
+    ),
+    (
+        "SSL_CERT_FILE, SSL_CERT_DIR",
+        "The root certificates, instead of the system's.",
+    ),
+    (
+        "CREDENTIALS_DIRECTORY",
+        "Where systemd puts the credentials of a unit.",
+    ),
+    (
+        "HOME, XDG_CONFIG_HOME, XDG_CACHE_HOME, APPDATA, LOCALAPPDATA",
+        "Where the folders below are.",
+    ),
+];
+
+/// Where things are kept.
+const FILES: &[(&str, &str)] = &[
+    (
+        "~/.config/cloudconnexa-auth/config.toml",
+        "The profiles, without a secret. On macOS the folder is in `~/Library/Application \
+         Support`, on Windows in `%APPDATA%`; where it is set, in `$XDG_CONFIG_HOME`.",
+    ),
+    (
+        "~/.config/cloudconnexa-auth/NAME.secret",
+        "The client secret of the profile NAME, mode 0600.",
+    ),
+    (
+        "~/.cache/cloudconnexa-auth/",
+        "Tokens and cool-downs, mode 0700, one entry for each identity. On macOS in \
+         `~/Library/Caches`, on Windows in `%LOCALAPPDATA%`; where it is set, in \
+         `$XDG_CACHE_HOME`. An entry may be deleted at any time.",
+    ),
+];
+
+/// Examples of the program as a whole.
+const EXAMPLES: &str = "  cloudconnexa-auth store < credentials.json\n  \
+    TOKEN=$(cloudconnexa-auth token) || exit\n  \
+    cloudconnexa-auth header --curl | curl --fail --config - \"$URL\"\n  \
+    cloudconnexa-auth status";
+
+/// The page of the verb of this name, or of the program.
+pub(crate) fn man(name: Option<&str>) -> Result<String, UsageError> {
+    name.map_or_else(|| Ok(program()), |name| find_verb(name).map(verb))
+}
+
+fn program() -> String {
+    let (line, about) = ABOUT.split_once("\n\n").unwrap_or((ABOUT, ""));
+    let mut page = Page::new("cloudconnexa-auth", line.trim_end_matches('.'));
+    page.section("SYNOPSIS");
+    page.raw("\\fBcloudconnexa\\-auth\\fR [\\fIOPTIONS\\fR] \\fICOMMAND\\fR\n");
+    page.section("DESCRIPTION");
+    page.paragraphs(about);
+    page.section("COMMANDS");
+    for rule in verbs() {
+        let name = format!("\\fBcloudconnexa\\-auth\\-{}\\fR(1)", escape(rule.name));
+        page.item(&name, rule.summary);
+    }
+    page.section("OPTIONS");
+    FLAGS
+        .iter()
+        .filter(|rule| COMMON.contains(&rule.flag))
+        .for_each(|rule| page.flag(rule));
+    page.item("\\fB\\-V\\fR, \\fB\\-\\-version\\fR", "Show the version");
+    page.end(EXAMPLES);
+    let pages = verbs().map(|rule| format!("cloudconnexa-auth-{}", rule.name));
+    page.see_also(pages);
+    page.text
+}
+
+fn verb(rule: VerbRule) -> String {
+    let mut page = Page::new(&format!("cloudconnexa-auth-{}", rule.name), rule.summary);
+    page.section("SYNOPSIS");
+    let operands: String = rule.operands.iter().map(|text| synopsis(text)).collect();
+    let rest = rule
+        .rest
+        .map(|name| format!(" \\-\\- \\fI{}\\fR ...", escape(name)));
+    page.raw(&format!(
+        "\\fBcloudconnexa\\-auth {}\\fR [\\fIOPTIONS\\fR]{operands}{}\n",
+        escape(rule.name),
+        rest.unwrap_or_default()
+    ));
+    page.section("DESCRIPTION");
+    page.paragraphs(&details(rule));
+    page.section("OPTIONS");
+    rule.flag_rules().for_each(|rule| page.flag(rule));
+    page.end(rule.examples);
+    page.see_also(["cloudconnexa-auth".to_owned()].into_iter());
+    page.text
+}
+
+/// An operand in the first lines: what is typed as it stands is bold, what stands for something
+/// is in italics.
+fn synopsis(text: &str) -> String {
+    let name = text.trim_matches(['[', ']']);
+    let is_literal = name.starts_with("--") || name.contains('|');
+    let name = name.split('|').map(escape).collect::<Vec<_>>();
+    let name = if is_literal {
+        format!("\\fB{}\\fR", name.join("\\fR|\\fB"))
+    } else {
+        format!("\\fI{}\\fR", name.concat())
+    };
+    if text.starts_with('[') {
+        format!(" [{name}]")
+    } else {
+        format!(" {name}")
+    }
+}
+
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn new(name: &str, summary: &str) -> Self {
+        let version = env!("CARGO_PKG_VERSION");
+        let title = escape(&name.to_uppercase());
+        let mut page = Self {
+            text: format!(
+                ".TH \"{title}\" \"1\" \"{DATE}\" \"cloudconnexa\\-auth {version}\" \"User Commands\"\n"
+            ),
+        };
+        page.section("NAME");
+        page.raw(&wrapped(&format!(
+            "{} \\- {}",
+            escape(name),
+            prose(summary)
+        )));
+        page
+    }
+
+    fn raw(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    fn section(&mut self, title: &str) {
+        self.raw(&format!(".SH {title}\n"));
+    }
+
+    fn paragraphs(&mut self, text: &str) {
+        let paragraphs: Vec<String> = text.split("\n\n").map(line).collect();
+        self.raw(&paragraphs.join(".PP\n"));
+    }
+
+    /// A tag, which is roff already, and what it means.
+    fn item(&mut self, tag: &str, text: &str) {
+        self.raw(&format!(".TP\n{tag}\n{}", line(text)));
+    }
+
+    fn flag(&mut self, rule: &FlagRule) {
+        let long = format!("\\fB\\-\\-{}\\fR", escape(rule.long));
+        let short = rule.short.map(|short| format!("\\fB\\-{short}\\fR, "));
+        let value = rule.value.map(|name| format!(" \\fI{}\\fR", escape(name)));
+        let tag = format!(
+            "{}{long}{}",
+            short.unwrap_or_default(),
+            value.unwrap_or_default()
+        );
+        self.item(&tag, rule.help);
+    }
+
+    /// What is the same on every page but for the examples.
+    fn end(&mut self, examples: &str) {
+        self.section("EXIT STATUS");
+        for part in EXIT_CODES.split('\n').skip(1) {
+            let code = part.trim_start().split_once("  ");
+            match code {
+                Some((code, meaning)) => self.item(&format!("\\fB{code}\\fR"), meaning),
+                None if part.is_empty() => {}
+                None => {
+                    self.raw(".PP\n");
+                    self.raw(&line(part));
+                }
+            }
+        }
+        self.section("ENVIRONMENT");
+        for (names, meaning) in ENVIRONMENT {
+            let names: Vec<String> = names
+                .split(", ")
+                .map(|name| format!("\\fB{}\\fR", escape(name)))
+                .collect();
+            self.item(&names.join(", "), meaning);
+        }
+        self.section("FILES");
+        for (path, meaning) in FILES {
+            self.item(&format!("\\fI{}\\fR", escape(path)), meaning);
+        }
+        self.section("EXAMPLES");
+        self.raw(".EX\n");
+        for example in examples.lines() {
+            self.raw(&format!("{}\n", escape_line(example.trim_start())));
+        }
+        self.raw(".EE\n");
+    }
+
+    fn see_also(&mut self, pages: impl Iterator<Item = String>) {
+        self.section("SEE ALSO");
+        let pages: Vec<String> = pages
+            .map(|name| format!("\\fB{}\\fR(1)", escape(&name)))
+            .collect();
+        self.raw(&format!("{}\n", pages.join(",\n")));
+    }
+}
+
+/// The longest line of a page's source, for those who read it as it is.
+const WIDTH: usize = 78;
+
+/// A paragraph of prose.
+fn line(text: &str) -> String {
+    wrapped(&prose(text))
+}
+
+/// A paragraph of roff.
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(last) if last.is_empty() => last.push_str(word),
+            Some(last) if last.len() + word.len() < WIDTH => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    let lines: Vec<String> = lines.into_iter().map(guarded).collect();
+    format!("{}\n", lines.join("\n"))
+}
+
+/// Prose, in which what stands in backticks is bold.
+fn prose(text: &str) -> String {
+    let parts = text.split('`').enumerate().map(|(place, part)| {
+        let part = escape(part);
+        if place % 2 == 1 {
+            format!("\\fB{part}\\fR")
+        } else {
+            part
+        }
+    });
+    parts.collect()
+}
+
+fn escape_line(text: &str) -> String {
+    guarded(escape(text))
+}
+
+/// A dot or a quote at the beginning of a line would be a request.
+fn guarded(line: String) -> String {
+    if line.starts_with(['.', '\'']) {
+        format!("\\&{line}")
+    } else {
+        line
+    }
+}
+
+/// A text as it stands, in ASCII and without roff's own characters.
+fn escape(text: &str) -> String {
+    let escaped = text.chars().map(|c| match c {
+        '\\' => "\\[rs]".to_owned(),
+        '-' => "\\-".to_owned(),
+        '\'' => "\\[aq]".to_owned(),
+        '"' => "\\[dq]".to_owned(),
+        '`' => "\\[ga]".to_owned(),
+        '^' => "\\[ha]".to_owned(),
+        '~' => "\\[ti]".to_owned(),
+        '\n' => " ".to_owned(),
+        '…' => "...".to_owned(),
+        c if c.is_ascii() => c.to_string(),
+        c => format!("\\[u{:04X}]", u32::from(c)),
+    });
+    escaped.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{escape, man, prose, synopsis, verbs};
+
+    #[test]
+    fn roffs_own_characters_stand_for_themselves() {
+        assert_eq!(
+            escape("a-b\\n 'x' … é"),
+            "a\\-b\\[rs]n \\[aq]x\\[aq] ... \\[u00E9]"
+        );
+        assert_eq!(prose("say `get` twice"), "say \\fBget\\fR twice");
+    }
+
+    #[test]
+    fn no_line_of_text_is_a_request() {
+        let known = [".TH ", ".SH ", ".TP", ".PP", ".EX", ".EE"];
+        let pages = verbs().map(|rule| man(Some(rule.name)).unwrap());
+        for page in pages.chain([man(None).unwrap()]) {
+            for line in page.lines().filter(|line| line.starts_with(['.', '\''])) {
+                assert!(known.iter().any(|known| line.starts_with(known)), "{line}");
+            }
+            assert!(page.is_ascii(), "every reader of roff takes ASCII");
+        }
+    }
+
+    #[test]
+    fn what_is_typed_as_it_stands_is_bold() {
+        assert_eq!(synopsis("get|store"), " \\fBget\\fR|\\fBstore\\fR");
+        assert_eq!(synopsis("[URL]"), " [\\fIURL\\fR]");
+        assert_eq!(
+            synopsis("[--cargo-plugin]"),
+            " [\\fB\\-\\-cargo\\-plugin\\fR]"
+        );
+    }
+}
