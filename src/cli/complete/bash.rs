@@ -1,7 +1,9 @@
 //! bash 3.2 and newer (that of macOS), without the bash-completion package.
 
-use super::super::grammar::{FLAGS, verbs};
-use super::{VERSION, Words, add, common, names, operand_flags, operands, own, verb_names};
+use super::super::grammar::FLAGS;
+use super::{
+    VERSION, Words, add, common, names, operands, own_names, rules, verb_names, with_rest,
+};
 
 /// Around the tables that are made of the grammar.
 const HEAD: &str = r#"# bash completion for cloudconnexa-auth, made by `cloudconnexa-auth completions bash`.
@@ -117,8 +119,8 @@ pub(super) fn script() -> String {
     let with_help = ["help"].into_iter().chain(verb_names()).collect();
     line(&mut script, ":0", &Words::These(with_help));
     line(&mut script, "help:0", &Words::Verbs);
-    for rule in verbs() {
-        for (place, text) in operands(rule).enumerate() {
+    for rule in rules() {
+        for (place, text) in operands(&rule).into_iter().enumerate() {
             let pattern = format!("{}:{place}", rule.name);
             line(&mut script, &pattern, &Words::of_placeholder(text));
         }
@@ -129,11 +131,8 @@ pub(super) fn script() -> String {
         &mut script,
         &format!("    '') words+=' --{long} -{short}' ;;"),
     );
-    for rule in verbs() {
-        let flags = own(rule)
-            .map(names)
-            .chain(operand_flags(rule).map(str::to_owned));
-        let flags: Vec<String> = flags.collect();
+    for rule in rules() {
+        let flags = own_names(&rule);
         if !flags.is_empty() {
             add(
                 &mut script,
@@ -141,14 +140,10 @@ pub(super) fn script() -> String {
             );
         }
     }
-    let rest: Vec<&str> = verbs()
-        .filter(|rule| rule.rest.is_some())
-        .map(|rule| rule.name)
-        .collect();
-    let common: Vec<String> = common().map(names).collect();
+    let common: Vec<String> = common().into_iter().map(names).collect();
     let locals = format!(
         "    local takes_rest=' {} '\n    local common='{}'\n    COMPREPLY=()\n",
-        rest.join(" "),
+        with_rest().join(" "),
         common.join(" ")
     );
     script.push_str(&TAIL.replace("    COMPREPLY=()\n", &locals));

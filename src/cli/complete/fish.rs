@@ -1,7 +1,7 @@
 //! fish 3 and newer.
 
-use super::super::grammar::{FLAGS, FlagRule, verbs};
-use super::{VERSION, Words, common, operand_flags, operands, own, quoted, verb_names};
+use super::super::grammar::{FLAGS, FlagRule};
+use super::{VERSION, Words, common, operand_flags, operands, own, quoted, rules, verb_names};
 
 const HEAD: &str = r#"# fish completion for cloudconnexa-auth, made by `cloudconnexa-auth completions fish`.
 
@@ -88,8 +88,8 @@ pub(super) fn script() -> String {
         "-a help -d 'Show the help of a command'",
     );
     commands(&mut script, needs);
-    for rule in verbs() {
-        for (place, text) in operands(rule).enumerate() {
+    for rule in rules() {
+        for (place, text) in operands(&rule).into_iter().enumerate() {
             let is_next = format!("-n '__cloudconnexa_auth_is {} {place}' ", rule.name);
             match Words::of_placeholder(text) {
                 Words::Verbs => commands(&mut script, &is_next),
@@ -98,10 +98,10 @@ pub(super) fn script() -> String {
             }
         }
         let is = format!("-n '__cloudconnexa_auth_is {}' ", rule.name);
-        for own in own(rule) {
+        for own in own(&rule) {
             flag(&mut script, &is, own);
         }
-        for operand in operand_flags(rule) {
+        for operand in operand_flags(&rule) {
             let name = operand.trim_start_matches('-');
             add(&mut script, &is, &format!("-l {name}"));
         }
@@ -120,7 +120,7 @@ fn add(script: &mut String, condition: &str, what: &str) {
 }
 
 fn commands(script: &mut String, condition: &str) {
-    for rule in verbs() {
+    for rule in rules() {
         let summary = plain(rule.summary);
         add(
             script,

@@ -65,32 +65,60 @@ impl Words {
     }
 }
 
+/// Every verb. A list, for the size of the program: each use of the iterator is code of its own.
+#[inline(never)]
+fn rules() -> Vec<VerbRule> {
+    verbs().collect()
+}
+
 /// The flags of every verb.
-fn common() -> impl Iterator<Item = &'static FlagRule> {
-    FLAGS.iter().filter(|rule| COMMON.contains(&rule.flag))
+#[inline(never)]
+fn common() -> Vec<&'static FlagRule> {
+    let rules = FLAGS.iter();
+    rules.filter(|rule| COMMON.contains(&rule.flag)).collect()
 }
 
 /// The flags of a verb beside those.
-fn own(rule: VerbRule) -> impl Iterator<Item = &'static FlagRule> {
-    rule.flag_rules()
-        .filter(|rule| !COMMON.contains(&rule.flag))
+#[inline(never)]
+fn own(rule: &VerbRule) -> Vec<&'static FlagRule> {
+    let rules = rule.flag_rules();
+    rules.filter(|rule| !COMMON.contains(&rule.flag)).collect()
+}
+
+/// Those flags as they are written, and the operands that are written as flags.
+#[inline(never)]
+fn own_names(rule: &VerbRule) -> Vec<String> {
+    let mut written: Vec<String> = own(rule).into_iter().map(names).collect();
+    written.extend(operand_flags(rule).into_iter().map(str::to_owned));
+    written
 }
 
 /// The operands of a verb that are written as flags.
-fn operand_flags(rule: VerbRule) -> impl Iterator<Item = &'static str> {
+#[inline(never)]
+fn operand_flags(rule: &VerbRule) -> Vec<&'static str> {
     let names = rule
         .operands
         .iter()
         .map(|text| text.trim_matches(['[', ']']));
-    names.filter(|name| name.starts_with("--"))
+    names.filter(|name| name.starts_with("--")).collect()
 }
 
 /// The operands of a verb that are words.
-fn operands(rule: VerbRule) -> impl Iterator<Item = &'static str> {
-    rule.operands
-        .iter()
-        .copied()
-        .filter(|text| !text.trim_start_matches('[').starts_with("--"))
+#[inline(never)]
+fn operands(rule: &VerbRule) -> Vec<&'static str> {
+    let words = rule.operands.iter().copied();
+    let is_word = |text: &&str| !text.trim_start_matches('[').starts_with("--");
+    words.filter(is_word).collect()
+}
+
+/// The verbs behind which another program's command line stands.
+#[inline(never)]
+fn with_rest() -> Vec<&'static str> {
+    let rules = rules().into_iter();
+    rules
+        .filter(|rule| rule.rest.is_some())
+        .map(|rule| rule.name)
+        .collect()
 }
 
 /// How a flag is written.
@@ -102,8 +130,9 @@ fn names(rule: &FlagRule) -> String {
 }
 
 /// The names of all verbs.
+#[inline(never)]
 fn verb_names() -> Vec<&'static str> {
-    verbs().map(|rule| rule.name).collect()
+    rules().into_iter().map(|rule| rule.name).collect()
 }
 
 /// A text between single quotes, in which the shell writes a single quote as `apostrophe`. What it

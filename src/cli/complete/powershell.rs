@@ -1,7 +1,9 @@
 //! PowerShell 5.1 and newer.
 
-use super::super::grammar::{FLAGS, verbs};
-use super::{VERSION, Words, add, common, names, operand_flags, operands, own, quoted, verb_names};
+use super::super::grammar::FLAGS;
+use super::{
+    VERSION, Words, add, common, names, operands, own_names, quoted, rules, verb_names, with_rest,
+};
 
 const HEAD: &str = r"# PowerShell completion for cloudconnexa-auth, made by `cloudconnexa-auth completions powershell`.
 
@@ -76,7 +78,7 @@ const TAIL: &str = r#"    }
 
 pub(super) fn script() -> String {
     let mut script = HEAD.to_owned();
-    for rule in verbs() {
+    for rule in rules() {
         entry(&mut script, rule.name, &quoted(rule.summary, "''"));
     }
     entry(&mut script, "help", "Show the help of a command");
@@ -87,17 +89,17 @@ pub(super) fn script() -> String {
         }
     }
     script.push_str("    }\n    $operands = @{\n");
-    for rule in verbs() {
-        for (place, text) in operands(rule).enumerate() {
+    for rule in rules() {
+        for (place, text) in operands(&rule).into_iter().enumerate() {
             let key = format!("{} {place}", rule.name);
             entry(&mut script, &key, &words(&Words::of_placeholder(text)));
         }
     }
-    let rest: Vec<String> = verbs()
-        .filter(|rule| rule.rest.is_some())
-        .map(|rule| format!("'{}'", rule.name))
+    let rest: Vec<String> = with_rest()
+        .into_iter()
+        .map(|name| format!("'{name}'"))
         .collect();
-    let common: Vec<String> = common().map(names).collect();
+    let common: Vec<String> = common().into_iter().map(names).collect();
     add(
         &mut script,
         &format!(
@@ -108,11 +110,8 @@ pub(super) fn script() -> String {
     );
     let (long, short, _) = VERSION;
     entry(&mut script, "", &format!("--{long} -{short}"));
-    for rule in verbs() {
-        let flags = own(rule).map(names);
-        let flags: Vec<String> = flags
-            .chain(operand_flags(rule).map(str::to_owned))
-            .collect();
+    for rule in rules() {
+        let flags = own_names(&rule);
         if !flags.is_empty() {
             entry(&mut script, rule.name, &flags.join(" "));
         }

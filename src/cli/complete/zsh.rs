@@ -1,7 +1,7 @@
 //! zsh, as a function on `fpath` (`_cloudconnexa-auth`) or sourced after `compinit`.
 
-use super::super::grammar::{FlagRule, verbs};
-use super::{VERSION, Words, add, common, operand_flags, operands, own, quoted};
+use super::super::grammar::FlagRule;
+use super::{VERSION, Words, add, common, operand_flags, operands, own, quoted, rules};
 
 const HEAD: &str = r#"#compdef cloudconnexa-auth
 # zsh completion for cloudconnexa-auth, made by `cloudconnexa-auth completions zsh`.
@@ -70,7 +70,7 @@ fi
 
 pub(super) fn script() -> String {
     let mut script = HEAD.to_owned();
-    for rule in verbs() {
+    for rule in rules() {
         add(
             &mut script,
             &format!("        '{}:{}'", rule.name, plain(rule.summary)),
@@ -81,10 +81,14 @@ pub(super) fn script() -> String {
         add(&mut script, &format!("        {}", flag(rule)));
     }
     script.push_str(&PROGRAM.replace("VERSION", VERSION.2));
-    for rule in verbs() {
-        let mut specs: Vec<String> = own(rule).map(flag).collect();
-        specs.extend(operand_flags(rule).map(|name| format!("'{name}'")));
-        for (place, text) in operands(rule).enumerate() {
+    for rule in rules() {
+        let mut specs: Vec<String> = own(&rule).into_iter().map(flag).collect();
+        specs.extend(
+            operand_flags(&rule)
+                .into_iter()
+                .map(|name| format!("'{name}'")),
+        );
+        for (place, text) in operands(&rule).into_iter().enumerate() {
             let is_optional = if text.starts_with('[') { ":" } else { "" };
             let action = action(&Words::of_placeholder(text));
             let name = text.trim_matches(['[', ']']).to_lowercase();
