@@ -149,7 +149,7 @@ struct Page {
 impl Page {
     fn new(name: &str, summary: &str) -> Self {
         let version = env!("CARGO_PKG_VERSION");
-        let title = escape(&name.to_uppercase());
+        let title = escape(&name.to_ascii_uppercase());
         let mut page = Self {
             text: format!(
                 ".TH \"{title}\" \"1\" \"{DATE}\" \"cloudconnexa\\-auth {version}\" \"User Commands\"\n"
@@ -248,7 +248,7 @@ fn line(text: &str) -> String {
 /// A paragraph of roff.
 fn wrapped(text: &str) -> String {
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
+    for word in text.split_ascii_whitespace() {
         match lines.last_mut() {
             Some(last) if last.is_empty() => last.push_str(word),
             Some(last) if last.len() + word.len() < WIDTH => {

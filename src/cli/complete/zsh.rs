@@ -91,7 +91,7 @@ pub(super) fn script() -> String {
         for (place, text) in operands(&rule).into_iter().enumerate() {
             let is_optional = if text.starts_with('[') { ":" } else { "" };
             let action = action(&Words::of_placeholder(text));
-            let name = text.trim_matches(['[', ']']).to_lowercase();
+            let name = text.trim_matches(['[', ']']).to_ascii_lowercase();
             let name = if name.contains('|') { "word" } else { &name };
             specs.push(format!("'{}:{is_optional}{name}:{action}'", place + 1));
         }
@@ -124,7 +124,7 @@ fn flag(rule: &FlagRule) -> String {
         (Some(name), Some(value)) => {
             format!(
                 ":{}:{}",
-                name.to_lowercase().replace('|', " or "),
+                name.to_ascii_lowercase().replace('|', " or "),
                 action(&value)
             )
         }
