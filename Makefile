@@ -8,7 +8,7 @@ TEST_TOOLS ?= $(TARGET_DIR)/test-tools
 MUSL := $(shell uname -m)-unknown-linux-musl
 HAS_MUSL := $(shell rustc --print target-libdir --target $(MUSL) 2>/dev/null | xargs -I{} test -d {} && command -v musl-gcc >/dev/null && echo yes)
 
-.PHONY: help build test lint demo install uninstall clean
+.PHONY: help build test lint demo release install uninstall deb package-test clean
 
 help:
 	@echo 'make build     build the program'
@@ -16,6 +16,9 @@ help:
 	@echo 'make lint      formatting, lints, documentation, licences'
 	@echo 'make demo      the whole story on this machine, against a sandbox'
 	@echo 'make install   build for release and install (PREFIX=$(PREFIX), DESTDIR=$(DESTDIR))'
+	@echo 'make uninstall remove what that has installed'
+	@echo 'make deb       a Debian package, in $(TARGET_DIR)/debian'
+	@echo 'make package-test  build, install and run what is shipped'
 
 build:
 	$(CARGO) build --locked
@@ -43,28 +46,61 @@ demo:
 
 ifeq ($(HAS_MUSL),yes)
 RELEASE := --target $(MUSL)
-BINARY := $(TARGET_DIR)/$(MUSL)/release/cloudconnexa-auth
+BUILT := $(TARGET_DIR)/$(MUSL)/release/cloudconnexa-auth
 else
 RELEASE :=
-BINARY := $(TARGET_DIR)/release/cloudconnexa-auth
+BUILT := $(TARGET_DIR)/release/cloudconnexa-auth
 endif
+
+# PREBUILT=FILE installs or packages that binary instead of building one.
+BINARY := $(or $(PREBUILT),$(BUILT))
+
+release:
+ifneq ($(HAS_MUSL),yes)
+	@echo 'release: $(MUSL) or musl-gcc is not here, so the binary is a dynamic one;'
+	@echo 'release: for a static one: rustup target add $(MUSL), and the package musl-tools'
+endif
+	$(CARGO) build --locked --release $(RELEASE)
 
 # Under these names git, docker, cargo and pnpm look for their helper. Terraform looks in
 # ~/.terraform.d/plugins only.
 LINKS := $(addsuffix -credential-cloudconnexa,git docker cargo pnpm)
 
-install:
-ifneq ($(HAS_MUSL),yes)
-	@echo 'install: $(MUSL) or musl-gcc is not here, so the binary is a dynamic one;'
-	@echo 'install: for a static one: rustup target add $(MUSL), and the package musl-tools'
-endif
-	$(CARGO) build --locked --release $(RELEASE)
-	install -d '$(DESTDIR)$(PREFIX)/bin'
+# Where the shells look for completions, and man for pages.
+BASH_COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
+ZSH_FUNCTIONS ?= $(PREFIX)/share/zsh/site-functions
+FISH_COMPLETIONS ?= $(PREFIX)/share/fish/vendor_completions.d
+MANDIR ?= $(PREFIX)/share/man
+PAPERS ?= $(TARGET_DIR)/papers
+
+install: $(if $(PREBUILT),,release)
+	packaging/generate.sh '$(BINARY)' '$(PAPERS)'
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(BASH_COMPLETIONS)' \
+		'$(DESTDIR)$(ZSH_FUNCTIONS)' '$(DESTDIR)$(FISH_COMPLETIONS)'
 	install -m 755 '$(BINARY)' '$(DESTDIR)$(PREFIX)/bin/cloudconnexa-auth'
 	for link in $(LINKS); do ln -sf cloudconnexa-auth "$(DESTDIR)$(PREFIX)/bin/$$link"; done
+	install -m 644 '$(PAPERS)'/man1/cloudconnexa-auth*.1 '$(DESTDIR)$(MANDIR)/man1'
+	for link in $(LINKS); do \
+		ln -sf "cloudconnexa-auth-$${link%%-*}.1" "$(DESTDIR)$(MANDIR)/man1/$$link.1"; done
+	install -m 644 '$(PAPERS)/completions/cloudconnexa-auth.bash' \
+		'$(DESTDIR)$(BASH_COMPLETIONS)/cloudconnexa-auth'
+	install -m 644 '$(PAPERS)/completions/_cloudconnexa-auth' '$(DESTDIR)$(ZSH_FUNCTIONS)'
+	install -m 644 '$(PAPERS)/completions/cloudconnexa-auth.fish' '$(DESTDIR)$(FISH_COMPLETIONS)'
 
 uninstall:
 	for name in cloudconnexa-auth $(LINKS); do rm -f "$(DESTDIR)$(PREFIX)/bin/$$name"; done
+	for name in cloudconnexa-auth $(LINKS); do rm -f "$(DESTDIR)$(MANDIR)/man1/$$name.1"; done
+	rm -f '$(DESTDIR)$(MANDIR)'/man1/cloudconnexa-auth-*.1
+	rm -f '$(DESTDIR)$(BASH_COMPLETIONS)/cloudconnexa-auth'
+	rm -f '$(DESTDIR)$(ZSH_FUNCTIONS)/_cloudconnexa-auth'
+	rm -f '$(DESTDIR)$(FISH_COMPLETIONS)/cloudconnexa-auth.fish'
+
+deb: $(if $(PREBUILT),,release)
+	packaging/debian/build.sh '$(BINARY)' '$(TARGET_DIR)/debian'
+
+# What is shipped, as it is shipped: built for release, installed, run.
+package-test:
+	tests/packages.sh '$(TARGET_DIR)'
 
 clean:
 	$(CARGO) clean

@@ -50,6 +50,8 @@ mod manual;
 #[cfg(unix)]
 mod network;
 #[cfg(target_os = "linux")]
+mod packages;
+#[cfg(target_os = "linux")]
 mod papers;
 #[cfg(unix)]
 mod servers;

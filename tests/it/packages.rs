@@ -1,0 +1,219 @@
+//! What `make install` and the Debian package put where, and that removing them takes all of it
+//! away. The binary is that of the tests; `make package-test` does it with one built for release.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cloudconnexa_sandbox::Sandbox;
+use tempfile::TempDir;
+
+use crate::clients::{client, preinstalled, run, tool};
+use crate::harness::{PROGRAM, World};
+
+const LINKS: [&str; 4] = [
+    "cargo-credential-cloudconnexa",
+    "docker-credential-cloudconnexa",
+    "git-credential-cloudconnexa",
+    "pnpm-credential-cloudconnexa",
+];
+
+/// A world, and a folder outside of it: a world is searched for secrets after each run, and
+/// binaries are large.
+fn world() -> (World, TempDir) {
+    let world = World::without_profile(Sandbox::builder());
+    // dpkg looks for ldconfig.
+    let path = std::env::var("PATH").unwrap();
+    world.set("PATH", &format!("{path}:/usr/sbin:/sbin"));
+    (world, TempDir::new().unwrap())
+}
+
+fn make(world: &World, folder: &Path, target: &str, settings: &[String]) {
+    let mut make = client(world, tool("make"));
+    make.args(["--directory", env!("CARGO_MANIFEST_DIR"), target])
+        .args(settings)
+        .env("CARGO_TARGET_DIR", folder.join("target"));
+    run(world, &mut make).succeeds();
+}
+
+/// Everything below a folder that is no folder, by its path there.
+fn files(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.is_symlink() {
+                folders.push(path);
+            } else {
+                let inside = path.strip_prefix(folder).unwrap();
+                found.insert(inside.to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// The files of an installation below its prefix, where `gz` is how a page's name ends and `zsh`
+/// the folder of zsh's functions.
+fn expected(world: &World, gz: &str, zsh: &str) -> BTreeSet<String> {
+    let help = world.run(["--help"]).succeeds();
+    let part = help.split("\nCommands:\n").nth(1).unwrap();
+    let part = part.split("\n\n").next().unwrap();
+    let commands = part.lines().filter_map(|line| {
+        let line = line
+            .strip_prefix("  ")
+            .filter(|line| !line.starts_with(' '));
+        line?.split(' ').next()
+    });
+    let pages = commands.map(|name| format!("cloudconnexa-auth-{name}"));
+    let names = ["cloudconnexa-auth"].into_iter().chain(LINKS);
+    let pages = pages.chain(names.clone().map(str::to_owned));
+    let mut all: BTreeSet<String> = pages
+        .map(|name| format!("share/man/man1/{name}.1{gz}"))
+        .collect();
+    assert!(all.len() > 20, "{all:?}");
+    all.extend(names.map(|name| format!("bin/{name}")));
+    all.extend([
+        "share/bash-completion/completions/cloudconnexa-auth".to_owned(),
+        format!("share/zsh/{zsh}/_cloudconnexa-auth"),
+        "share/fish/vendor_completions.d/cloudconnexa-auth.fish".to_owned(),
+    ]);
+    all
+}
+
+/// The program and each of its links below a prefix do what they are for, and man finds all pages.
+fn check(world: &World, prefix: &Path) {
+    let mut program = client(world, prefix.join("bin/cloudconnexa-auth"));
+    let version = run(world, program.arg("--version")).succeeds();
+    let expected = concat!("cloudconnexa-auth ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(version, expected);
+    let mut git = client(world, prefix.join("bin/git-credential-cloudconnexa"));
+    let capability = run(world, git.arg("capability")).succeeds();
+    assert_eq!(capability, "version 0\ncapability authtype\n");
+    for name in LINKS.into_iter().chain(["cloudconnexa-auth-terraform"]) {
+        let mut man = client(world, tool("man"));
+        man.arg("-M").arg(prefix.join("share/man"));
+        let page = run(world, man.args(["1", name])).succeeds();
+        assert!(page.contains("cloudconnexa-auth"), "{name}: {page}");
+    }
+}
+
+#[test]
+fn make_uninstall_takes_away_what_make_install_has_put_there_and_nothing_else() {
+    let (world, folder) = world();
+    let folder = folder.path();
+    let root = folder.join("a root");
+    let prefix = root.join("opt/tools");
+    let foreign = prefix.join("share/man/man1/other.1");
+    fs::create_dir_all(foreign.parent().unwrap()).unwrap();
+    fs::write(&foreign, "").unwrap();
+    let settings = [
+        format!("DESTDIR={}", root.display()),
+        "PREFIX=/opt/tools".to_owned(),
+        format!("PREBUILT={PROGRAM}"),
+    ];
+
+    make(&world, folder, "install", &settings);
+    // Once more over what is there.
+    make(&world, folder, "install", &settings);
+
+    let mut installed = files(&prefix);
+    assert!(installed.remove("share/man/man1/other.1"));
+    assert_eq!(installed, expected(&world, "", "site-functions"));
+    check(&world, &prefix);
+
+    make(&world, folder, "uninstall", &settings);
+    assert_eq!(
+        files(&root).into_iter().collect::<Vec<_>>(),
+        ["opt/tools/share/man/man1/other.1"]
+    );
+}
+
+/// A Debian package of the tests' binary without its symbols.
+fn package(world: &World, folder: &Path) -> PathBuf {
+    let stripped = folder.join("cloudconnexa-auth");
+    let mut strip = client(world, tool("strip"));
+    run(world, strip.arg("-o").arg(&stripped).arg(PROGRAM)).succeeds();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/debian/build.sh");
+    let mut build = client(world, script);
+    build
+        .args([&stripped, folder])
+        .env("CARGO_TARGET_DIR", folder.join("target"))
+        .env("SOURCE_DATE_EPOCH", "1790000000");
+    PathBuf::from(run(world, &mut build).succeeds().trim_end())
+}
+
+/// dpkg with a root of its own; neither root nor a chroot is needed, for the package runs nothing.
+fn dpkg(world: &World, folder: &Path, program: &Path) -> Command {
+    let root = folder.join("root");
+    let state = root.join("var/lib/dpkg");
+    fs::create_dir_all(state.join("info")).unwrap();
+    fs::create_dir_all(state.join("updates")).unwrap();
+    if !state.join("status").exists() {
+        fs::write(state.join("status"), "").unwrap();
+    }
+    let mut dpkg = client(world, program);
+    dpkg.arg("--force-not-root")
+        .arg(format!("--root={}", root.display()))
+        .arg(format!("--log={}", folder.join("dpkg.log").display()));
+    dpkg
+}
+
+#[test]
+fn the_debian_package_is_installed_and_removed_without_a_trace() {
+    let Some(program) = preinstalled("dpkg") else {
+        return;
+    };
+    let (world, folder) = world();
+    let folder = folder.path();
+    let package = package(&world, folder);
+
+    let mut install = dpkg(&world, folder, &program);
+    // The C library of a dynamic binary is not in this root.
+    install.arg("--force-depends");
+    run(&world, install.arg("--install").arg(&package)).succeeds();
+
+    let prefix = folder.join("root/usr");
+    let mut installed = files(&prefix);
+    for name in ["copyright", "changelog.gz", "changelog.Debian.gz"] {
+        assert!(installed.remove(&format!("share/doc/cloudconnexa-auth/{name}")));
+    }
+    assert!(installed.remove("share/lintian/overrides/cloudconnexa-auth"));
+    assert_eq!(installed, expected(&world, ".gz", "vendor-completions"));
+    check(&world, &prefix);
+    let mut verify = dpkg(&world, folder, &program);
+    let changed = run(&world, verify.args(["--verify", "cloudconnexa-auth"])).succeeds();
+    assert_eq!(changed, "", "every file has the sum that the package tells");
+
+    let mut purge = dpkg(&world, folder, &program);
+    run(&world, purge.args(["--purge", "cloudconnexa-auth"])).succeeds();
+    assert!(!prefix.exists(), "{:?}", files(&prefix));
+}
+
+#[test]
+fn lintian_has_nothing_to_say_and_the_same_binary_gives_the_same_package() {
+    if preinstalled("dpkg-deb").is_none() {
+        return;
+    }
+    let (world, folder) = world();
+    let package = package(&world, folder.path());
+    let mut lintian = client(&world, tool("lintian"));
+    lintian.args(["--allow-root", "--fail-on", "error,warning"]);
+    let said = run(&world, lintian.arg(&package));
+    assert_eq!(
+        (said.code, said.stdout.as_str()),
+        (Some(0), ""),
+        "{}",
+        said.story()
+    );
+
+    let bytes = fs::read(&package).unwrap();
+    fs::remove_file(&package).unwrap();
+    assert_eq!(self::package(&world, folder.path()), package);
+    assert!(
+        fs::read(&package).unwrap() == bytes,
+        "whoever builds it can compare"
+    );
+}
