@@ -40,8 +40,8 @@ make --no-print-directory uninstall DESTDIR="$folder/make" PREFIX=/usr
 [[ -z $(find "$folder/make" ! -type d) ]] || fail 'make uninstall leaves files behind'
 
 if command -v dpkg-deb >/dev/null; then
-  make --no-print-directory deb PREBUILT="$CARGO_TARGET_DIR/${target[1]+$musl/}release/cloudconnexa-auth"
-  package=$(ls -t "$CARGO_TARGET_DIR"/debian/*.deb | head -n 1)
+  built=$CARGO_TARGET_DIR/${target[1]+$musl/}release/cloudconnexa-auth
+  package=$(make --no-print-directory --silent deb PREBUILT="$built" | tail -n 1)
   if command -v lintian >/dev/null; then
     lintian --allow-root --fail-on error,warning "$package"
   elif [[ -n ${CI-} ]]; then

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Packs what a release has for one target: a .tar.gz, or for Windows a .zip.
+#
+#   usage: archive.sh PROGRAM TARGET PAPERS FOLDER        prints the path of the archive
+#
+# PAPERS is what generate.sh has written. The time in the archive is SOURCE_DATE_EPOCH, or else
+# that of the last commit.
+set -euo pipefail
+[[ $# -eq 4 ]] || { echo 'usage: archive.sh PROGRAM TARGET PAPERS FOLDER' >&2; exit 2; }
+program=$1 target=$2 papers=$3
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1)
+name=cloudconnexa-auth-$version-$target
+mkdir -p "$4"
+folder=$(cd -- "$4" && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+stage=$scratch/$name
+mkdir "$stage"
+cp "$root"/{README.md,CHANGELOG.md,SECURITY.md,LICENSE-MIT,LICENSE-APACHE} "$stage"
+cp -R "$papers/completions" "$stage"
+if [[ $target == *windows* ]]; then
+  # No manual pages, for there is no man; and a copy instead of a link is for the user to make.
+  cp "$program" "$stage/cloudconnexa-auth.exe"
+  (cd "$scratch" && 7z a -bso0 -mtm- "$folder/$name.zip" "$name")
+  echo "$folder/$name.zip"
+else
+  cp "$program" "$stage/cloudconnexa-auth"
+  cp -R "$papers/man1" "$stage"
+  epoch=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct)}
+  # Python's, for macOS's tar has no sorting and no fixed owner; the format is the same everywhere.
+  python3 - "$stage" "$folder/$name.tar.gz" "$epoch" <<'END'
+import gzip, os, sys, tarfile
+
+stage, archive, epoch = sys.argv[1], sys.argv[2], int(sys.argv[3])
+
+def plain(member):
+    member.mtime, member.uid, member.gid, member.uname, member.gname = epoch, 0, 0, "", ""
+    member.mode = 0o755 if member.isdir() or os.path.basename(member.name) == "cloudconnexa-auth" else 0o644
+    return member
+
+with open(archive, "wb") as file, gzip.GzipFile("", "wb", 9, file, epoch) as packed:
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        tar.add(stage, os.path.basename(stage), filter=plain)  # sorted, since Python 3.7
+END
+  echo "$folder/$name.tar.gz"
+fi
