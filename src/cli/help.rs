@@ -28,7 +28,46 @@ pub(crate) fn help(verb: Option<Verb>) -> String {
             .bin_name(format!("cloudconnexa-auth {}", rule.name)),
         None => program_command(),
     };
-    format!("{}\n", command.render_help().to_string().trim_end())
+    let page = command.render_help().to_string();
+    let lines: Vec<String> = page
+        .trim_end()
+        .lines()
+        .map(str::trim_end)
+        .map(wrapped)
+        .collect();
+    format!("{}\n", lines.join("\n"))
+}
+
+/// The widest line of a help page.
+const WIDTH: usize = 100;
+
+/// A line of a help page in as many lines as it needs; what follows stands below the text, not
+/// below the flag. (clap does it with a feature that asks the terminal.)
+fn wrapped(line: &str) -> String {
+    if line.chars().count() <= WIDTH {
+        return line.to_owned();
+    }
+    let indent = line.len() - line.trim_start().len();
+    let column = match line.get(indent..).and_then(|text| text.find("  ")) {
+        Some(end) if indent > 0 => {
+            let rest = line.get(indent + end..).unwrap_or_default();
+            line.len() - rest.trim_start().len()
+        }
+        _ => indent,
+    };
+    let (head, text) = line.split_at_checked(column).unwrap_or(("", line));
+    let mut lines = vec![head.to_owned()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(last) if last.len() == column => last.push_str(word),
+            Some(last) if last.chars().count() + word.chars().count() < WIDTH => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => lines.push(format!("{}{word}", " ".repeat(column))),
+        }
+    }
+    lines.join("\n")
 }
 
 fn program_command() -> Command {

@@ -217,3 +217,98 @@ fn lintian_has_nothing_to_say_and_the_same_binary_gives_the_same_package() {
         "whoever builds it can compare"
     );
 }
+
+#[test]
+fn an_archive_has_all_that_a_release_is_made_of_and_the_formula_finds_it_there() {
+    let (world, folder) = world();
+    let folder = folder.path();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let papers = folder.join("papers");
+    let mut generate = client(&world, root.join("packaging/generate.sh"));
+    run(&world, generate.args([Path::new(PROGRAM), &papers])).succeeds();
+
+    let mut sums = String::new();
+    for target in [
+        "aarch64-apple-darwin",
+        "x86_64-apple-darwin",
+        "aarch64-unknown-linux-musl",
+        "x86_64-unknown-linux-musl",
+    ] {
+        // Any file will do for a program.
+        let program = root.join("LICENSE-MIT");
+        let mut archive = client(&world, root.join("packaging/archive.sh"));
+        archive
+            .arg(program)
+            .arg(target)
+            .args([&papers, folder])
+            .env("SOURCE_DATE_EPOCH", "1790000000");
+        let archive = PathBuf::from(run(&world, &mut archive).succeeds().trim_end());
+        let mut sum = client(&world, tool("sha256sum"));
+        sum.arg(archive.file_name().unwrap()).current_dir(folder);
+        sums.push_str(&run(&world, &mut sum).succeeds());
+    }
+    let name = concat!(
+        "cloudconnexa-auth-",
+        env!("CARGO_PKG_VERSION"),
+        "-x86_64-unknown-linux-musl"
+    );
+    let mut tar = client(&world, tool("tar"));
+    let archive = folder.join(format!("{name}.tar.gz"));
+    run(&world, tar.arg("-xzf").arg(&archive).arg("-C").arg(folder)).succeeds();
+    let found = files(&folder.join(name));
+    for file in [
+        "cloudconnexa-auth",
+        "README.md",
+        "LICENSE-APACHE",
+        "man1/cloudconnexa-auth-token.1",
+        "man1/git-credential-cloudconnexa.1",
+        "completions/_cloudconnexa-auth.ps1",
+        "completions/cloudconnexa-auth.bash",
+    ] {
+        assert!(found.contains(file), "{file} is not in {found:?}");
+    }
+
+    let list = folder.join("SHA256SUMS");
+    fs::write(&list, &sums).unwrap();
+    let mut render = client(&world, root.join("packaging/homebrew/render.sh"));
+    let url = "https://forge.test/cloudconnexa-auth";
+    render.args([env!("CARGO_PKG_VERSION"), url]).arg(list);
+    let formula = run(&world, &mut render).succeeds();
+    assert!(
+        !formula.contains('@'),
+        "every place is filled in: {formula}"
+    );
+    for line in sums.lines() {
+        let (sum, file) = line.split_once("  ").unwrap();
+        let version = env!("CARGO_PKG_VERSION");
+        let place =
+            format!("url \"{url}/releases/download/v{version}/{file}\"\n      sha256 \"{sum}\"\n");
+        assert!(formula.contains(&place), "{place}{formula}");
+    }
+    for file in found.iter().filter(|file| file.starts_with("completions/")) {
+        let is_installed = formula.contains(file.as_str());
+        // Homebrew has PowerShell on macOS and Linux too, but no folder that it reads by itself.
+        assert_eq!(is_installed, !file.ends_with(".ps1"), "{file}");
+    }
+}
+
+#[test]
+fn every_action_of_a_workflow_is_the_one_that_was_looked_at() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/.github/workflows");
+    let mut count = 0;
+    for workflow in fs::read_dir(folder).unwrap() {
+        let text = fs::read_to_string(workflow.unwrap().path()).unwrap();
+        for line in text.lines().filter(|line| line.contains("uses:")) {
+            let (_, pin) = line.split_once('@').unwrap();
+            let (commit, version) = pin.split_once(" # v").unwrap_or((pin, ""));
+            let is_commit = commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit());
+            assert!(is_commit && !version.is_empty(), "{line}");
+            count += 1;
+        }
+        assert!(
+            text.contains("\npermissions: {}\n"),
+            "rights are given job by job"
+        );
+    }
+    assert!(count >= 10, "{count}");
+}

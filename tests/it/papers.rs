@@ -227,6 +227,65 @@ fn the_symptoms_of_the_troubleshooting_page_are_the_programs_own_words() {
 }
 
 #[test]
+fn what_replaces_the_curl_line_and_restish_does_what_it_says() {
+    for name in [
+        "docs/migrating-from-curl.md",
+        "docs/migrating-from-restish.md",
+    ] {
+        let reader = Reader::new();
+        let blocks = marked_blocks(&paper(name), "run");
+        if let Some(credentials) = blocks[0].1.strip_prefix("$ cat credentials.json\n") {
+            let shown: Vec<&str> = credentials.lines().take(2).collect();
+            let file = reader.world.path("credentials.json");
+            let credentials = format!("{}\n", shown.join("\n"));
+            fs::write(file, reader.translate(&credentials)).unwrap();
+        } else {
+            let text = reader.world.profile_text("prod");
+            reader.world.write_config(&text);
+        }
+        for (says, block) in blocks {
+            if says.is_empty() {
+                reader.follow(&block);
+                continue;
+            }
+            fs::write(reader.world.path("Makefile"), reader.translate(&block)).unwrap();
+            let printed = reader.shell(&says);
+            assert!(printed.contains("office"), "{name}: {says}: {printed}");
+        }
+        reader.world.check_files();
+    }
+}
+
+#[test]
+fn what_a_page_quotes_from_a_ready_file_stands_there() {
+    let page = paper("docs/migrating-from-curl.md");
+    let quotes = marked_blocks(&page, "from");
+    assert_eq!(quotes.len(), 2, "CI and Ansible");
+    for (file, quote) in quotes {
+        let text = paper(&file);
+        let mut lines = text.lines();
+        for line in quote.lines() {
+            assert!(
+                lines.any(|found| found == line),
+                "{file} has, in this order, no line {line:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_page_is_in_the_index_of_its_folder() {
+    let index = paper("docs/README.md");
+    for page in fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/docs")).unwrap() {
+        let name = page.unwrap().file_name().into_string().unwrap();
+        assert!(
+            name == "README.md" || index.contains(&format!("]({name}")),
+            "docs/README.md has no row for {name}"
+        );
+    }
+}
+
+#[test]
 fn the_make_recipe_stops_where_there_is_no_token() {
     let reader = Reader::new();
     let recipe = marked_blocks(&paper("README.md"), "run: make networks")
