@@ -41,6 +41,7 @@ mod template;
 mod terminal;
 mod token;
 mod uri;
+mod wiring;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -80,6 +80,13 @@ impl Report {
         }
     }
 
+    /// What is about to be changed, and what is left to do; not in front of every line is our name.
+    pub(crate) fn change(self, text: &str) {
+        if self.level >= Level::Warnings {
+            write(text);
+        }
+    }
+
     /// One line on a wait that has become long.
     pub(crate) fn waiting(self, what: &str) {
         if self.level >= Level::Warnings {

@@ -21,6 +21,7 @@ pub(crate) enum Verb {
     Doctor,
     Completions,
     Man,
+    Setup,
     /// A tool's own protocol.
     Adaptor(&'static Adaptor),
 }
@@ -65,6 +66,10 @@ pub(super) enum Flag {
     Store,
     SecretStdin,
     Yes,
+    List,
+    Print,
+    Undo,
+    Host,
 }
 
 /// How a flag is written and what it does.
@@ -241,6 +246,34 @@ pub(super) const FLAGS: &[FlagRule] = &[
         short: Some('y'),
         value: None,
         help: "Do not ask whether it is meant",
+    },
+    FlagRule {
+        flag: Flag::List,
+        long: "list",
+        short: None,
+        value: None,
+        help: "Say of every tool whether it is set up, and in which file",
+    },
+    FlagRule {
+        flag: Flag::Print,
+        long: "print",
+        short: None,
+        value: None,
+        help: "Print what would be changed, and change nothing",
+    },
+    FlagRule {
+        flag: Flag::Undo,
+        long: "undo",
+        short: None,
+        value: None,
+        help: "Take back exactly what `setup` added",
+    },
+    FlagRule {
+        flag: Flag::Host,
+        long: "host",
+        short: None,
+        value: Some("HOST[:PORT]"),
+        help: "Only this host of the profile instead of all; may be given several times",
     },
 ];
 
@@ -433,6 +466,22 @@ const VERBS: &[VerbRule] = &[
                    cloudconnexa-auth man token > cloudconnexa-auth-token.1",
         flags: &[],
         operands: &["[COMMAND]"],
+        rest: None,
+    },
+    VerbRule {
+        verb: Verb::Setup,
+        name: "setup",
+        summary: "Make a tool ask this program",
+        details: "Adds this program to your own configuration of git, docker, terraform, kubectl, \
+                  bazel, cargo, go or pnpm, for the hosts of the profile; for make and ansible it \
+                  writes a file into the working directory. What is changed is shown; all else in \
+                  the file stays as it is, and --undo takes back exactly what was added.",
+        examples: "  cloudconnexa-auth setup git --print\n  \
+                   cloudconnexa-auth setup docker --host registry.acme.internal\n  \
+                   cloudconnexa-auth setup git --undo\n  \
+                   cloudconnexa-auth setup --list",
+        flags: &[Flag::List, Flag::Json, Flag::Print, Flag::Undo, Flag::Host],
+        operands: &["[TOOL]"],
         rest: None,
     },
 ];

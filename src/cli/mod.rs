@@ -20,6 +20,10 @@ pub(crate) use man::man;
 pub(crate) use parse::{parse, parse_flags};
 
 /// What a run was asked to do.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one of it in a run, and it is this variant"
+)]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Invocation {
     /// Carry out a verb.
@@ -77,6 +81,14 @@ pub(crate) struct Options {
     pub(crate) secret_stdin: bool,
     /// `--yes`.
     pub(crate) yes: bool,
+    /// `--list`.
+    pub(crate) list: bool,
+    /// `--print`.
+    pub(crate) print: bool,
+    /// `--undo`.
+    pub(crate) undo: bool,
+    /// Every `--host`.
+    pub(crate) hosts: Vec<String>,
     /// What stands behind the verb.
     pub(crate) operands: Vec<String>,
     /// What stands behind that and is another program's.

@@ -226,6 +226,10 @@ fn apply(
         Flag::Store => options.store = Some(text()?),
         Flag::SecretStdin => options.secret_stdin = true,
         Flag::Yes => options.yes = true,
+        Flag::List => options.list = true,
+        Flag::Print => options.print = true,
+        Flag::Undo => options.undo = true,
+        Flag::Host => options.hosts.push(text()?),
         Flag::Help => {}
     }
     Ok(())

@@ -12,6 +12,7 @@ mod logout;
 mod pages;
 mod protocol;
 mod session;
+mod setup;
 mod status;
 mod store;
 mod token;
@@ -159,6 +160,7 @@ pub(crate) fn run(
         Verb::Curl => return curl::run(context, stdout),
         Verb::Login => return login::run(context).map(|()| ExitCode::SUCCESS),
         Verb::Logout => return logout::run(context).map(|()| ExitCode::SUCCESS),
+        Verb::Setup => setup::run(context)?,
         Verb::Adaptor(adaptor) => return protocol::run(adaptor, context, stdout),
     };
     print(stdout, &output).map_err(Error::Stdout)?;

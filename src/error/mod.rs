@@ -4,6 +4,7 @@
 mod curl;
 mod exec;
 mod login;
+mod setup;
 
 use std::io;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::uri::UriError;
 pub(crate) use curl::CurlError;
 pub(crate) use exec::ExecError;
 pub(crate) use login::{LoginError, explain_api, explain_trial};
+pub(crate) use setup::SetupError;
 
 /// How a run ends; the table of the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +107,8 @@ pub(crate) enum Error {
     Curl(CurlError),
     /// Nobody was logged in or out.
     Login(LoginError),
+    /// A tool could not be set up.
+    Setup(SetupError),
     /// The stored secret could not be removed.
     NotRemovable {
         /// The profile.
@@ -135,6 +139,7 @@ impl Error {
             Self::Exec(error) => error.code(),
             Self::Curl(error) => error.code(),
             Self::Login(error) => error.code(),
+            Self::Setup(error) => error.code(),
         }
     }
 
@@ -188,6 +193,7 @@ impl Error {
             Self::Exec(error) => error.explanation(),
             Self::Curl(error) => error.explanation(),
             Self::Login(error) => error.explanation(),
+            Self::Setup(error) => error.explanation(),
             Self::NotKept { verb } => say(
                 format!("`{verb}`: this helper keeps no secret that did not come from it"),
                 None,
@@ -246,6 +252,12 @@ impl From<CurlError> for Error {
 impl From<LoginError> for Error {
     fn from(error: LoginError) -> Self {
         Self::Login(error)
+    }
+}
+
+impl From<SetupError> for Error {
+    fn from(error: SetupError) -> Self {
+        Self::Setup(error)
     }
 }
 

@@ -27,6 +27,58 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], guard: &Guard) -> io::Result<()
     Ok(())
 }
 
+/// Puts `bytes` in the place of a file that is the user's: as [`replace`] does, but with the mode
+/// and the owner that the file has, and where a link stands, in the place of what it leads to.
+/// Other programs do not know our locks, so none is taken. A new file gets `new_mode` (less the
+/// umask), and the folders above it are made for this user alone.
+///
+/// # Errors
+/// As the file system says, and for anything but a regular file of this user; `path` is then as it
+/// was.
+pub(crate) fn rewrite(path: &Path, bytes: &[u8], new_mode: u32) -> io::Result<()> {
+    let is_there = fs::symlink_metadata(path).is_ok();
+    let path = if is_there {
+        fs::canonicalize(path)?
+    } else {
+        path.to_owned()
+    };
+    let old = is_there.then(|| fs::metadata(&path)).transpose()?;
+    if old.as_ref().is_some_and(|old| !old.is_file()) {
+        let problem = "it is not a regular file";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
+    if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)?;
+    }
+    let temporary = temporary_path(&path, &Guard::without_lock())?;
+    let written = write_with_mode(&temporary, bytes, old.as_ref().map_or(new_mode, |_| 0o600))
+        .and_then(|()| old.map_or(Ok(()), |old| take_after(&temporary, &old)))
+        .and_then(|()| fs::rename(&temporary, &path));
+    if written.is_err() {
+        remove(&temporary)?;
+        return written;
+    }
+    drop(sync_folder(&path));
+    Ok(())
+}
+
+/// Gives a file the owner and the mode of another.
+fn take_after(path: &Path, old: &fs::Metadata) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt as _, chown};
+        let new = fs::metadata(path)?;
+        if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+            chown(path, Some(old.uid()), Some(old.gid()))?;
+        }
+    }
+    fs::set_permissions(path, old.permissions())
+}
+
 /// Removes a file; one that is not there is no error.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
@@ -97,12 +149,20 @@ fn temporary_path(path: &Path, guard: &Guard) -> io::Result<PathBuf> {
 }
 
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_with_mode(path, bytes, 0o600)
+}
+
+#[cfg_attr(
+    not(unix),
+    expect(unused_variables, reason = "modes are a thing of Unix")
+)]
+fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
+        options.mode(mode);
     }
     let mut file = options.open(path)?;
     file.write_all(bytes)?;

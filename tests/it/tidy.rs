@@ -48,6 +48,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("cache", 10),
     ("protocol", 10),
     ("curl", 10),
+    ("wiring", 10),
     ("cli", 20),
     ("profile", 20),
     ("broker", 30),

@@ -1,0 +1,269 @@
+//! Our lines in a file that has comments: between two marks, of which the first holds a checksum
+//! of what stands between them, so that we never take out what somebody else wrote.
+//!
+//! ```text
+//! # >>> cloudconnexa-auth setup git (5d41402a) >>>
+//! …
+//! # <<< cloudconnexa-auth <<<
+//! ```
+//!
+//! A file that did not end in a line feed does not end in one with the marks either, which is how
+//! the line feed in front of them is known as ours. A line that ours replaced stands behind
+//! `# was: `. `, new file` in the first mark says that the file was not there.
+
+use std::ops::Range;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Draft, Refusal};
+
+const CLOSING: &str = "# <<< cloudconnexa-auth <<<";
+const WAS: &str = "# was: ";
+
+/// What stands between the marks, and where.
+#[derive(Debug)]
+pub(super) struct Block {
+    /// With both marks and the end of the last line, where it has one.
+    range: Range<usize>,
+    /// The lines between the marks, without the one that was replaced; LF.
+    pub(super) body: String,
+    /// The line that was replaced.
+    was: Option<String>,
+    is_new_file: bool,
+    eol: &'static str,
+    /// Whether the last line has an end.
+    is_ended: bool,
+}
+
+impl Block {
+    /// The block of a text.
+    pub(super) fn find(text: &str, tool: &str) -> Result<Option<Self>, Refusal> {
+        let mark = format!("# >>> cloudconnexa-auth setup {tool} (");
+        let lines: Vec<Line<'_>> = lines(text).collect();
+        let is_mark = |line: &&Line<'_>| line.text.starts_with(&mark) || line.text == CLOSING;
+        let mut marks = lines.iter().filter(is_mark);
+        let Some(opening) = marks.next() else {
+            return Ok(None);
+        };
+        let changed = Refusal::Changed {
+            line: opening.number,
+        };
+        let Some(closing) = marks.next().filter(|closing| closing.text == CLOSING) else {
+            return Err(changed);
+        };
+        if marks.next().is_some() {
+            return Err(changed);
+        }
+        let inside = lines
+            .iter()
+            .filter(|line| line.number > opening.number && line.number < closing.number);
+        let inside: Vec<&str> = inside.map(|line| line.text).collect();
+        let (was, body) = match inside.split_first() {
+            Some((first, rest)) if first.starts_with(WAS) => (first.strip_prefix(WAS), rest),
+            _ => (None, inside.as_slice()),
+        };
+        let block = Self {
+            range: opening.range.start..closing.range.end,
+            body: body.join("\n"),
+            was: was.map(str::to_owned),
+            is_new_file: opening.text.contains(", new file) "),
+            eol: if opening.eol == "\r\n" { "\r\n" } else { "\n" },
+            is_ended: !closing.eol.is_empty(),
+        };
+        if block.opening(tool) == opening.text {
+            Ok(Some(block))
+        } else {
+            Err(changed)
+        }
+    }
+
+    fn opening(&self, tool: &str) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.was.as_deref().unwrap_or_default());
+        hash.update([0]);
+        hash.update(&self.body);
+        let digest = hash.finalize();
+        let digits = digest
+            .iter()
+            .take(4)
+            .fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte));
+        let new_file = if self.is_new_file { ", new file" } else { "" };
+        format!("# >>> cloudconnexa-auth setup {tool} ({digits:08x}{new_file}) >>>")
+    }
+
+    /// Its lines, without the end of the last one.
+    fn render(&self, tool: &str) -> String {
+        let mut lines = vec![self.opening(tool)];
+        lines.extend(self.was.as_ref().map(|was| format!("{WAS}{was}")));
+        lines.extend(self.body.split('\n').map(str::to_owned));
+        lines.push(CLOSING.to_owned());
+        lines.join(self.eol)
+    }
+
+    fn with_body(body: String, eol: &'static str) -> Self {
+        Self {
+            range: 0..0,
+            body,
+            was: None,
+            is_new_file: false,
+            eol,
+            is_ended: true,
+        }
+    }
+}
+
+/// A new file with nothing but the block.
+pub(super) fn new_file(tool: &str, body: String) -> Draft {
+    let block = Block {
+        is_new_file: true,
+        ..Block::with_body(body, "\n")
+    };
+    Draft::new_file(block.render(tool) + "\n")
+}
+
+/// The block behind everything that is there.
+pub(super) fn append(text: &str, tool: &str, body: String) -> Draft {
+    let eol = eol_of(text);
+    let lines = Block::with_body(body, eol).render(tool);
+    let mut draft = Draft::of(text);
+    let end = text.len();
+    if text.is_empty() || text.ends_with('\n') {
+        draft.splice(end..end, &(lines + eol));
+    } else {
+        draft.splice(end..end, &(eol.to_owned() + &lines));
+    }
+    draft
+}
+
+/// The block behind the line that ends at `end`, which has to have an end.
+pub(super) fn insert(text: &str, end: usize, tool: &str, body: String) -> Draft {
+    let eol = eol_of(text);
+    let mut draft = Draft::of(text);
+    let lines = Block::with_body(body, eol).render(tool);
+    draft.splice(end..end, &(lines + eol));
+    draft
+}
+
+/// The block in the place of a line, which is kept in it.
+pub(super) fn replace_line(text: &str, line: &Line<'_>, tool: &str, body: String) -> Draft {
+    let eol = if line.eol == "\r\n" { "\r\n" } else { "\n" };
+    let block = Block {
+        was: Some(line.text.to_owned()),
+        ..Block::with_body(body, eol)
+    };
+    let mut draft = Draft::of(text);
+    let content = line.range.start..line.range.end - line.eol.len();
+    draft.splice(content, &block.render(tool));
+    draft
+}
+
+/// The block with other lines in it.
+pub(super) fn update(text: &str, tool: &str, block: Block, body: String) -> Draft {
+    let mut draft = Draft::of(text);
+    if block.body != body {
+        let end = if block.is_ended { block.eol } else { "" };
+        let new = Block { body, ..block };
+        draft.splice(new.range.clone(), &(new.render(tool) + end));
+    }
+    draft
+}
+
+/// The text without the block.
+pub(super) fn remove(text: &str, tool: &str) -> Result<Draft, Refusal> {
+    let Some(block) = Block::find(text, tool)? else {
+        return Ok(Draft::of(text));
+    };
+    let mut draft = Draft::of(text);
+    let mut range = block.range.clone();
+    let end = if block.is_ended { block.eol } else { "" };
+    let was = block.was.as_ref().map(|was| was.clone() + end);
+    let before = text.get(..range.start).unwrap_or_default();
+    if was.is_none() && !block.is_ended && before.ends_with(block.eol) {
+        range.start -= block.eol.len();
+    }
+    draft.splice(range, &was.unwrap_or_default());
+    if block.is_new_file && draft.text().is_empty() {
+        return Ok(draft.remove_file());
+    }
+    Ok(draft)
+}
+
+/// Puts the block in or mends it. `body` makes its lines from those that are there and the text
+/// around them; it gives nothing where nothing is wanted of us.
+pub(super) fn put(
+    text: Option<&str>,
+    tool: &str,
+    body: impl FnOnce(&str, &str) -> Result<Option<String>, Refusal>,
+) -> Result<Draft, Refusal> {
+    let Some(text) = text else {
+        let body = body("", "")?.unwrap_or_default();
+        return Ok(new_file(tool, body));
+    };
+    let Some(block) = Block::find(text, tool)? else {
+        let wanted = body("", text)?;
+        return Ok(match wanted {
+            Some(body) => append(text, tool, body),
+            None => Draft::of(text),
+        });
+    };
+    let around = remove(text, tool)?;
+    let wanted = body(&block.body, around.text())?;
+    Ok(match wanted {
+        Some(body) => update(text, tool, block, body),
+        None => Draft::of(text),
+    })
+}
+
+/// A line of a text.
+#[derive(Debug, Clone)]
+pub(super) struct Line<'a> {
+    /// From 1.
+    pub(super) number: usize,
+    /// With its end.
+    pub(super) range: Range<usize>,
+    /// Without its end.
+    pub(super) text: &'a str,
+    /// `\n`, `\r\n`, or nothing for the last one.
+    pub(super) eol: &'a str,
+}
+
+/// The lines of a text.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+    let mut start = 0;
+    text.split_inclusive('\n')
+        .enumerate()
+        .map(move |(index, whole)| {
+            let range = start..start + whole.len();
+            start = range.end;
+            let text = whole
+                .strip_suffix("\r\n")
+                .or_else(|| whole.strip_suffix('\n'));
+            let text = text.unwrap_or(whole);
+            Line {
+                number: index + 1,
+                range,
+                text,
+                eol: whole.get(text.len()..).unwrap_or_default(),
+            }
+        })
+}
+
+/// How the lines of a text end: as the last one that ends does.
+fn eol_of(text: &str) -> &'static str {
+    let last = text.rfind('\n').and_then(|at| text.get(..at));
+    match last {
+        Some(before) if before.ends_with('\r') => "\r\n",
+        _ => "\n",
+    }
+}
+
+/// Refuses a text whose last line goes on: what we wrote behind it would be a part of it.
+pub(super) fn refuse_open_end(text: &str) -> Result<(), Refusal> {
+    match lines(text).last() {
+        Some(line) if line.text.ends_with('\\') => {
+            let problem = "the last line goes on, and there is nothing behind it";
+            Err(Refusal::at(text, line.range.start, problem))
+        }
+        _ => Ok(()),
+    }
+}

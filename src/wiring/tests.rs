@@ -1,0 +1,478 @@
+//! Every tool's editor by what must hold whatever stands in the file: what is put in comes out
+//! again to the byte, twice is once, and what is not understood is left alone.
+
+use super::{Draft, Host, Refusal, TOOLS, Tool, Wish};
+
+fn wish(hosts: &[&str]) -> Wish {
+    let host = |authority: &&str| Host {
+        url: format!("https://{authority}"),
+        authority: (*authority).to_owned(),
+        name: authority.split(':').next().unwrap().to_owned(),
+    };
+    Wish {
+        hosts: hosts.iter().map(host).collect(),
+        base_url: Some("https://api.test".into()),
+        profile: None,
+        program: "cloudconnexa-auth".into(),
+        program_path: "/usr/local/bin/cloudconnexa-auth".into(),
+        link: "x-credential-cloudconnexa".into(),
+        link_path: "/usr/local/bin/x-credential-cloudconnexa".into(),
+    }
+}
+
+fn tool(name: &str) -> &'static Tool {
+    TOOLS.into_iter().find(|tool| tool.name == name).unwrap()
+}
+
+/// With the link's name as that tool has it.
+fn wish_of(tool: &Tool, hosts: &[&str]) -> Wish {
+    let link = tool.link.map_or("", |link| link.name).to_owned();
+    Wish {
+        link_path: format!("/usr/local/bin/{link}"),
+        link,
+        ..wish(hosts)
+    }
+}
+
+#[track_caller]
+fn added(tool: &Tool, text: Option<&str>, wish: &Wish) -> Draft {
+    let draft = (tool.add)(text, wish);
+    draft.unwrap_or_else(|refusal| panic!("{}: {refusal} in\n{text:?}", tool.name))
+}
+
+#[track_caller]
+fn removed(tool: &Tool, text: &str) -> Draft {
+    let draft = (tool.remove)(text);
+    draft.unwrap_or_else(|refusal| panic!("{}: {refusal} in\n{text}", tool.name))
+}
+
+/// In, again, further hosts, out.
+#[track_caller]
+fn check_round(tool: &Tool, text: &str) {
+    let first = wish_of(tool, &["one.test", "two.test:8443"]);
+    let more = wish_of(tool, &["two.test:8443", "three.test"]);
+    let draft = added(tool, Some(text), &first);
+    assert!(
+        !draft.changes.is_empty(),
+        "{}: nothing in\n{text}",
+        tool.name
+    );
+    let with = draft.text();
+    let again = added(tool, Some(with), &first);
+    assert_eq!(again.changes, [], "{}: twice is once in\n{with}", tool.name);
+    assert_eq!(again.text(), with);
+    let without = removed(tool, with);
+    assert_eq!(
+        without.text.as_deref(),
+        Some(text),
+        "{} left\n{with}",
+        tool.name
+    );
+    assert_eq!(
+        removed(tool, text).changes,
+        [],
+        "nothing of ours in\n{text}"
+    );
+
+    let both = added(tool, Some(with), &more);
+    let both = both.text();
+    for host in ["one.test", "two.test", "three.test"] {
+        let is_by_host = ["git", "docker", "bazel", "pnpm"].contains(&tool.name);
+        assert!(!is_by_host || both.contains(host), "{host} in\n{both}");
+    }
+    assert_eq!(
+        removed(tool, both).text(),
+        text,
+        "after more hosts:\n{both}"
+    );
+}
+
+/// Numbers that look random and are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % limit as u64).unwrap()
+    }
+
+    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from[self.below(from.len())]
+    }
+}
+
+/// What may stand in a tool's file: of each row one or none.
+fn rows(tool: &str) -> &'static [&'static [&'static str]] {
+    match tool {
+        "git" => &[
+            &["# a note", "", "; é"],
+            &["[user]\n\tname = Ana # x\n\temail = \"a;b\""],
+            &["[alias]\n  st = \"status\"", "[core] editor = vi \\\n -n"],
+            &[
+                "[credential]\n\thelper = store",
+                "[credential \"https://other.test\"]\nhelper = x",
+            ],
+        ],
+        "terraform" => &[
+            &["# a {", "", "// \"", "/* a {\n } } */"],
+            &[
+                "plugin_cache_dir = \"$HOME/{x\"",
+                "disable_checkpoint = true",
+            ],
+            &["provider_installation {\n  direct { exclude = [\"a/*\"] }\n}"],
+            &["credentials \"other.test\" {\n  token = \"}\"\n}"],
+        ],
+        "kubectl" => &[
+            &["apiVersion: v1", "---\napiVersion: v1"],
+            &[
+                "# a note",
+                "",
+                "clusters:\n- name: a\n  cluster: {server: 'https://a.test'}",
+            ],
+            &[
+                "users:\n- name: b\n  user: {}",
+                "users:\n  - user:\n      token: x\n    name: b\n\n  - name: c",
+                "users: [] # none",
+                "users: null",
+                "users:",
+            ],
+            &["kind: Config", "contexts: []", "current-context: \"\""],
+        ],
+        "bazel" => &[
+            &["# a note", "", "build --jobs=4 # x"],
+            &[
+                "common --credential_helper=other.test=/bin/x",
+                "try-import %workspace%/x",
+            ],
+            &["common --config \\\n  x"],
+        ],
+        "cargo" => &[
+            &["# a note", ""],
+            &["[build]\njobs = 2", "[net]\nretry = 2 # x"],
+            &[
+                "[registry]\ndefault = \"acme\"",
+                "[ registry ] # x\ndefault = \"acme\"",
+                "[registry]\nglobal-credential-providers = [\"cargo:token\"]",
+                "[registry]\nglobal-credential-providers = [\n  \"cargo:token\", # x\n]",
+                "[registry]",
+            ],
+            &["[registries.acme]\nindex = \"sparse+https://a.test/\""],
+        ],
+        "go" => &[
+            &["# a note", "", "GOPROXY=https://a.test"],
+            &["GOAUTH=netrc", "GOAUTH=git /a;netrc", "GOAUTH="],
+            &["GOFLAGS=-mod=mod", "not a line of go's"],
+        ],
+        "pnpm" => &[
+            &["; a note", "", "# é"],
+            &["@a:registry=https://a.test/"],
+            &["//other.test/:_authToken=x", "always-auth = true"],
+        ],
+        _ => &[],
+    }
+}
+
+#[test]
+fn what_is_put_in_comes_out_again_whatever_stands_around_it() {
+    let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
+    for name in [
+        "git",
+        "terraform",
+        "kubectl",
+        "bazel",
+        "cargo",
+        "go",
+        "pnpm",
+    ] {
+        for _ in 0..400 {
+            let parts = rows(name).iter().filter_map(|row| {
+                let at = dice.below(row.len() + 1);
+                row.get(at).copied()
+            });
+            let mut text = parts.collect::<Vec<_>>().join("\n");
+            if dice.below(3) > 0 && !text.is_empty() {
+                text.push('\n');
+            }
+            if dice.below(3) == 0 {
+                text = text.replace('\n', "\r\n");
+            }
+            if text.ends_with('\\') {
+                continue;
+            }
+            check_round(tool(name), &text);
+        }
+    }
+}
+
+/// A random object with random white space.
+fn json(dice: &mut Dice, depth: usize, is_root: bool) -> String {
+    let white = dice.pick(&["", " ", "\n\t", "\n  ", "\r\n    "]);
+    let count = dice.below(4);
+    let mut members: Vec<String> = (0..count)
+        .map(|index| {
+            let value = match dice.below(5) {
+                0 if depth > 0 => json(dice, depth - 1, false),
+                1 => "[1, {\"a\": \"]\"}, null]".to_owned(),
+                2 => "\"a\\\"}{\"".to_owned(),
+                _ => dice
+                    .pick(&["true", "-1.5e3", "{}", "[]", "\"desktop\""])
+                    .to_owned(),
+            };
+            format!(
+                "{white}\"k{index}\"{}:{}{value}",
+                dice.pick(&["", " "]),
+                dice.pick(&["", " "])
+            )
+        })
+        .collect();
+    if is_root && dice.below(2) == 0 {
+        let inner = dice.pick(&[
+            "{}",
+            "{ }",
+            "{\n  }",
+            "{\"other.test\": \"pass\"}",
+            "{ \"other.test\": \"pass\" }",
+            "{\n    \"other.test\": \"pass\",\n    \"more.test\":\"x\"\n  }",
+        ]);
+        let at = dice.below(members.len() + 1);
+        members.insert(at, format!("{white}\"credHelpers\": {inner}"));
+    }
+    let end = dice.pick(&["", " ", "\n", "\r\n"]);
+    format!("{{{}{end}}}", members.join(dice.pick(&[",", ", ", " ,"])))
+}
+
+#[test]
+fn json_keeps_its_form() {
+    let mut dice = Dice(0x2545_F491_4F6C_DD1D);
+    for _ in 0..3000 {
+        let text = json(&mut dice, 2, true) + dice.pick(&["", "\n"]);
+        assert!(
+            serde_json::from_str::<serde_json::Value>(&text).is_ok(),
+            "{text}"
+        );
+        let draft = added(tool("docker"), Some(&text), &wish(&["one.test"]));
+        let read: serde_json::Value = serde_json::from_str(draft.text()).unwrap();
+        assert_eq!(
+            read["credHelpers"]["one.test"],
+            "cloudconnexa",
+            "{}",
+            draft.text()
+        );
+        check_round(tool("docker"), &text);
+    }
+}
+
+#[test]
+fn a_file_that_was_not_there_is_not_there_afterwards() {
+    for tool in TOOLS {
+        let wish = wish_of(tool, &["one.test", "two.test:8443"]);
+        let draft = added(tool, None, &wish);
+        let text = draft.text.unwrap();
+        assert!(text.ends_with('\n'), "{}: {text}", tool.name);
+        assert_eq!(added(tool, Some(&text), &wish).changes, [], "{}", tool.name);
+        assert_eq!(removed(tool, &text).text, None, "{}: {text}", tool.name);
+    }
+}
+
+#[test]
+fn a_file_that_the_user_wrote_into_stays_with_what_he_wrote() {
+    for (name, line) in [
+        ("git", "[user]\n\tname = Ana\n"),
+        ("terraform", "disable_checkpoint = true\n"),
+        ("bazel", "build --jobs=4\n"),
+        ("go", "GOPROXY=https://a.test\n"),
+        ("pnpm", "@a:registry=https://a.test/\n"),
+    ] {
+        let tool = tool(name);
+        let text = added(tool, None, &wish_of(tool, &["one.test"]))
+            .text
+            .unwrap();
+        for edited in [format!("{text}{line}"), format!("{line}{text}")] {
+            assert_eq!(
+                removed(tool, &edited).text.as_deref(),
+                Some(line),
+                "{edited}"
+            );
+        }
+    }
+}
+
+#[test]
+fn lines_of_ours_that_were_changed_are_left_alone() {
+    for tool in TOOLS {
+        if tool.name == "docker" {
+            continue;
+        }
+        let text = added(tool, None, &wish_of(tool, &["one.test"]))
+            .text
+            .unwrap();
+        let second = text.lines().nth(1).unwrap();
+        let closing = text.lines().last().unwrap();
+        for edited in [
+            text.replace(second, &format!("{second} ")),
+            text.replace(&format!("{closing}\n"), ""),
+            text.replace("setup", "setup "),
+            format!("{text}{text}"),
+        ] {
+            let refusal = (tool.remove)(&edited);
+            assert!(
+                matches!(refusal, Err(Refusal::Changed { .. })),
+                "{}: {refusal:?} for\n{edited}",
+                tool.name
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_refused_with_its_place() {
+    for (name, text, place) in [
+        ("git", "[user]\nname = \"Ana\n", (3, 1)),
+        ("git", "name = Ana\n", (1, 1)),
+        ("git", "[user\n", (1, 6)),
+        ("git", "[user]\n  = x\n", (2, 3)),
+        ("docker", "{\n  \"auths\": {,}\n}\n", (2, 13)),
+        ("docker", "[]\n", (1, 1)),
+        ("docker", "", (1, 1)),
+        ("docker", "{\"credHelpers\": []}", (1, 17)),
+        ("terraform", "a {\n  b = \"x\n}\n", (2, 7)),
+        ("terraform", "a {\n", (1, 3)),
+        ("terraform", "a = 1 }\n", (1, 7)),
+        ("kubectl", "users:\n\t- name: a\n", (2, 1)),
+        ("kubectl", "{\"users\": []}\n", (1, 1)),
+        ("kubectl", "users: {}\n", (1, 1)),
+        ("kubectl", "users:\n- name: a\nusers: []\n", (3, 1)),
+        ("kubectl", "a: 1\n--- \nb: 2\n", (2, 1)),
+        ("cargo", "[build\njobs = 2\n", (1, 7)),
+        ("cargo", "registry = 1\n", (1, 12)),
+        ("bazel", "build \\", (1, 1)),
+        ("pnpm", "a=b\n[section]\n", (2, 1)),
+    ] {
+        let tool = tool(name);
+        let refusal = (tool.add)(Some(text), &wish_of(tool, &["one.test"])).unwrap_err();
+        let Refusal::Broken { line, column, .. } = refusal else {
+            panic!("{name} said {refusal} of\n{text}");
+        };
+        assert_eq!((line, column), place, "{name}: {refusal} in\n{text}");
+    }
+}
+
+#[test]
+fn a_registry_table_written_in_another_way_is_not_broken() {
+    for text in [
+        "registry = { default = \"acme\" }\n",
+        "registry.default = \"acme\"\n",
+    ] {
+        let refusal = (tool("cargo").add)(Some(text), &wish_of(tool("cargo"), &["one.test"]));
+        assert!(
+            matches!(refusal, Err(Refusal::Impossible(_))),
+            "{refusal:?}"
+        );
+    }
+}
+
+#[test]
+fn whoever_has_the_place_keeps_it() {
+    for (name, text) in [
+        (
+            "git",
+            "[credential \"https://one.test/\"]\n\thelper = manager\n",
+        ),
+        ("docker", "{\"credHelpers\": {\"one.test\": \"pass\"}}"),
+        ("terraform", "credentials_helper \"other\" {}\n"),
+        (
+            "kubectl",
+            "users:\n- name: cloudconnexa\n  user: {token: x}\n",
+        ),
+        ("bazel", "common --credential_helper=one.test=/bin/other\n"),
+        ("go", "GOAUTH=off\n"),
+        ("pnpm", "//one.test/:_authToken=x\n"),
+        ("pnpm", "//one.test/npm/:tokenHelper=/bin/other\n"),
+    ] {
+        let tool = tool(name);
+        let refusal = (tool.add)(Some(text), &wish_of(tool, &["one.test"]));
+        assert!(
+            matches!(refusal, Err(Refusal::Taken(_))),
+            "{name}: {refusal:?}"
+        );
+    }
+    for name in ["make", "ansible"] {
+        let refusal = (tool(name).add)(Some("x = 1\n"), &wish(&["one.test"]));
+        assert!(
+            matches!(refusal, Err(Refusal::NotOurs)),
+            "{name}: {refusal:?}"
+        );
+    }
+}
+
+#[test]
+fn what_was_wired_by_hand_needs_nothing() {
+    for (name, text) in [
+        ("git", include_str!("../../integrations/git/gitconfig")),
+        (
+            "docker",
+            include_str!("../../integrations/docker/config.json"),
+        ),
+        (
+            "terraform",
+            include_str!("../../integrations/terraform/terraformrc"),
+        ),
+        (
+            "kubectl",
+            include_str!("../../integrations/kubectl/kubeconfig"),
+        ),
+        ("bazel", include_str!("../../integrations/bazel/.bazelrc")),
+        ("go", include_str!("../../integrations/go/env")),
+        ("pnpm", include_str!("../../integrations/pnpm/npmrc")),
+    ] {
+        let host = match name {
+            "docker" => "registry.acme.internal".to_owned(),
+            "bazel" => "artifacts.acme.internal".to_owned(),
+            "pnpm" => "npm.acme.internal".to_owned(),
+            other => format!("{other}.acme.internal"),
+        };
+        let tool = tool(name);
+        let draft = added(tool, Some(text), &wish_of(tool, &[&host]));
+        assert_eq!(draft.changes, [], "{name}");
+    }
+}
+
+#[test]
+fn kubectl_may_write_the_file_anew() {
+    // As `kubectl config set-context` 1.32 does: sorted, and without comments.
+    let before = "apiVersion: v1\nkind: Config\nusers:\n- name: a\n  user: {}\n";
+    let ours = "- name: cloudconnexa\n  user:\n    exec:\n      args:\n      - kubectl\n      \
+                command: cloudconnexa-auth\n      env: null\n";
+    let tool = tool("kubectl");
+    let text = format!("{before}{ours}");
+
+    assert_eq!(added(tool, Some(&text), &wish(&["one.test"])).changes, []);
+    assert_eq!(removed(tool, &text).text.as_deref(), Some(before));
+}
+
+#[test]
+fn nothing_of_what_stands_around_is_shown() {
+    let text = "{\"auths\": {\"a.test\": {\"auth\": \"c2VjcmV0\"}}}";
+    let draft = added(tool("docker"), Some(text), &wish(&["one.test"]));
+    let shown = format!(
+        "{:?} {:?}",
+        draft.changes,
+        removed(tool("docker"), draft.text()).changes
+    );
+    assert!(!shown.contains("c2VjcmV0"), "that is a password: {shown}");
+}
+
+#[test]
+fn a_path_with_white_space_is_one_word() {
+    let path = "/opt/our programs/git-credential-cloudconnexa";
+    let wish = Wish {
+        link: path.into(),
+        profile: Some("lab".into()),
+        ..wish(&["one.test"])
+    };
+    let draft = added(tool("git"), None, &wish);
+    let line = format!("\thelper = \"!'{path}' --profile lab\"\n");
+    assert!(draft.text().contains(&line), "{}", draft.text());
+}
