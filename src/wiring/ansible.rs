@@ -12,6 +12,7 @@ pub(super) const TOOL: Tool = Tool {
     tells_host: true,
     add: |text, wish| own_file(text, NAME, &body(wish)?),
     remove: |text| block::remove(text, NAME),
+    overridden_by: None,
     next: Some(
         "write `vars_files: [cloudconnexa.yml]` into your play, and `no_log: true` into each task \
          that uses `cloudconnexa_token`",

@@ -22,6 +22,7 @@ pub(super) const TOOL: Tool = Tool {
     tells_host: true,
     add,
     remove,
+    overridden_by: Some("CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS"),
     next: None,
 };
 

@@ -22,6 +22,7 @@ pub(super) const TOOL: Tool = Tool {
     tells_host: true,
     add,
     remove,
+    overridden_by: None,
     next: None,
 };
 

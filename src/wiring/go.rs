@@ -14,6 +14,7 @@ pub(super) const TOOL: Tool = Tool {
     tells_host: false,
     add,
     remove: |text| block::remove(text, NAME),
+    overridden_by: Some("GOAUTH"),
     next: Some(
         "GOPROXY, GOPRIVATE and GONOSUMDB say what go asks your servers for; they are yours to set",
     ),

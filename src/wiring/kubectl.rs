@@ -16,6 +16,7 @@ pub(super) const TOOL: Tool = Tool {
     tells_host: true,
     add,
     remove,
+    overridden_by: None,
     next: Some("kubectl config set-context CONTEXT --user=cloudconnexa"),
 };
 

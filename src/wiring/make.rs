@@ -16,6 +16,7 @@ pub(super) const TOOL: Tool = Tool {
     tells_host: true,
     add: |text, wish| own_file(text, NAME, &body(wish)?),
     remove: |text| block::remove(text, NAME),
+    overridden_by: None,
     next: Some("write `include cloudconnexa.mk` into your Makefile"),
 };
 

@@ -61,6 +61,8 @@ pub(crate) struct Tool {
     pub(crate) add: fn(Option<&str>, &Wish) -> Result<Draft, Refusal>,
     /// The text without our part.
     pub(crate) remove: fn(&str) -> Result<Draft, Refusal>,
+    /// The variable that wins over the file.
+    pub(crate) overridden_by: Option<&'static str>,
     /// What is left to the user.
     pub(crate) next: Option<&'static str>,
 }

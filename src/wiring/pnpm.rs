@@ -14,6 +14,7 @@ pub(super) const TOOL: Tool = Tool {
     tells_host: false,
     add,
     remove: |text| block::remove(text, NAME),
+    overridden_by: None,
     next: Some("@SCOPE:registry=URL in the same file says which packages come from your registry"),
 };
 

@@ -16,6 +16,7 @@ pub(super) const TOOL: Tool = Tool {
     tells_host: true,
     add,
     remove: |text| block::remove(text, NAME),
+    overridden_by: None,
     next: None,
 };
 

@@ -56,6 +56,8 @@ mod papers;
 #[cfg(unix)]
 mod servers;
 #[cfg(unix)]
+mod setup;
+#[cfg(unix)]
 mod sources;
 #[cfg(unix)]
 mod status;

@@ -286,6 +286,29 @@ fn every_page_is_in_the_index_of_its_folder() {
 }
 
 #[test]
+fn the_page_of_setup_shows_what_is_done() {
+    let reader = Reader::new();
+    let world = &reader.world;
+    world.write_config(&paper("integrations/config.toml"));
+    // Links must not be made beside the program that all tests run.
+    let bin = world.path("bin");
+    fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink(PROGRAM, bin.join("cloudconnexa-auth")).unwrap();
+    world.set("PATH", &format!("{}:/usr/bin:/bin", bin.display()));
+    let blocks = marked_blocks(&paper("docs/setup.md"), "run");
+    for (_, block) in &blocks {
+        // Each line builds on those before it.
+        for step in format!("\n{block}").split("\n$ ").skip(1) {
+            let (command, expected) = step.split_once('\n').unwrap();
+            let printed = reader.shell(command);
+            assert!(fits(&printed, expected), "{command}\nprinted\n{printed}");
+        }
+    }
+    assert_eq!(blocks.len(), 1);
+    assert!(!world.home().join(".gitconfig").exists(), "all is undone");
+}
+
+#[test]
 fn the_make_recipe_stops_where_there_is_no_token() {
     let reader = Reader::new();
     let recipe = marked_blocks(&paper("README.md"), "run: make networks")

@@ -63,8 +63,10 @@ impl<'a> Links<'a> {
             == Some(path)
     }
 
+    /// Whether it is this program; on Windows, which has copies instead of links, whatever has the
+    /// name.
     fn is_us(&self, path: &Path) -> bool {
-        fs::canonicalize(path).is_ok_and(|path| path == self.real)
+        fs::canonicalize(path).is_ok_and(|path| cfg!(windows) || path == self.real)
     }
 
     /// Whether it is a link of `setup`'s, wherever it leads.

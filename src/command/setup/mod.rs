@@ -129,6 +129,11 @@ fn warn(context: &Context<'_>, tool: &Tool, links: &Links<'_>, link: Option<&Lin
             link.path.display()
         ));
     }
+    let is_set = |name: &&str| context.environment.raw(name).is_some();
+    if let Some(name) = tool.overridden_by.filter(is_set) {
+        let text = format!("{name} is set in the environment, and wins over the file");
+        context.report.warning(&text);
+    }
     if context.options.config.is_some() {
         context.report.warning(&format!(
             "{} knows nothing of `--config`; set CLOUDCONNEXA_AUTH_CONFIG for it",
@@ -176,14 +181,32 @@ fn undo(context: &Context<'_>, tool: &'static Tool, links: &Links<'_>) -> Result
     Ok(said("undone", &path))
 }
 
+/// The origins of every `--host`.
+fn named_origins(context: &Context<'_>) -> Result<Vec<Vec<Origin>>, Error> {
+    let read = |text: &String| {
+        Origin::of_host(text).map_err(|error| {
+            Error::from(UsageError::BadValue {
+                flag: "--host".into(),
+                problem: error.to_string(),
+            })
+        })
+    };
+    context.options.hosts.iter().map(read).collect()
+}
+
 /// The profile that is meant: the chosen one, that of the hosts, or the usual one.
 fn profile<'a>(context: &Context<'_>, session: &'a Session<'_>) -> Result<&'a Profile, Error> {
-    let Some(host) = context.options.hosts.first() else {
+    let named = named_origins(context)?;
+    let Some(origins) = named.first() else {
         return session.profile();
     };
-    let uri = format!("https://{host}/");
-    let covering = session.profile_for(&uri)?;
-    covering.ok_or_else(|| session.not_covered(&uri))
+    for origin in origins {
+        if let Some(profile) = session.profile_for(&origin.to_string())? {
+            return Ok(profile);
+        }
+    }
+    let uri = origins.first().map(Origin::to_string);
+    Err(session.not_covered(&uri.unwrap_or_default()))
 }
 
 fn wish(
@@ -198,16 +221,13 @@ fn wish(
         Host::of_origins(&profile.origins)
     } else {
         let mut origins = Vec::new();
-        for text in &context.options.hosts {
-            let named = Origin::of_host(text).map_err(|error| UsageError::BadValue {
-                flag: "--host".into(),
-                problem: error.to_string(),
-            })?;
+        for named in named_origins(context)? {
+            let first = named.first().map(Origin::to_string);
             let before = origins.len();
             origins.extend(named.into_iter().filter(|origin| profile.covers(origin)));
             if origins.len() == before {
                 return Err(Error::NotCovered {
-                    origin: Some(format!("https://{text}")),
+                    origin: first,
                     profile: Some(profile.name.clone()),
                 });
             }
@@ -359,6 +379,8 @@ impl TextFile {
         }
         match &draft.text {
             Some(text) => file::rewrite(&self.path, text.as_bytes(), new_mode),
+            // What a link leads to is the user's, also where the file was ours.
+            None if self.path.is_symlink() => file::rewrite(&self.path, b"", new_mode),
             None => file::remove(&self.path),
         }
         .map_err(unwritable)

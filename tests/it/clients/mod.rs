@@ -16,6 +16,7 @@ mod make;
 mod pnpm;
 mod rclone;
 pub(crate) mod recipe;
+mod setup;
 mod snippets;
 mod surroundings;
 mod terraform;
@@ -255,7 +256,7 @@ pub(crate) fn links(world: &World) -> PathBuf {
     folder
 }
 
-fn machine_path() -> String {
+pub(crate) fn machine_path() -> String {
     std::env::var("PATH").unwrap()
 }
 
