@@ -227,7 +227,7 @@ fn wish(
             origins.extend(named.into_iter().filter(|origin| profile.covers(origin)));
             if origins.len() == before {
                 return Err(Error::NotCovered {
-                    origin: first,
+                    origin: Ok(first.unwrap_or_default()),
                     profile: Some(profile.name.clone()),
                 });
             }
