@@ -1,6 +1,6 @@
 //! Bazel: one flag a host in the user's `.bazelrc`. It matches the host alone, whatever the port.
 
-use super::{Draft, Place, Refusal, Tool, Wish, block, home, shell_word};
+use super::{Draft, Host, Place, Refusal, Tool, Wish, block, home, shell_word};
 
 const NAME: &str = "bazel";
 const FLAG: &str = "--credential_helper=";
@@ -24,24 +24,23 @@ fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
     }
     block::refuse_open_end(text.unwrap_or_default())?;
     block::put(text, NAME, |present, around| {
-        let mut hosts: Vec<&str> = helpers(present).map(|(host, _)| host).collect();
-        for host in &wish.hosts {
-            if hosts.contains(&host.name.as_str()) {
+        let program = shell_word(&wish.program_path);
+        let mut lines: Vec<(&str, &str)> = helpers(present).collect();
+        for Host { name, .. } in &wish.hosts {
+            if let Some((_, present)) = lines.iter_mut().find(|(host, _)| host == name) {
+                *present = &program;
                 continue;
             }
-            let mut others = helpers(around).filter(|(name, _)| *name == host.name);
-            match others.next() {
-                None => hosts.push(&host.name),
+            match helpers(around).find(|(host, _)| host == name) {
+                None => lines.push((name, &program)),
                 Some((_, program)) if program.contains("cloudconnexa-auth") => {}
                 Some(_) => {
-                    let problem = format!("`{}` has another helper there", host.name);
-                    return Err(Refusal::Taken(problem));
+                    return Err(Refusal::Taken(format!("`{name}` has another helper there")));
                 }
             }
         }
-        let program = shell_word(&wish.program_path);
-        let line = |host: &&str| format!("common {FLAG}{host}={program}");
-        let lines: Vec<String> = hosts.iter().map(line).collect();
+        let line = |(host, program): &(&str, &str)| format!("common {FLAG}{host}={program}");
+        let lines: Vec<String> = lines.iter().map(line).collect();
         Ok((!lines.is_empty()).then(|| lines.join("\n")))
     })
 }

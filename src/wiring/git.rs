@@ -1,7 +1,7 @@
 //! git: a helper for each host in the user's configuration.
 
 use super::gitconfig::{self, Entry};
-use super::{Draft, Link, Place, Refusal, Tool, Wish, block, home, quoted, shell_word};
+use super::{Draft, Host, Link, Place, Refusal, Tool, Wish, block, home, quoted, shell_word};
 use crate::environment::Environment;
 
 const NAME: &str = "git";
@@ -39,20 +39,24 @@ fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
     }
     block::put(text, NAME, |present, around| {
         let others = gitconfig::entries(around)?;
-        let mut urls: Vec<String> = gitconfig::entries(present)?
+        let helper = helper(wish);
+        // Of another profile's hosts each keeps the helper that it has.
+        let mut helpers: Vec<(String, String)> = gitconfig::entries(present)?
             .into_iter()
-            .filter_map(|entry| entry.subsection)
+            .filter(|entry| !entry.value.is_empty())
+            .filter_map(|entry| Some((entry.subsection?, written(entry.value))))
             .collect();
-        urls.dedup();
-        for host in &wish.hosts {
-            if !urls.contains(&host.url) && !is_taken(&others, &host.url)? {
-                urls.push(host.url.clone());
+        for Host { url, .. } in &wish.hosts {
+            match helpers.iter_mut().find(|(known, _)| known == url) {
+                Some((_, present)) => present.clone_from(&helper),
+                None if is_taken(&others, url)? => {}
+                None => helpers.push((url.clone(), helper.clone())),
             }
         }
-        let helper = helper(wish);
-        let section =
-            |url: &String| format!("[credential \"{url}\"]\n\thelper =\n\thelper = {helper}");
-        let sections: Vec<String> = urls.iter().map(section).collect();
+        let section = |(url, helper): &(String, String)| {
+            format!("[credential \"{url}\"]\n\thelper =\n\thelper = {helper}")
+        };
+        let sections: Vec<String> = helpers.iter().map(section).collect();
         Ok((!sections.is_empty()).then(|| sections.join("\n")))
     })
 }
@@ -72,7 +76,16 @@ fn helper(wish: &Wish) -> String {
     if word == wish.link {
         return format!("{word}{profile}");
     }
-    quoted(&format!("!{word}{profile}"))
+    written(format!("!{word}{profile}"))
+}
+
+/// A value as we write it: what is for the shell may hold anything.
+fn written(value: String) -> String {
+    if value.starts_with('!') {
+        quoted(&value)
+    } else {
+        value
+    }
 }
 
 /// Whether somebody wrote our helper for this host already; another one is left alone.

@@ -1,7 +1,7 @@
 //! Go: `GOAUTH` in the file that `go env -w` writes. What was asked before is asked still.
 
 use super::block::{self, Block, Line, lines};
-use super::{Draft, Place, Refusal, Tool, Wish, configuration_folder, shell_word};
+use super::{Draft, Place, Refusal, Tool, Wish, configuration_folder, is_plain};
 use crate::environment::Environment;
 
 const NAME: &str = "go";
@@ -38,11 +38,7 @@ fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
         .profile
         .as_ref()
         .map(|name| format!(" --profile {name}"));
-    let own = format!(
-        "{} go{}",
-        shell_word(&wish.program),
-        profile.unwrap_or_default()
-    );
+    let own = format!("{} go{}", word(&wish.program)?, profile.unwrap_or_default());
     let after_own = |others: &str| format!("{KEY}{own};{others}");
     let Some(text) = text else {
         return Ok(block::new_file(NAME, after_own("netrc")));
@@ -65,5 +61,19 @@ fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
         _ if value.contains("cloudconnexa-auth") => Ok(Draft::of(text)),
         "" => Ok(block::replace_line(text, &line, NAME, after_own("netrc"))),
         _ => Ok(block::replace_line(text, &line, NAME, after_own(value))),
+    }
+}
+
+/// A word as go reads it: quotes are for the whole of it, and nothing is escaped in them.
+fn word(text: &str) -> Result<String, Refusal> {
+    if is_plain(text) {
+        return Ok(text.to_owned());
+    }
+    let quote = ['\'', '"'].into_iter().find(|quote| !text.contains(*quote));
+    match quote.filter(|_| !text.contains(';')) {
+        Some(quote) => Ok(format!("{quote}{text}{quote}")),
+        None => Err(Refusal::Impossible(
+            "go cannot name a program of such a path".into(),
+        )),
     }
 }

@@ -33,6 +33,13 @@ fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
             "pnpm cannot be told a profile, and `{profile}` is not the default one"
         )));
     }
+    let is_shells = |c: char| c.is_whitespace() || "'\"$`&;|<>()#!*?[]{}".contains(c);
+    if wish.link_path.contains(is_shells) {
+        return Err(Refusal::Impossible(format!(
+            "pnpm gives the path to a shell, and `{}` is more than one word there",
+            wish.link_path
+        )));
+    }
     let text_or_nothing = text.unwrap_or_default();
     if let Some(line) = lines(text_or_nothing).find(|line| line.text.trim_start().starts_with('['))
     {

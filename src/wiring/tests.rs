@@ -453,6 +453,42 @@ fn kubectl_may_write_the_file_anew() {
 }
 
 #[test]
+fn a_path_that_the_tool_would_read_in_another_way_is_quoted_or_refused() {
+    let path = |path: &str| Wish {
+        program: path.into(),
+        program_path: path.into(),
+        link: path.into(),
+        link_path: path.into(),
+        ..wish(&["one.test"])
+    };
+    for (name, is, expected) in [
+        ("go", "/a b/c", "GOAUTH='/a b/c' go;netrc\n"),
+        ("go", "/a'b/c", "GOAUTH=\"/a'b/c\" go;netrc\n"),
+        ("bazel", "/a b/c", "=one.test='/a b/c'\n"),
+        ("kubectl", "/a: \"b/c", "command: \"/a: \\\"b/c\"\n"),
+        ("cargo", "/a\"b/c", "[\"/a\\\"b/c\", \"cargo:token\"]\n"),
+        ("ansible", "/a/b-c", "'/a/b-c token --for ' ~"),
+    ] {
+        let draft = added(tool(name), None, &path(is));
+        assert!(draft.text().contains(expected), "{name}: {}", draft.text());
+    }
+    for (name, is) in [
+        ("go", "/a;b/c"),
+        ("pnpm", "/a b/c"),
+        ("pnpm", "/a$b/c"),
+        ("cargo", "/a b/c"),
+        ("make", "/a b/c"),
+        ("ansible", "/a b/c"),
+    ] {
+        let refusal = (tool(name).add)(None, &path(is));
+        assert!(
+            matches!(refusal, Err(Refusal::Impossible(_))),
+            "{name} {is}: {refusal:?}"
+        );
+    }
+}
+
+#[test]
 fn nothing_of_what_stands_around_is_shown() {
     let text = "{\"auths\": {\"a.test\": {\"auth\": \"c2VjcmV0\"}}}";
     let draft = added(tool("docker"), Some(text), &wish(&["one.test"]));
@@ -462,6 +498,31 @@ fn nothing_of_what_stands_around_is_shown() {
         removed(tool("docker"), draft.text()).changes
     );
     assert!(!shown.contains("c2VjcmV0"), "that is a password: {shown}");
+}
+
+#[test]
+fn a_second_profile_leaves_the_hosts_of_the_first_as_they_are() {
+    let first = Wish {
+        profile: Some("prod".into()),
+        ..wish_of(tool("git"), &["one.test", "two.test"])
+    };
+    let second = Wish {
+        profile: Some("lab".into()),
+        ..wish_of(tool("git"), &["two.test", "three.test"])
+    };
+    let text = added(tool("git"), None, &first).text.unwrap();
+    let text = added(tool("git"), Some(&text), &second).text.unwrap();
+    let helpers: Vec<&str> = text.lines().filter(|line| line.contains("= ")).collect();
+    assert_eq!(
+        helpers,
+        [
+            "\thelper = cloudconnexa --profile prod",
+            "\thelper = cloudconnexa --profile lab",
+            "\thelper = cloudconnexa --profile lab",
+        ],
+        "{text}"
+    );
+    assert_eq!(removed(tool("git"), &text).text, None);
 }
 
 #[test]
@@ -475,4 +536,10 @@ fn a_path_with_white_space_is_one_word() {
     let draft = added(tool("git"), None, &wish);
     let line = format!("\thelper = \"!'{path}' --profile lab\"\n");
     assert!(draft.text().contains(&line), "{}", draft.text());
+    let more = Wish {
+        hosts: self::wish(&["two.test"]).hosts,
+        ..wish
+    };
+    let draft = added(tool("git"), draft.text.as_deref(), &more);
+    assert_eq!(draft.text().matches(&line).count(), 2, "{}", draft.text());
 }

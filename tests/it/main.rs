@@ -55,7 +55,7 @@ mod packages;
 mod papers;
 #[cfg(unix)]
 mod servers;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod setup;
 #[cfg(unix)]
 mod sources;

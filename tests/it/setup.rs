@@ -2,7 +2,7 @@
 //! tools then use it is shown in `clients/setup.rs`.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use cloudconnexa_sandbox::Sandbox;
@@ -416,6 +416,20 @@ fn new_files_of_the_home_are_the_users_alone_and_nothing_is_left_beside_them() {
         "docker may put passwords there"
     );
     assert_eq!(fs::read_dir(folder).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_stays_its_owners() {
+    let world = world();
+    let path = write(&world, ".bazelrc", "build --jobs=4\n");
+    // Only root can give a file away; anybody else keeps what is his.
+    drop(chown(&path, Some(65534), Some(65534)));
+    let owner = |path: &Path| fs::metadata(path).map(|it| (it.uid(), it.gid())).unwrap();
+    let before = owner(&path);
+
+    set_up(&world, &["bazel"]);
+
+    assert_eq!(owner(&path), before);
 }
 
 #[test]

@@ -12,13 +12,21 @@ use crate::profile::Profile;
 use crate::protocol::json_line;
 use crate::wiring::{Refusal, TOOLS, Tool};
 
-pub(super) fn run(context: &Context<'_>, links: &Links<'_>) -> Result<Output, Error> {
+/// How it is with every tool.
+pub(in crate::command) fn states(
+    context: &Context<'_>,
+    links: &Links<'_>,
+) -> Result<Vec<State>, Error> {
     let session = Session::open(context, Caller::Person)?;
     let profile = session.profile().ok();
-    let states: Vec<State> = TOOLS
+    let states = TOOLS
         .into_iter()
-        .map(|tool| State::of(context, &session, profile, tool, links))
-        .collect();
+        .map(|tool| State::of(context, &session, profile, tool, links));
+    Ok(states.collect())
+}
+
+pub(super) fn run(context: &Context<'_>, links: &Links<'_>) -> Result<Output, Error> {
+    let states = states(context, links)?;
     if context.options.json {
         return Ok(json_line(&WireList { tools: &states }));
     }
@@ -44,7 +52,7 @@ struct WireList<'a> {
 
 /// How it is with a tool.
 #[derive(Serialize)]
-struct State {
+pub(in crate::command) struct State {
     tool: &'static str,
     /// `set_up`, `partly` or `not`.
     state: &'static str,

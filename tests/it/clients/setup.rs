@@ -477,3 +477,30 @@ fn ansible() {
     scene.setup(&["ansible", "--undo"]).succeeds();
     assert!(!file.exists());
 }
+
+#[test]
+fn git_finds_a_helper_whose_path_is_more_than_one_word() {
+    let Some(program) = new_git() else { return };
+    let scene = Scene::new(Challenge::Both);
+    let home = scene.world.path("Ana's home; \"x\"");
+    let bin = home.join(".local/bin");
+    fs::create_dir_all(&bin).unwrap();
+    symlink(PROGRAM, bin.join("git-credential-cloudconnexa")).unwrap();
+    scene.world.set("HOME", home.to_str().unwrap());
+    scene.world.set("PATH", &machine_path());
+
+    let mut setup = client(&scene.world, PROGRAM);
+    let told = run(&scene.world, setup.args(["setup", "git"]));
+    assert!(told.stderr.contains("in front of PATH"), "{}", told.story());
+    told.succeeds();
+    let host = scene.resource.authority();
+    let input = format!("protocol=https\nhost={host}\n\n");
+    let mut fill = new_command(&scene.world, &program);
+    let ended = run_with_stdin(&scene.world, fill.args(["credential", "fill"]), &input);
+    assert!(ended.succeeds().contains("username=oauth2\n"));
+
+    let mut undo = client(&scene.world, PROGRAM);
+    run(&scene.world, undo.args(["setup", "git", "--undo"])).succeeds();
+    assert!(!home.join(".gitconfig").exists());
+    assert!(bin.join("git-credential-cloudconnexa").is_symlink());
+}
