@@ -36,11 +36,17 @@ fn body(wish: &Wish) -> Result<String, Refusal> {
     Ok(text.replace(AUTH, &auth))
 }
 
-/// Where the API is, which these files need.
+/// Where the API is, which these files need. They hand it to a shell.
 pub(super) fn base_url(wish: &Wish) -> Result<&str, Refusal> {
-    wish.base_url.as_deref().ok_or_else(|| {
-        Refusal::Impossible("the profile has no `base_url` and no `cloud_id`".into())
-    })
+    let Some(url) = wish.base_url.as_deref() else {
+        let problem = "the profile has no `base_url` and no `cloud_id`";
+        return Err(Refusal::Impossible(problem.into()));
+    };
+    if is_plain(&url.replace([':', '%', '~'], "")) {
+        return Ok(url);
+    }
+    let problem = "the profile's `base_url` holds what a shell would read in another way";
+    Err(Refusal::Impossible(problem.into()))
 }
 
 /// A file that is ours alone.

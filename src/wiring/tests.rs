@@ -489,6 +489,73 @@ fn a_path_that_the_tool_would_read_in_another_way_is_quoted_or_refused() {
 }
 
 #[test]
+fn an_api_that_a_shell_would_read_in_another_way_is_refused() {
+    for base_url in [
+        None,
+        Some("https://api.test/$(x)".to_owned()),
+        Some("https://a.test/;x".into()),
+    ] {
+        for name in ["make", "ansible"] {
+            let wish = Wish {
+                base_url: base_url.clone(),
+                ..wish(&["one.test"])
+            };
+            let refusal = (tool(name).add)(None, &wish);
+            assert!(
+                matches!(refusal, Err(Refusal::Impossible(_))),
+                "{name}: {refusal:?}"
+            );
+        }
+    }
+    let wish = Wish {
+        base_url: Some("https://127.0.0.1:8443/a%20b/~c".into()),
+        profile: Some("lab".into()),
+        ..wish(&["one.test"])
+    };
+    let made = added(tool("make"), None, &wish);
+    for line in [
+        "_API ?= https://127.0.0.1:8443/a%20b/~c\n",
+        "_AUTH ?= cloudconnexa-auth --profile lab\n",
+    ] {
+        assert!(made.text().contains(line), "{}", made.text());
+    }
+    let made = added(tool("ansible"), None, &wish);
+    let command = "'cloudconnexa-auth token --profile lab --for ' ~ cloudconnexa_api";
+    assert!(made.text().contains(command), "{}", made.text());
+}
+
+#[test]
+fn the_profile_stands_in_the_form_of_the_tool() {
+    let wish = |name: &str| Wish {
+        profile: Some("lab".into()),
+        ..wish_of(tool(name), &["one.test"])
+    };
+    for (name, says) in [
+        (
+            "terraform",
+            "credentials_helper \"cloudconnexa\" {\n  args = [\"--profile\", \"lab\"]\n}\n",
+        ),
+        ("kubectl", "args: [kubectl, --profile, \"lab\"]\n"),
+        (
+            "cargo",
+            "[\"cargo-credential-cloudconnexa --profile lab\", \"cargo:token\"]\n",
+        ),
+        ("go", "GOAUTH=cloudconnexa-auth go --profile lab;netrc\n"),
+    ] {
+        let text = added(tool(name), None, &wish(name)).text.unwrap();
+        assert!(text.contains(says), "{name}: {text}");
+        assert_eq!(removed(tool(name), &text).text, None, "{name}");
+    }
+    for name in ["docker", "bazel", "pnpm"] {
+        let refusal = (tool(name).add)(None, &wish(name));
+        assert!(
+            matches!(refusal, Err(Refusal::Impossible(_))),
+            "{name}: {refusal:?}"
+        );
+    }
+}
+
+#[test]
 fn nothing_of_what_stands_around_is_shown() {
     let text = "{\"auths\": {\"a.test\": {\"auth\": \"c2VjcmV0\"}}}";
     let draft = added(tool("docker"), Some(text), &wish(&["one.test"]));
