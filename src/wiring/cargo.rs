@@ -95,7 +95,7 @@ fn remove(text: &str) -> Result<Draft, Refusal> {
     let list = providers(text)?;
     if let Some((list, own)) = list.and_then(|list| list.own().map(|own| (list, own))) {
         let behind = text.get(own.end..).unwrap_or_default();
-        // In this form we add to a list, and nobody writes by hand.
+        // There is no mark in a list: what stands in this form at its front is ours.
         if own.start == list.start + 1 && behind.starts_with(", ") {
             draft.splice(own.start..own.end + 2, "");
         }

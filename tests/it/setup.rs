@@ -356,6 +356,9 @@ fn another_helper_keeps_its_place() {
         "{stderr}"
     );
     assert_eq!(read(&path), text);
+    let (state_of_git, note) = state(&world, "git");
+    assert_eq!(state_of_git, "not");
+    assert!(note.contains("has another helper"), "{note}");
 
     set_up(&world, &["git", "--host", "npm.acme.internal"]);
     assert!(
@@ -430,6 +433,27 @@ fn a_file_stays_its_owners() {
     set_up(&world, &["bazel"]);
 
     assert_eq!(owner(&path), before);
+}
+
+#[test]
+fn where_the_file_cannot_be_written_no_link_is_left() {
+    let world = world();
+    // Nobody can write there, root included.
+    let run = world
+        .run(["setup", "docker"])
+        .set("DOCKER_CONFIG", "/proc/docker");
+    let outcome = run.outcome();
+    let stderr = outcome.stderr;
+    assert_eq!(
+        (outcome.code, outcome.stdout.as_str()),
+        (Some(3), ""),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("`/proc/docker/config.json` cannot be written"),
+        "{stderr}"
+    );
+    assert_eq!(fs::read_dir(bin(&world)).unwrap().count(), 1);
 }
 
 #[test]

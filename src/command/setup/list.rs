@@ -7,26 +7,24 @@ use serde::Serialize;
 use super::links::Links;
 use super::{Context, Output, TextFile, wish};
 use crate::command::session::{Caller, Session};
-use crate::error::Error;
+use crate::error::{Error, SetupError};
 use crate::profile::Profile;
 use crate::protocol::json_line;
 use crate::wiring::{Refusal, TOOLS, Tool};
 
 /// How it is with every tool.
-pub(in crate::command) fn states(
-    context: &Context<'_>,
-    links: &Links<'_>,
-) -> Result<Vec<State>, Error> {
+pub(in crate::command) fn states(context: &Context<'_>) -> Result<Vec<State>, Error> {
+    let links = Links::look(context.environment).map_err(SetupError::NoProgram)?;
     let session = Session::open(context, Caller::Person)?;
     let profile = session.profile().ok();
     let states = TOOLS
         .into_iter()
-        .map(|tool| State::of(context, &session, profile, tool, links));
+        .map(|tool| State::of(context, &session, profile, tool, &links));
     Ok(states.collect())
 }
 
-pub(super) fn run(context: &Context<'_>, links: &Links<'_>) -> Result<Output, Error> {
-    let states = states(context, links)?;
+pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
+    let states = states(context)?;
     if context.options.json {
         return Ok(json_line(&WireList { tools: &states }));
     }
@@ -53,12 +51,12 @@ struct WireList<'a> {
 /// How it is with a tool.
 #[derive(Serialize)]
 pub(in crate::command) struct State {
-    tool: &'static str,
+    pub(in crate::command) tool: &'static str,
     /// `set_up`, `partly` or `not`.
-    state: &'static str,
-    file: Option<String>,
+    pub(in crate::command) state: &'static str,
+    pub(in crate::command) file: Option<String>,
     /// What is lacking, or in the way.
-    note: Option<String>,
+    pub(in crate::command) note: Option<String>,
 }
 
 impl State {
@@ -118,9 +116,10 @@ impl State {
             wish(context, session, profile, tool, links, link).ok()
         });
         let lacking = wished.map(|wish| (tool.add)(text.as_deref(), &wish));
-        let is_whole = match &lacking {
-            Some(Ok(draft)) => draft.changes.is_empty(),
-            _ => is_ours,
+        let (is_whole, in_the_way) = match lacking {
+            Some(Ok(draft)) => (draft.changes.is_empty(), None),
+            Some(Err(refusal)) => (is_ours, Some(refusal.to_string())),
+            None => (is_ours, None),
         };
         let has_own_link = link.is_some_and(|(link, _)| !links.made(&link).is_empty());
         match (is_ours || is_whole, has_link) {
@@ -133,7 +132,7 @@ impl State {
             (false, _) if has_own_link => {
                 say("partly", Some(&path), Some("only its link is there".into()))
             }
-            (false, _) => say("not", Some(&path), None),
+            (false, _) => say("not", Some(&path), in_the_way),
         }
     }
 }

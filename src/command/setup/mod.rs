@@ -15,7 +15,7 @@ use crate::uri::{Origin, Uri};
 use crate::wiring::{Change, Draft, Host, Place, Refusal, TOOLS, Tool, Wish};
 
 mod links;
-mod list;
+pub(super) mod list;
 
 use links::{Links, Place as LinkPlace};
 
@@ -43,9 +43,8 @@ pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
     if let Some((_, one, other)) = conflicts.into_iter().find(|(is_given, ..)| *is_given) {
         return Err(UsageError::Conflict(one, other).into());
     }
-    let links = Links::look(context.environment).map_err(SetupError::NoProgram)?;
     if options.list {
-        return list::run(context, &links);
+        return list::run(context);
     }
     if options.json {
         return Err(UsageError::BadValue {
@@ -65,6 +64,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
         meant: nearest(name, names()),
         known: names().collect::<Vec<_>>().join(", "),
     })?;
+    let links = Links::look(context.environment).map_err(SetupError::NoProgram)?;
     if options.undo {
         undo(context, tool, &links)
     } else {
@@ -110,7 +110,10 @@ fn set_up(context: &Context<'_>, tool: &'static Tool, links: &Links<'_>) -> Resu
     }
     if !draft.changes.is_empty() {
         let mode = if place.is_project { 0o644 } else { 0o600 };
-        file.write(&draft, mode)?;
+        file.write(&draft, mode).inspect_err(|_| {
+            // A link alone is of no use; that it stays would be the smaller trouble of the two.
+            drop(new_link.map(|link| file::remove(&link.path)));
+        })?;
     }
     warn(context, tool, links, link.as_ref());
     if let Some(next) = tool.next {
