@@ -1,7 +1,9 @@
 //! Go: `GOAUTH` in the file that `go env -w` writes. What was asked before is asked still.
 
+use std::path::PathBuf;
+
 use super::block::{self, Block, Line, lines};
-use super::{Draft, Place, Refusal, Tool, Wish, configuration_folder, is_plain};
+use super::{Draft, Place, Refusal, Tool, Wish, home, is_plain};
 use crate::environment::Environment;
 
 const NAME: &str = "go";
@@ -27,9 +29,22 @@ fn place(environment: &Environment) -> Result<Place, Refusal> {
             "GOENV is `off`, so go reads no file".into(),
         )),
         Some(path) => Ok(Place::one(path)),
-        None => Ok(Place::one(
-            configuration_folder(environment)?.join("go/env"),
-        )),
+        None => Ok(Place::one(folder(environment)?.join("go/env"))),
+    }
+}
+
+/// As Go's `os.UserConfigDir` has it.
+fn folder(environment: &Environment) -> Result<PathBuf, Refusal> {
+    if cfg!(windows) {
+        let folder = environment.path("APPDATA");
+        return folder.ok_or_else(|| Refusal::Impossible("APPDATA is not set".into()));
+    }
+    if cfg!(target_os = "macos") {
+        return Ok(home(environment)?.join("Library/Application Support"));
+    }
+    match environment.path("XDG_CONFIG_HOME") {
+        Some(folder) => Ok(folder),
+        None => Ok(home(environment)?.join(".config")),
     }
 }
 

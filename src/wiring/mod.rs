@@ -23,7 +23,7 @@ mod make;
 mod pnpm;
 mod terraform;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -213,13 +213,6 @@ fn home(environment: &Environment) -> Result<PathBuf, Refusal> {
     environment
         .home()
         .ok_or_else(|| Refusal::Impossible("there is no home: HOME is not set".into()))
-}
-
-/// `$XDG_CONFIG_HOME`, or what stands in its place.
-fn configuration_folder(environment: &Environment) -> Result<PathBuf, Refusal> {
-    let own = environment.configuration_folder();
-    let folder = own.as_deref().and_then(Path::parent).map(Path::to_owned);
-    folder.ok_or_else(|| Refusal::Impossible("there is no home: HOME is not set".into()))
 }
 
 /// Whether a text needs no quotes in any of the formats.

@@ -504,3 +504,31 @@ fn git_finds_a_helper_whose_path_is_more_than_one_word() {
     assert!(!home.join(".gitconfig").exists());
     assert!(bin.join("git-credential-cloudconnexa").is_symlink());
 }
+
+#[test]
+fn cargo_login_keeps_tokens_of_other_registries_as_before() {
+    let scene = Scene::new(Challenge::Bearer);
+    let project = scene.project();
+    fs::create_dir(project.join(".cargo")).unwrap();
+    let url = scene.resource.url();
+    let registry = format!("[registries.other]\nindex = \"sparse+{url}/crates/index/\"\n");
+    fs::write(project.join(".cargo/config.toml"), registry).unwrap();
+    // A server of no profile; that it takes the sandbox's tokens does not make it one.
+    configure(&scene.world, &[]);
+    scene.setup(&["cargo"]).succeeds();
+    let credential = scene.world.sandbox.credential();
+    let token = scene.world.sandbox.issue_token(&credential.client_id);
+    let token = format!("Bearer {token}");
+
+    let mut login = client(&scene.world, env!("CARGO"));
+    login
+        .args(["login", "--registry", "other"])
+        .current_dir(&project);
+    if Path::new(env!("CARGO")).with_file_name("rustc").exists() {
+        login.env("RUSTC", Path::new(env!("CARGO")).with_file_name("rustc"));
+    }
+    run_with_stdin(&scene.world, &mut login, &format!("{token}\n")).succeeds();
+
+    let kept = fs::read_to_string(scene.home(".cargo/credentials.toml")).unwrap();
+    assert!(kept.contains(&token), "cargo:token has it, and not we");
+}
