@@ -265,6 +265,26 @@ fn json_keeps_its_form() {
 }
 
 #[test]
+fn the_lines_stand_where_the_file_ends() {
+    let ours = "credentials_helper \"cloudconnexa\" {}";
+    let marked = format!(
+        "# >>> cloudconnexa-auth setup terraform (fbb77168) >>>\n{ours}\n\
+         # <<< cloudconnexa-auth <<<"
+    );
+    let dos = marked.replace('\n', "\r\n");
+    for (text, expected) in [
+        ("", format!("{marked}\n")),
+        ("a = 1\n", format!("a = 1\n{marked}\n")),
+        ("a = 1", format!("a = 1\n{marked}")),
+        ("a = 1\r\n", format!("a = 1\r\n{dos}\r\n")),
+        ("b = 1\r\na = 1", format!("b = 1\r\na = 1\r\n{dos}")),
+    ] {
+        let draft = added(tool("terraform"), Some(text), &wish(&["one.test"]));
+        assert_eq!(draft.text(), expected);
+    }
+}
+
+#[test]
 fn a_file_that_was_not_there_is_not_there_afterwards() {
     for tool in TOOLS {
         let wish = wish_of(tool, &["one.test", "two.test:8443"]);
