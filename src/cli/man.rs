@@ -44,6 +44,10 @@ const ENVIRONMENT: &[(&str, &str)] = &[
         "Where systemd puts the credentials of a unit.",
     ),
     (
+        "PASSWORD_STORE_DIR",
+        "Where `login` looks for a store of pass(1).",
+    ),
+    (
         "HOME, XDG_CONFIG_HOME, XDG_CACHE_HOME, APPDATA, LOCALAPPDATA",
         "Where the folders below are.",
     ),

@@ -20,10 +20,6 @@ pub(crate) use man::man;
 pub(crate) use parse::{parse, parse_flags};
 
 /// What a run was asked to do.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one of it in a run, and it is this variant"
-)]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Invocation {
     /// Carry out a verb.

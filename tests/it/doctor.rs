@@ -356,7 +356,7 @@ fn a_secret_that_cannot_be_had_is_named_by_its_place() {
     found.says(
         "secret",
         "failed",
-        &["it does not exist", "cloudconnexa-auth store"],
+        &["it does not exist", "cloudconnexa-auth login"],
     );
     assert_eq!(world.sandbox.token_requests(), 0);
 }

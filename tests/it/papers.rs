@@ -40,22 +40,40 @@ fn marked_blocks(text: &str, mark: &str) -> Vec<(String, String)> {
 /// A world in which README's commands work: the program on PATH, its host and credentials.
 struct Reader {
     world: World,
+    /// Whether the sandbox's own address stands for the tenant's, instead of a proxy leading there.
+    is_direct: bool,
 }
 
 impl Reader {
     fn new() -> Self {
-        let world = acme();
+        Self::in_world(acme(), false)
+    }
+
+    fn direct() -> Self {
+        Self::in_world(World::without_profile(Sandbox::builder()), true)
+    }
+
+    fn in_world(world: World, is_direct: bool) -> Self {
         let folder = Path::new(PROGRAM).parent().unwrap().to_str().unwrap();
         let path = std::env::var("PATH").unwrap();
         world.set("PATH", &format!("{folder}:{path}"));
         world.set("CURL_CA_BUNDLE", world.path("ca.pem").to_str().unwrap());
-        Self { world }
+        Self { world, is_direct }
     }
 
     fn translate(&self, text: &str) -> String {
         let credential = self.world.sandbox.credential();
-        text.replace("CLIENT_ID.acme", &credential.client_id)
-            .replace("CLIENT_SECRET", &credential.client_secret)
+        let text = text
+            .replace("CLIENT_ID.acme", &credential.client_id)
+            .replace("CLIENT_SECRET", &credential.client_secret);
+        if self.is_direct {
+            text.replace(
+                "https://acme.api.openvpn.com",
+                self.world.sandbox.base_url(),
+            )
+        } else {
+            text
+        }
     }
 
     /// Types what stands behind each question of a transcript, and the secret, which does not; what
@@ -185,7 +203,7 @@ fn the_pages_of_protocols_and_commands_show_what_is_answered() {
 
 #[test]
 fn the_troubleshooting_page_shows_what_doctor_says() {
-    let reader = Reader::new();
+    let reader = Reader::direct();
     let text = reader.world.profile_text("prod");
     let cloud_id = reader.world.sandbox.cloud_id().to_owned();
     reader.world.write_config(&format!(
@@ -241,6 +259,8 @@ fn what_replaces_the_curl_line_and_restish_does_what_it_says() {
             fs::write(file, reader.translate(&credentials)).unwrap();
         } else {
             let text = reader.world.profile_text("prod");
+            let address = format!("base_url = \"{}\"", reader.world.sandbox.base_url());
+            let text = text.replace(&address, "cloud_id = \"acme\"");
             reader.world.write_config(&text);
         }
         for (says, block) in blocks {

@@ -74,6 +74,8 @@ impl<'a> Terminal<'a> {
             .args(["--ctty", "--wait", "/bin/sh", "-c", script, "sh", PROGRAM])
             .args(arguments)
             .env_clear()
+            // What is said counts here; how it is painted is `style`'s business.
+            .env("NO_COLOR", "1")
             .envs(world.variables())
             .current_dir(world.path(""))
             .stdin(stream())
