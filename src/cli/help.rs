@@ -17,7 +17,8 @@ pub(super) const EXIT_CODES: &str = "Exit codes:\n  \
     5  rate limited; the message says for how long\n  \
     6  unavailable: name, connection, TLS, proxy, time-out, 5xx, no token in the answer\n  \
     7  waited in vain for another process's token request\n  \
-    126, 127  the command of `exec`, or curl, could not be started, was not found\n\n\
+    126, 127  the command of `exec`, or curl, could not be started, was not found\n  \
+    130  `login` was broken off with Ctrl-C; nothing was saved\n\n\
     5, 6 and 7 are worth a retry.";
 
 /// The help page of a verb, or of the program.

@@ -56,6 +56,7 @@ fn acme_with(builder: cloudconnexa_sandbox::Builder) -> World {
     let proxy = proxy_to(world.sandbox.address());
     world.set("HTTPS_PROXY", &format!("http://{proxy}"));
     world.set("PATH", world.path("bin").to_str().unwrap());
+    world.set("NO_COLOR", "1");
     world
 }
 

@@ -228,6 +228,11 @@ fn a_keychain_that_is_not_installed_is_not_spoken_of_unless_it_was_chosen() {
         );
     }
     assert_eq!(saved(&world), ["acme.secret", "config.toml"]);
+    assert_eq!(
+        world.sandbox.requests().len(),
+        2,
+        "nobody was asked in vain"
+    );
 }
 
 #[test]

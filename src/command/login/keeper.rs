@@ -7,7 +7,7 @@ use crate::cli::UsageError;
 use crate::clock::Deadline;
 use crate::command::Context;
 use crate::environment::Environment;
-use crate::error::Error;
+use crate::error::{Error, LoginError};
 use crate::profile::check_helper_name;
 use crate::source::{SourceError, answers};
 
@@ -39,6 +39,14 @@ impl Candidates {
             flag: "--store".to_owned(),
             problem: problem.replace("`docker_helper`", "it"),
         })?;
+        // Nobody shall answer questions in vain. One that is there and does not answer now may be
+        // unlocked by the time it is needed.
+        let deadline = Deadline::from_now(context.clock, KEYCHAIN_LIMIT);
+        if let Err(error @ SourceError::NotStarted { .. }) = answers(name, context.clock, deadline)
+        {
+            let program = format!("docker-credential-{name}");
+            return Err(LoginError::Keeper { program, error }.into());
+        }
         let helpers = vec![name.to_owned()];
         Ok(Some(Self {
             helpers,
@@ -54,6 +62,8 @@ impl Candidates {
         };
         for name in keychains(context.environment) {
             let deadline = Deadline::from_now(context.clock, KEYCHAIN_LIMIT);
+            let doing = format!("looking for docker-credential-{name}");
+            let _wait = context.report.progress(&doing);
             match answers(name, context.clock, deadline) {
                 Ok(()) => found.helpers.push(name.to_owned()),
                 Err(SourceError::NotStarted { error, .. })

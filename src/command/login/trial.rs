@@ -9,6 +9,7 @@ use crate::command::session::{slot_of, tell};
 use crate::error::{Error, code_of, explain_api, explain_trial};
 use crate::oauth::Granted;
 use crate::profile::Profile;
+use crate::report::Progress;
 use crate::secret::Secret;
 use crate::terminal::Terminal;
 use crate::token::{MinTtl, RefreshAhead};
@@ -41,11 +42,11 @@ impl<'a> Trial<'a> {
         let server = self.profile.base_url.as_ref();
         let server = server.unwrap_or(&self.profile.client.token_url);
         say(&format!("Asking {} for a token … ", server.origin()))?;
-        let tried = self.exchange();
+        let tried = self.exchange(terminal);
         say(if tried.is_ok() { "good\n" } else { "\n" })?;
         let granted = tried?;
         say(&format!("Calling {API_PATH} with it … "))?;
-        let called = self.call_api(&granted);
+        let called = self.call_api(&granted, terminal);
         let said = match &called {
             Ok(404) => "not there (404), which says nothing of the token\n",
             Ok(_) => "good\n",
@@ -60,26 +61,36 @@ impl<'a> Trial<'a> {
         self.with_broker(|broker, _, ask| broker.adopt(granted, &self.secret, ask));
     }
 
-    fn exchange(&self) -> Result<Granted, Error> {
+    fn exchange(&self, terminal: Option<&Terminal>) -> Result<Granted, Error> {
+        let wait = self.wait(terminal, "asking for a token");
         let granted = self.with_broker(|broker, _, ask| broker.try_out(ask));
+        drop(wait);
         granted.map_err(|error| self.refused(&error))
     }
 
     /// The status of a call that was not refused.
-    fn call_api(&self, granted: &Granted) -> Result<u16, Error> {
+    fn call_api(&self, granted: &Granted, terminal: Option<&Terminal>) -> Result<u16, Error> {
         let Some(base_url) = &self.profile.base_url else {
             return Ok(404);
         };
         let url = base_url.join(API_PATH);
         let token = &granted.token.access_token;
+        let wait = self.wait(terminal, "calling the API");
         let answer = self.with_broker(|broker, endpoint, ask| {
             endpoint.call_api(&url, token, broker.clock, ask.deadline)
         });
+        drop(wait);
         let answer = answer.map_err(|error| self.refused(&error))?;
         match explain_api(&answer, &url.to_string(), self.profile) {
             Some((code, explanation)) => Err(Error::Obtain { explanation, code }),
             None => Ok(answer.status),
         }
+    }
+
+    /// What is waited for, where the dialogue does not say it.
+    fn wait(&self, terminal: Option<&Terminal>, what: &str) -> Option<Progress> {
+        let progress = || self.context.report.progress(what);
+        terminal.is_none().then(progress).flatten()
     }
 
     fn refused(&self, error: &ObtainError) -> Error {
