@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use crate::clients::revoke_tokens;
 
@@ -52,7 +54,7 @@ fn headers_and_what_is_written_out_are_those_of_the_second_answer_alone() {
 
     revoke_tokens(&world);
     // A minute later it may be dropped again.
-    world.advance(std::time::Duration::from_secs(61));
+    world.advance(Duration::from_secs(61));
     let printed = world.run(["curl", NETWORKS, "-sSI"]).succeeds();
     assert!(
         printed.starts_with("HTTP/1.1 200") && !printed.contains("401"),
@@ -176,6 +178,29 @@ fn a_long_refusal_is_shown_rather_than_held() {
         (server.requests().len(), world.sandbox.token_requests()),
         (1, 1)
     );
+}
+
+#[test]
+fn the_time_that_curl_took_is_not_taken_from_the_new_token() {
+    let limit = Duration::from_secs(3);
+    let (_open, never) = mpsc::channel::<()>();
+    let count = AtomicUsize::new(0);
+    let server = Server::start(move |_, stream| {
+        if count.fetch_add(1, Ordering::Relaxed) == 0 {
+            let _ = never.recv_timeout(limit);
+        }
+        reply(stream, "401 Unauthorized", "", "refused\n");
+    });
+    let world = world_for(&server);
+    world.token();
+
+    // The first answer comes when `--timeout` is over.
+    let printed = world
+        .run(["curl", "--timeout", "3s", &server.url(), "-sS"])
+        .succeeds();
+
+    assert_eq!(printed, "refused\n");
+    assert_eq!(world.sandbox.token_requests(), 2);
 }
 
 #[test]
