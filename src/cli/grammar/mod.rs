@@ -1,0 +1,229 @@
+//! Every verb and every flag, once. Parsing, help pages (and what else is made of the command
+//! line) follow this table; a new verb or flag is a new line here. The verbs that are protocols
+//! come from the list of adaptors.
+
+mod flags;
+mod verbs;
+
+use crate::protocol::{ADAPTORS, Adaptor};
+
+pub(super) use flags::FLAGS;
+use verbs::VERBS;
+
+/// What the program can be asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Token,
+    Header,
+    Exec,
+    Curl,
+    Login,
+    Logout,
+    Store,
+    Erase,
+    List,
+    Status,
+    Version,
+    Doctor,
+    Completions,
+    Man,
+    Setup,
+    /// A tool's own protocol.
+    Adaptor(&'static Adaptor),
+}
+
+/// How a verb is called and what it does.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct VerbRule {
+    pub(super) verb: Verb,
+    pub(super) name: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) details: &'static str,
+    pub(super) examples: &'static str,
+    /// The flags it has beside those that every verb has.
+    pub(super) flags: &'static [Flag],
+    /// What may stand behind it; see [`Adaptor::operands`].
+    pub(super) operands: &'static [&'static str],
+    /// What stands behind that and is another program's: none of it is read as ours.
+    pub(super) rest: Option<&'static str>,
+}
+
+/// A flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flag {
+    Profile,
+    Config,
+    MinTtl,
+    Timeout,
+    Refresh,
+    NoCache,
+    Verbose,
+    Help,
+    Json,
+    Curl,
+    Value,
+    For,
+    WithCredentials,
+    Env,
+    ClientId,
+    CloudId,
+    BaseUrl,
+    Lifetime,
+    Store,
+    SecretStdin,
+    Yes,
+    List,
+    Print,
+    Undo,
+    Host,
+}
+
+/// How a flag is written and what it does.
+#[derive(Debug)]
+pub(super) struct FlagRule {
+    pub(super) flag: Flag,
+    pub(super) long: &'static str,
+    pub(super) short: Option<char>,
+    /// What its value is, where it has one.
+    pub(super) value: Option<&'static str>,
+    pub(super) help: &'static str,
+}
+
+/// The flags of every verb.
+pub(super) const COMMON: [Flag; 8] = [
+    Flag::Profile,
+    Flag::Config,
+    Flag::MinTtl,
+    Flag::Timeout,
+    Flag::Refresh,
+    Flag::NoCache,
+    Flag::Verbose,
+    Flag::Help,
+];
+
+/// Every verb, in the order of the help page.
+pub(super) fn verbs() -> impl Iterator<Item = VerbRule> {
+    VERBS
+        .iter()
+        .copied()
+        .chain(ADAPTORS.into_iter().map(rule_of))
+}
+
+/// The rule of a verb that is a protocol.
+pub(super) fn rule_of(adaptor: &'static Adaptor) -> VerbRule {
+    VerbRule {
+        verb: Verb::Adaptor(adaptor),
+        name: adaptor.name,
+        summary: adaptor.summary,
+        details: adaptor.details,
+        examples: adaptor.examples,
+        flags: &[],
+        operands: adaptor.operands,
+        rest: None,
+    }
+}
+
+/// The protocol that the program speaks under another name: that of a link to it, with `.exe`
+/// on Windows, and with the version that Terraform allows behind it (`_v1.2.3`).
+pub(super) fn verb_of_program(file_name: &str) -> Option<VerbRule> {
+    let name = file_name.strip_suffix(".exe").unwrap_or(file_name);
+    let name = name.split_once("_v").map_or(name, |(name, _)| name);
+    let adaptor = ADAPTORS
+        .into_iter()
+        .find(|adaptor| adaptor.program == Some(name))?;
+    Some(rule_of(adaptor))
+}
+
+impl Verb {
+    /// The verb's name, as it is typed.
+    pub(crate) fn name(self) -> &'static str {
+        self.rule().map_or("", |rule| rule.name)
+    }
+
+    pub(super) fn rule(self) -> Option<VerbRule> {
+        match self {
+            Self::Adaptor(adaptor) => Some(rule_of(adaptor)),
+            _ => VERBS.iter().copied().find(|rule| rule.verb == self),
+        }
+    }
+}
+
+impl VerbRule {
+    /// The rules of all flags that this verb has, its own first.
+    pub(super) fn flag_rules(self) -> impl Iterator<Item = &'static FlagRule> {
+        let own = FLAGS
+            .iter()
+            .filter(move |rule| self.flags.contains(&rule.flag));
+        own.chain(FLAGS.iter().filter(|rule| COMMON.contains(&rule.flag)))
+    }
+
+    /// The program's other name, under which it is this verb.
+    pub(super) fn other_name(self) -> Option<&'static str> {
+        match self.verb {
+            Verb::Adaptor(adaptor) => adaptor.program,
+            _ => None,
+        }
+    }
+
+    /// Whether a word may be its operand at this place.
+    pub(super) fn takes_word(self, place: usize) -> bool {
+        let operand = self.operands.get(place);
+        operand.is_some_and(|operand| !operand.trim_start_matches('[').starts_with("--"))
+    }
+
+    /// Whether an operand of it is written as this flag.
+    pub(super) fn has_operand_flag(self, name: &str) -> bool {
+        self.operands
+            .iter()
+            .filter_map(|operand| operand.trim_matches(['[', ']']).strip_prefix("--"))
+            .any(|flag| flag == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FLAGS, verb_of_program, verbs};
+
+    #[test]
+    fn no_two_verbs_and_no_two_flags_share_a_name() {
+        let mut names: Vec<_> = verbs().map(|rule| rule.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), verbs().count());
+        let mut names: Vec<_> = FLAGS.iter().map(|rule| rule.long).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), FLAGS.len());
+    }
+
+    #[test]
+    fn every_verb_has_an_example_that_calls_it() {
+        for rule in verbs() {
+            let call = format!("cloudconnexa-auth {}", rule.name);
+            assert!(
+                rule.examples.contains(&call),
+                "{} has no example",
+                rule.name
+            );
+        }
+    }
+    #[test]
+    fn the_programs_other_names_are_protocols() {
+        let verb = |name| verb_of_program(name).map(|rule| rule.name);
+        assert_eq!(verb("git-credential-cloudconnexa"), Some("git"));
+        assert_eq!(verb("docker-credential-cloudconnexa.exe"), Some("docker"));
+        assert_eq!(
+            verb("terraform-credentials-cloudconnexa_v1.2.3"),
+            Some("terraform")
+        );
+        for other in [
+            "cloudconnexa-auth",
+            "git",
+            "token",
+            "",
+            "x-git-credential-cloudconnexa",
+        ] {
+            assert_eq!(verb(other), None, "{other} is the program itself");
+        }
+    }
+}
