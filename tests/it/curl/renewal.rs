@@ -206,9 +206,10 @@ fn the_time_that_curl_took_is_not_taken_from_the_new_token() {
 #[test]
 fn without_a_cache_a_refused_token_is_renewed_too() {
     let count = AtomicUsize::new(0);
+    let page = "x".repeat(512 * 1024);
     let server = Server::start(move |_, stream| {
         if count.fetch_add(1, Ordering::Relaxed) == 0 {
-            reply(stream, "401 Unauthorized", "", "refused\n");
+            reply(stream, "401 Unauthorized", "", &page);
         } else {
             reply(stream, "200 OK", "", "good\n");
         }
