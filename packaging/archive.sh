@@ -23,7 +23,7 @@ cp -R "$papers/completions" "$stage"
 if [[ $target == *windows* ]]; then
   # No manual pages, for there is no man; and a copy instead of a link is for the user to make.
   cp "$program" "$stage/cloudconnexa-auth.exe"
-  (cd "$scratch" && 7z a -bso0 -mtm- "$folder/$name.zip" "$name")
+  (cd "$scratch" && 7z a -bso0 "$folder/$name.zip" "$name")
   echo "$folder/$name.zip"
 else
   cp "$program" "$stage/cloudconnexa-auth"
