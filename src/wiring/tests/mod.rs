@@ -465,6 +465,21 @@ fn what_was_wired_by_hand_needs_nothing() {
 }
 
 #[test]
+fn an_entry_of_cargos_list_that_setup_does_not_write_so_stays() {
+    let cargo = tool("cargo");
+    for list in [
+        "[\"cargo:token\", \"cargo-credential-cloudconnexa\"]",
+        "[ \"cargo-credential-cloudconnexa\", \"cargo:token\"]",
+        "[\"cargo-credential-cloudconnexa\"]",
+    ] {
+        let text = format!("[registry]\nglobal-credential-providers = {list}\n");
+        let wish = wish_of(cargo, &["one.test"]);
+        assert_eq!(added(cargo, Some(&text), &wish).changes, [], "{list}");
+        assert_eq!(removed(cargo, &text).changes, [], "{list}");
+    }
+}
+
+#[test]
 fn kubectl_may_write_the_file_anew() {
     // As `kubectl config set-context` 1.32 does: sorted, and without comments.
     let before = "apiVersion: v1\nkind: Config\nusers:\n- name: a\n  user: {}\n";
