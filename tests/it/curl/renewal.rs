@@ -221,3 +221,21 @@ fn without_a_cache_a_refused_token_is_renewed_too() {
     assert_eq!(printed, "good\n");
     assert_eq!(world.sandbox.token_requests(), 2);
 }
+
+#[test]
+fn a_refusal_that_curl_itself_gets_over_drops_nothing() {
+    let count = AtomicUsize::new(0);
+    let server = Server::start(move |_, stream| {
+        if count.fetch_add(1, Ordering::Relaxed) == 0 {
+            reply(stream, "401 Unauthorized", "", "refused\n");
+        } else {
+            reply(stream, "200 OK", "", "good\n");
+        }
+    });
+    let world = world_for(&server);
+    let retry = ["--fail", "--retry", "1", "--retry-all-errors"];
+    let url = server.url();
+    let all = [&["curl", &url, "-s"][..], &retry].concat();
+    assert_eq!(world.run_all(&all).succeeds(), "good\n");
+    assert_eq!(world.sandbox.token_requests(), 1);
+}
