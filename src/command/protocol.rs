@@ -144,7 +144,7 @@ fn give(
         None => say(&Reply::NotMine),
         Some(profile) => {
             let issued = if is_refused {
-                session.renew(profile)?
+                session.renew(profile, None)?
             } else if wanted.is_lasting {
                 session.obtain_lasting(profile)?
             } else {

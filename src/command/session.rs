@@ -178,10 +178,10 @@ impl<'a> Session<'a> {
         self.issue(profile, refresh_ahead, None)
     }
 
-    /// A token of this profile, since a server refused the one at hand. That one is replaced,
-    /// at most once a minute; where the cache cannot note it, it is passed over.
-    pub(super) fn renew(&self, profile: &Profile) -> Result<Issued, Error> {
-        let noted = self.erase(profile, Which::Refused(None));
+    /// A token of this profile, since a server refused this one, or the one at hand. That one is
+    /// replaced, at most once a minute; where the cache cannot note it, it is passed over.
+    pub(super) fn renew(&self, profile: &Profile, refused: Option<&str>) -> Result<Issued, Error> {
+        let noted = self.erase(profile, Which::Refused(refused));
         let not_before = noted.is_err().then(|| self.context.clock.now());
         self.issue(profile, RefreshAhead::LastFifth, not_before)
     }

@@ -11,7 +11,6 @@ use std::process::ExitCode;
 
 use super::Context;
 use super::session::{Caller, Session};
-use crate::broker::Which;
 use crate::cli::UsageError;
 use crate::clock::SystemClock;
 use crate::curl::Arguments;
@@ -103,7 +102,7 @@ fn renewed(
     };
     let session = Session::open(context, Caller::Person)?;
     let (profile, _) = target(&session, path)?;
-    session.erase(profile, Which::Refused(Some(refused.expose())))?;
-    let token = session.obtain(profile)?.token.access_token;
+    let issued = session.renew(profile, Some(refused.expose()))?;
+    let token = issued.token.access_token;
     Ok(Some(token).filter(|token| token != refused))
 }
