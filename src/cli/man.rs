@@ -111,13 +111,15 @@ fn verb(rule: VerbRule) -> String {
     let mut page = Page::new(&format!("cloudconnexa-auth-{}", rule.name), rule.summary);
     page.section("SYNOPSIS");
     let operands: String = rule.operands.iter().map(|text| synopsis(text)).collect();
-    let rest = rule
-        .rest
-        .map(|name| format!(" \\-\\- \\fI{}\\fR ...", escape(name)));
+    let rest = match rule.rest {
+        Some("PATH") => " \\fIPATH\\fR [\\fICURL OPTIONS\\fR ...]".to_owned(),
+        Some(name) => format!(" \\-\\- \\fI{}\\fR ...", escape(name)),
+        None => String::new(),
+    };
     page.raw(&format!(
         "\\fBcloudconnexa\\-auth {}\\fR [\\fIOPTIONS\\fR]{operands}{}\n",
         escape(rule.name),
-        rest.unwrap_or_default()
+        rest
     ));
     page.section("DESCRIPTION");
     page.paragraphs(&details(rule));

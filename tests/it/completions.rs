@@ -119,6 +119,8 @@ fn flags_and_operands_are_completed_for_the_command_that_has_them() {
             (&["git", "er"], &["erase"]),
             (&["git", "get", "er"], &[]),
             (&["completions", "z"], &["zsh"]),
+            (&["login", "--lifetime", "6"], &["6mo"]),
+            (&["setup", "terr"], &["terraform"]),
         ] {
             assert_eq!(typist.offers(words), expected, "{shell}: {words:?}");
         }
@@ -160,10 +162,21 @@ fn behind_exec_another_programs_command_line_begins() {
         let offers = typist.offers(&["exec", "--", "git-credential-cloudc"]);
         assert_eq!(offers, expected, "{shell}");
         if shell != "bash" {
-            // Only with the package bash-completion.
+            // bash does it with the package bash-completion.
             let offers = typist.offers(&["exec", "--", "cloudconnexa-auth", "header", "--cu"]);
             assert_eq!(offers, ["--curl"], "{shell}");
         }
+    }
+}
+
+#[test]
+fn behind_curls_path_files_are_offered_and_no_flag_of_ours() {
+    for shell in SHELLS {
+        let typist = Typist::new(shell);
+        let offers = typist.offers(&["curl", "/api/v1/networks", "oth"]);
+        assert_eq!(offers, ["other.toml"], "{shell}");
+        let offers = typist.offers(&["curl", "/api/v1/networks", "--prof"]);
+        assert!(offers.is_empty(), "{shell}: {offers:?}");
     }
 }
 

@@ -45,7 +45,7 @@ const TAIL: &str = r#"    esac
 }
 
 _cloudconnexa_auth() {
-    local cur=${COMP_WORDS[COMP_CWORD]} verb='' flag='' config='' place=0 rest=0
+    local cur=${COMP_WORDS[COMP_CWORD]} verb='' flag='' config='' place=0 rest=0 foreign=0
     local i word kind='' words='' IFS=$' \t\n'
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD && rest == 0; i++)); do
@@ -65,6 +65,9 @@ _cloudconnexa_auth() {
             verb=$word
         elif [[ $takes_rest == *" $verb "* ]]; then
             rest=$i
+        elif [[ $hands_on == *" $verb "* ]]; then
+            foreign=1
+            break
         else
             place=$((place + 1))
         fi
@@ -80,6 +83,8 @@ _cloudconnexa_auth() {
         else
             kind=files
         fi
+    elif ((foreign)); then
+        kind=files
     elif [[ -n $flag ]]; then
         _cloudconnexa_auth_value "$flag"
     elif [[ $cur == -* ]]; then
@@ -142,8 +147,9 @@ pub(super) fn script() -> String {
     }
     let common: Vec<String> = common().into_iter().map(names).collect();
     let locals = format!(
-        "    local takes_rest=' {} '\n    local common='{}'\n    COMPREPLY=()\n",
-        with_rest().join(" "),
+        "    local takes_rest=' {} ' hands_on=' {} '\n    local common='{}'\n    COMPREPLY=()\n",
+        with_rest(true).join(" "),
+        with_rest(false).join(" "),
         common.join(" ")
     );
     script.push_str(&TAIL.replace("    COMPREPLY=()\n", &locals));

@@ -1,7 +1,9 @@
 //! fish 3 and newer.
 
 use super::super::grammar::{FLAGS, FlagRule};
-use super::{VERSION, Words, common, operand_flags, operands, own, quoted, rules, verb_names};
+use super::{
+    VERSION, Words, common, operand_flags, operands, own, quoted, rules, verb_names, with_rest,
+};
 
 const HEAD: &str = r#"# fish completion for cloudconnexa-auth, made by `cloudconnexa-auth completions fish`.
 
@@ -34,6 +36,12 @@ function __cloudconnexa_auth_is
     end
     test "$words[1]" = $argv[1]; or return
     test (count $argv) = 1; or test (count $words) = (math $argv[2] + 1)
+end
+
+# Whether what comes is not another program's.
+function __cloudconnexa_auth_is_ours
+    set -l words (__cloudconnexa_auth_words)
+    test (count $words) -lt 2; or not contains -- $words[1] WITH_REST
 end
 
 # Whether no command is typed yet.
@@ -71,9 +79,11 @@ pub(super) fn script() -> String {
         .filter(|rule| rule.value.is_some())
         .map(|rule| format!("--{}", rule.long))
         .collect();
-    let mut script = HEAD.replace("WITH_VALUE", &with_value.join(" "));
+    let script = HEAD.replace("WITH_VALUE", &with_value.join(" "));
+    let with_rest = [with_rest(true), with_rest(false)].concat();
+    let mut script = script.replace("WITH_REST", &with_rest.join(" "));
     for rule in common() {
-        flag(&mut script, "", rule);
+        flag(&mut script, "-n __cloudconnexa_auth_is_ours ", rule);
     }
     let needs = "-n __cloudconnexa_auth_needs_command ";
     let (long, short, help) = VERSION;
@@ -105,8 +115,10 @@ pub(super) fn script() -> String {
             let name = operand.trim_start_matches('-');
             add(&mut script, &is, &format!("-l {name}"));
         }
-        if rule.rest.is_some() {
-            add(&mut script, &is, "-a '(__cloudconnexa_auth_rest)'");
+        match rule.rest {
+            Some("COMMAND") => add(&mut script, &is, "-a '(__cloudconnexa_auth_rest)'"),
+            Some(_) => add(&mut script, &is, "-F"),
+            None => {}
         }
     }
     script

@@ -11,6 +11,7 @@ mod zsh;
 
 use super::UsageError;
 use super::grammar::{COMMON, FLAGS, Flag, FlagRule, VerbRule, verbs};
+use crate::wiring::TOOLS;
 
 /// The flags of the program alone: their name, short form and help.
 const VERSION: (&str, char, &str) = ("version", 'V', "Show the version");
@@ -59,6 +60,8 @@ impl Words {
         match text.trim_matches(['[', ']']) {
             "COMMAND" => Self::Verbs,
             "FILE" => Self::Files,
+            "TOOL" => Self::These(TOOLS.iter().map(|tool| tool.name).collect()),
+            "LIFETIME" => Self::These(vec!["2w", "1mo", "6mo", "1y"]),
             text if text.contains('|') => Self::These(text.split('|').collect()),
             _ => Self::Unknown,
         }
@@ -111,14 +114,13 @@ fn operands(rule: &VerbRule) -> Vec<&'static str> {
     words.filter(is_word).collect()
 }
 
-/// The verbs behind which another program's command line stands.
+/// The verbs behind which another program's command line stands (`COMMAND`), or with `false`
+/// those that hand words on to a program of their own.
 #[inline(never)]
-fn with_rest() -> Vec<&'static str> {
+fn with_rest(is_command: bool) -> Vec<&'static str> {
+    let is_such = |rule: &VerbRule| rule.rest.map(|rest| rest == "COMMAND") == Some(is_command);
     let rules = rules().into_iter();
-    rules
-        .filter(|rule| rule.rest.is_some())
-        .map(|rule| rule.name)
-        .collect()
+    rules.filter(is_such).map(|rule| rule.name).collect()
 }
 
 /// How a flag is written.

@@ -95,7 +95,8 @@ pub(super) fn script() -> String {
             entry(&mut script, &key, &words(&Words::of_placeholder(text)));
         }
     }
-    let rest: Vec<String> = with_rest()
+    let rest: Vec<String> = [with_rest(true), with_rest(false)]
+        .concat()
         .into_iter()
         .map(|name| format!("'{name}'"))
         .collect();

@@ -95,16 +95,23 @@ pub(super) fn script() -> String {
             let name = if name.contains('|') { "word" } else { &name };
             specs.push(format!("'{}:{is_optional}{name}:{action}'", place + 1));
         }
-        if rule.rest.is_some() {
-            // `(-)`: behind the first word no flag is ours.
-            specs.push("'(-)1:command:_command_names -e'".to_owned());
-            specs.push("'*::argument:_normal'".to_owned());
+        // `(-)`: behind the first word no flag is ours.
+        match rule.rest {
+            Some("COMMAND") => {
+                specs.push("'(-)1:command:_command_names -e'".to_owned());
+                specs.push("'*::argument:_normal'".to_owned());
+            }
+            Some(name) => {
+                specs.push(format!("'(-)1:{}: '", name.to_ascii_lowercase()));
+                specs.push("'*:argument:_files'".to_owned());
+            }
+            None => {}
         }
         let specs = [vec![String::new()], specs].concat();
         let specs = specs.join(" \\\n            ");
         let name = rule.name;
         add(&mut script, &format!("        {name})"));
-        if rule.rest.is_some() {
+        if rule.rest == Some("COMMAND") {
             script.push_str(REST);
         }
         let call = format!("            _arguments -S $common{specs} && ret=0");
