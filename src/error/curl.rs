@@ -12,6 +12,8 @@ use crate::uri::UriError;
 pub(crate) enum CurlError {
     /// The path is none that can be put behind a base URL.
     Path(UriError),
+    /// What is asked for is neither a path nor a URL.
+    NoSlash,
     /// There is nothing to put a path behind.
     NoBaseUrl {
         /// The profile.
@@ -26,7 +28,7 @@ pub(crate) enum CurlError {
 impl CurlError {
     pub(super) fn code(&self) -> Code {
         match self {
-            Self::Path(_) | Self::Arguments(_) => Code::Usage,
+            Self::Path(_) | Self::NoSlash | Self::Arguments(_) => Code::Usage,
             Self::NoBaseUrl { .. } => Code::NotSetUp,
             Self::NotRun(error) if error.kind() == io::ErrorKind::NotFound => Code::NoCommand,
             Self::NotRun(_) => Code::NotStarted,
@@ -39,6 +41,13 @@ impl CurlError {
                 what: "`curl`: this path cannot be put behind a URL".into(),
                 cause: Some(error.to_string()),
                 hint: Some("percent-encode it".into()),
+            },
+            Self::NoSlash => Explanation {
+                what: "`curl`: what is asked for is neither a path nor a URL".into(),
+                cause: None,
+                hint: Some(
+                    "a path begins with `/`, as `/api/v1/networks`; a URL with `https://`".into(),
+                ),
             },
             Self::NoBaseUrl { profile } => Explanation {
                 what: format!("`curl`: profile `{profile}` has no base URL to put a path behind"),

@@ -70,6 +70,9 @@ fn target<'a>(session: &'a Session<'_>, path: &str) -> Result<(&'a Profile, Uri)
         return Err(session.not_covered(&format!("https:{path}")));
     }
     if !path.starts_with('/') {
+        if !path.contains(':') {
+            return Err(CurlError::NoSlash.into());
+        }
         let profile = session.profile_for(path)?;
         return match (profile, Uri::parse(path)) {
             (Some(profile), Ok(url)) => Ok((profile, url)),

@@ -69,6 +69,20 @@ fn a_path_is_put_behind_the_profiles_base_url() {
     );
 }
 
+#[test]
+fn a_path_without_its_slash_is_told_to_have_one() {
+    let world = world(&[]);
+
+    for path in ["networks", "api/v1/networks", "acme.api.openvpn.com/", ""] {
+        let stderr = world.run(["curl", path]).fails(2);
+        assert!(
+            stderr.contains("hint: a path begins with `/`"),
+            "{path}: {stderr}"
+        );
+    }
+    assert_eq!(world.sandbox.token_requests(), 0);
+}
+
 /// Every process of this machine: its arguments, and its environment where that can be read.
 fn processes() -> BTreeMap<String, (String, String)> {
     let read = |id: &str, file: &str| {
@@ -160,8 +174,13 @@ fn no_other_host_is_ever_asked() {
                 continue;
             }
             let arguments = [flags, &[uri, "--max-time", "1"]].concat();
-            let stderr = world.run_all(&arguments).fails(3);
-            assert!(stderr.contains("own hosts only"), "{uri:?}: {stderr}");
+            let (code, words) = if uri.contains(':') || uri.starts_with("//") {
+                (3, "own hosts only")
+            } else {
+                (2, "a path begins with `/`")
+            };
+            let stderr = world.run_all(&arguments).fails(code);
+            assert!(stderr.contains(words), "{uri:?}: {stderr}");
         }
     }
     for (path, code) in [
