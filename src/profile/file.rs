@@ -240,6 +240,12 @@ impl Document<'_> {
             if !known.contains(&name) {
                 let problem = format!("unknown key `{}` {place}", quote(name));
                 let hint = match nearest(name, known.iter().copied()) {
+                    // In TOML whatever stands behind a table's head is the table's.
+                    _ if TOP_KEYS.contains(&name) => {
+                        format!(
+                            "`{name}` stands at the top of the file, before the first [profiles.…]"
+                        )
+                    }
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => format!("the keys here are {}", listed(known)),
                 };

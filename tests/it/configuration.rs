@@ -56,6 +56,12 @@ fn what_cannot_be_meant_is_refused_with_its_place_and_what_to_write() {
             "unknown key `colour`",
             "the keys here are",
         ),
+        (
+            "[profiles.p]\ndefault_profile = \"p\"\n",
+            ":2:1",
+            "unknown key `default_profile` in [profiles.p]",
+            "`default_profile` stands at the top of the file",
+        ),
         ("[profiles.env]\n", ":1:11", "kept for the profile", ""),
         (
             "[profiles.\"a b\"]\n",
