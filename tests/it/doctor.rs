@@ -408,7 +408,11 @@ fn the_end_of_the_credential_is_told_of_before_and_after() {
         found.says(
             "credential",
             "warning",
-            &[words, "make new API credentials"],
+            &[
+                words,
+                "make new API credentials",
+                "`cloudconnexa-auth login`",
+            ],
         );
         found.nothing_else_than(&["credential"]);
     }

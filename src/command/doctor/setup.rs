@@ -160,7 +160,7 @@ pub(super) fn credential(case: &Case<'_>) -> Finding {
             NAME,
             format!("{warning} (until {end})"),
             "make new API credentials in the Administration portal and save them with \
-             `cloudconnexa-auth store`",
+             `cloudconnexa-auth login`",
         ),
     }
 }
