@@ -78,7 +78,8 @@ impl SetupError {
             Self::Unwritable(path, error) => say(
                 format!("`{}` cannot be written", path.display()),
                 Some(error.to_string()),
-                "see what would be changed with `--print`",
+                "it is as it was; let yourself write there, or make by hand the change that `--print` \
+                 shows",
             ),
             Self::NoProgram(error) => say(
                 "it cannot be told where this program stands".into(),

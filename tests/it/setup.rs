@@ -453,6 +453,7 @@ fn where_the_file_cannot_be_written_no_link_is_left() {
         stderr.contains("`/proc/docker/config.json` cannot be written"),
         "{stderr}"
     );
+    assert!(stderr.contains("hint: it is as it was"), "{stderr}");
     assert_eq!(fs::read_dir(bin(&world)).unwrap().count(), 1);
 }
 
