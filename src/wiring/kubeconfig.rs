@@ -29,6 +29,7 @@ pub(super) struct User<'a> {
 pub(super) fn users(text: &str) -> Result<Users<'_>, Refusal> {
     let mut key: Option<Line<'_>> = None;
     let mut is_inside = false;
+    let mut has_key = false;
     let mut indent: Option<&str> = None;
     let mut items: Vec<User<'_>> = Vec::new();
     for line in lines(text) {
@@ -49,6 +50,7 @@ pub(super) fn users(text: &str) -> Result<Users<'_>, Refusal> {
             let Some(name) = key_of(content) else {
                 return refuse("not a key of a mapping in block style");
             };
+            has_key = true;
             is_inside = name == "users";
             if is_inside {
                 if key.is_some() {
@@ -57,6 +59,9 @@ pub(super) fn users(text: &str) -> Result<Users<'_>, Refusal> {
                 key = Some(line);
             }
             continue;
+        }
+        if !has_key {
+            return refuse("not a mapping that begins in the first column");
         }
         if is_inside {
             if is_item && indent.is_none() {

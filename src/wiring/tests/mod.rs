@@ -367,6 +367,8 @@ fn what_is_not_understood_is_refused_with_its_place() {
         ("kubectl", "users: {}\n", (1, 1)),
         ("kubectl", "users:\n- name: a\nusers: []\n", (3, 1)),
         ("kubectl", "a: 1\n--- \nb: 2\n", (2, 1)),
+        ("kubectl", "  a: 1\n  users:\n  - name: a\n", (1, 3)),
+        ("kubectl", "- name: a\n", (1, 1)),
         ("cargo", "[build\njobs = 2\n", (1, 7)),
         ("cargo", "registry = 1\n", (1, 12)),
         ("bazel", "build \\", (1, 1)),
