@@ -55,8 +55,8 @@ pub(crate) fn rewrite(path: &Path, bytes: &[u8], new_mode: u32) -> io::Result<()
         builder.create(folder)?;
     }
     let temporary = temporary_path(&path, &Guard::without_lock())?;
-    let written = write_with_mode(&temporary, bytes, old.as_ref().map_or(new_mode, |_| 0o600))
-        .and_then(|()| old.map_or(Ok(()), |old| take_after(&temporary, &old)))
+    let written = create_new(&temporary, old.as_ref().map_or(new_mode, |_| 0o600))
+        .and_then(|file| fill(file, bytes, old.as_ref()))
         .and_then(|()| fs::rename(&temporary, &path));
     if written.is_err() {
         remove(&temporary)?;
@@ -66,17 +66,22 @@ pub(crate) fn rewrite(path: &Path, bytes: &[u8], new_mode: u32) -> io::Result<()
     Ok(())
 }
 
-/// Gives a file the owner and the mode of another.
-fn take_after(path: &Path, old: &fs::Metadata) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{MetadataExt as _, chown};
-        let new = fs::metadata(path)?;
-        if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-            chown(path, Some(old.uid()), Some(old.gid()))?;
+/// Writes a new file and gives it the owner and the mode of another. All of it through the handle:
+/// in a folder of somebody else's the name could lead elsewhere by now.
+fn fill(mut file: File, bytes: &[u8], old: Option<&fs::Metadata>) -> io::Result<()> {
+    file.write_all(bytes)?;
+    if let Some(old) = old {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::{MetadataExt as _, fchown};
+            let new = file.metadata()?;
+            if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+                fchown(&file, Some(old.uid()), Some(old.gid()))?;
+            }
         }
+        file.set_permissions(old.permissions())?;
     }
-    fs::set_permissions(path, old.permissions())
+    file.sync_all()
 }
 
 /// Removes a file; one that is not there is no error.
@@ -149,14 +154,14 @@ fn temporary_path(path: &Path, guard: &Guard) -> io::Result<PathBuf> {
 }
 
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_with_mode(path, bytes, 0o600)
+    fill(create_new(path, 0o600)?, bytes, None)
 }
 
 #[cfg_attr(
     not(unix),
     expect(unused_variables, reason = "modes are a thing of Unix")
 )]
-fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -164,9 +169,7 @@ fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(mode);
     }
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    options.open(path)
 }
 
 /// Makes the rename itself durable. Windows has no handle for that and needs none.
@@ -182,9 +185,9 @@ mod tests {
     use std::fs::File;
     use std::io::Read as _;
 
-    #[cfg(unix)]
-    use super::create_private_folder;
     use super::replace;
+    #[cfg(unix)]
+    use super::{create_private_folder, rewrite};
     use crate::file::{Attempt, try_exclusive};
 
     #[test]
@@ -208,6 +211,25 @@ mod tests {
             !folder.path().join("entry.json.new").exists(),
             "the leftover is gone"
         );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_rewritten_keeps_its_mode_whatever_the_umask() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        for mode in [0o600, 0o664, 0o666, 0o400] {
+            std::fs::write(folder.path().join("new"), "old").unwrap();
+            std::fs::rename(folder.path().join("new"), &path).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+
+            rewrite(&path, b"new", 0o600).unwrap();
+
+            let kept = path.metadata().unwrap().permissions().mode() & 0o7777;
+            assert_eq!(kept, mode, "{kept:04o} instead of {mode:04o}");
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
     }
 
     #[cfg(unix)]
