@@ -250,9 +250,10 @@ fn judge(url: &Uri, found: &Found, seen: &Seen) -> Finding {
         300..=399 => {
             let target = seen.location.as_deref().unwrap_or_default();
             let target = target.split('?').next().unwrap_or_default();
+            let target = target.replace(found.token.access_token.expose(), "[redacted]");
             failed(
                 Code::Unavailable,
-                &format!("{url} redirects to `{}`", quote(target)),
+                &format!("{url} redirects to `{}`", quote(&target)),
                 "check `cloud_id` or `base_url`; a token is never sent on",
             )
         }
@@ -371,7 +372,7 @@ mod tests {
             date: None,
             requests_left: None,
             replenish_time: None,
-            location: Some(format!("https://login.test/?token={TOKEN}")),
+            location: Some(format!("https://login.test/{TOKEN}?token={TOKEN}")),
             body: body.as_bytes().to_vec().into(),
         };
         let url = Uri::parse("https://acme.test/api/v1/networks").unwrap();
@@ -399,7 +400,7 @@ mod tests {
                 302,
                 true,
                 State::Failed(Code::Unavailable),
-                "`https://login.test/`",
+                "`https://login.test/[redacted]`",
             ),
             (500, true, State::Failed(Code::Unavailable), "try again"),
             (
