@@ -9,6 +9,18 @@ use super::options::{LETTERS, PLAIN, VALUED};
 use crate::quote::quote;
 use crate::uri::Scheme;
 
+/// Options whose values go into no line of a request's head.
+const MANY_LINED: [&str; 8] = [
+    "data",
+    "data-ascii",
+    "data-binary",
+    "data-raw",
+    "data-urlencode",
+    "form-string",
+    "json",
+    "write-out",
+];
+
 /// Arguments that a token is not given to. Mend them.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum ArgumentError {
@@ -126,6 +138,10 @@ impl Arguments {
         scheme: Scheme,
     ) -> Result<(), ArgumentError> {
         let refused = |why| Err(ArgumentError::Refused { flag, why });
+        // curl writes it down as it is, so what stands behind would be headers of their own.
+        if value.contains(['\r', '\n']) && !MANY_LINED.contains(&flag) {
+            return refused("holds the end of a line, behind which a header could stand");
+        }
         match flag {
             "url" | "next" => return Err(ArgumentError::FurtherUrl),
             "config" => return refused("could name further URLs"),
@@ -141,6 +157,9 @@ impl Arguments {
             }
             "header" if is_named(value, "authorization") => {
                 return refused("would give an Authorization of its own");
+            }
+            "header" if value.starts_with('@') => {
+                return refused("could give an Authorization of its own, or name another host");
             }
             // Many sites behind one certificate are told apart by it.
             "header" if is_named(value, "host") => return refused("would name another host"),
@@ -177,7 +196,8 @@ impl Arguments {
         let is_stream = ["/dev/fd/", "/dev/stdin", "/proc/self/fd/"]
             .iter()
             .any(|name| value.contains(name));
-        let is_stdin = value == "@-" || (value == "-" && !is_written);
+        // `--url-query name@-` reads it too.
+        let is_stdin = value.ends_with("@-") || (value == "-" && !is_written);
         if is_stream || is_stdin {
             self.is_repeatable = false;
         }
@@ -269,6 +289,8 @@ mod tests {
             "-Hauthorization:x",
             "--header AUTHORIZATION;",
             "-H host:evil.test",
+            "-H @file",
+            "--header @-",
             "-v --stderr file",
             "--stderr file -sv",
         ] {
@@ -281,6 +303,24 @@ mod tests {
             let is_refused = matches!(read, Err(ArgumentError::Refused { .. }));
             assert!(is_refused, "{line} gave {read:?}");
             assert!(https(line).is_ok(), "{line}: there the server is verified");
+        }
+    }
+
+    #[test]
+    fn a_value_cannot_become_a_further_header() {
+        let read = |option: &str, value: &str| {
+            let words = [OsString::from(option), OsString::from(value)];
+            Arguments::read(&words, Scheme::Https)
+        };
+        for option in ["-A", "-e", "-X", "-b", "-H", "-r", "--request-target"] {
+            for value in ["x\r\nHost: evil.test", "x\nHost: evil.test"] {
+                let read = read(option, value);
+                let is_refused = matches!(read, Err(ArgumentError::Refused { .. }));
+                assert!(is_refused, "{option} {value:?} gave {read:?}");
+            }
+        }
+        for option in ["-d", "--json", "--data-raw", "-w"] {
+            assert!(read(option, "{\n}\r\n").is_ok(), "{option}: it is a body");
         }
     }
 
@@ -329,11 +369,11 @@ mod tests {
             "-T file",
             "-D file",
             "-OJ",
-            "-H @-",
             "-b -",
             "-o /dev/fd/63",
             "--cacert /dev/fd/63",
             "-b /dev/stdin",
+            "--url-query name@-",
             "--no-clobber",
         ] {
             assert!(!https(line).unwrap().is_repeatable, "{line}");

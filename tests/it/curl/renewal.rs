@@ -88,7 +88,7 @@ fn what_may_change_something_is_done_once() {
         &["-X", "DELETE"],
         &["-T", "body"],
         &["-D", "headers"],
-        &["-H", "@-"],
+        &["-b", "-"],
     ] {
         let world = world(&[]);
         fs::write(world.path("body"), "x").unwrap();
