@@ -29,24 +29,28 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], guard: &Guard) -> io::Result<()
 
 /// Puts `bytes` in the place of a file that is the user's: as [`replace`] does, but with the mode
 /// and the owner that the file has, and where a link stands, in the place of what it leads to.
-/// Other programs do not know our locks, so none is taken. A new file gets `new_mode` (less the
-/// umask), and the folders above it are made for this user alone.
+/// A new file gets `new_mode` (less the umask), and the folders above it are made for this user
+/// alone.
+///
+/// Other programs do not know our locks. The temporary file is `NAME.lock`, which git and kubectl
+/// make before they change theirs, as another run of this program does; `check` is asked while it
+/// is there, so that nobody's change is lost.
 ///
 /// # Errors
-/// As the file system says, and for anything but a regular file of this user; `path` is then as it
-/// was.
-pub(crate) fn rewrite(path: &Path, bytes: &[u8], new_mode: u32) -> io::Result<()> {
+/// As the file system and `check` say, where somebody else has the lock, and for anything but a
+/// regular file of this user; `path` is then as it was.
+pub(crate) fn rewrite(
+    path: &Path,
+    bytes: &[u8],
+    new_mode: u32,
+    check: impl FnOnce() -> io::Result<()>,
+) -> io::Result<()> {
     let is_there = fs::symlink_metadata(path).is_ok();
     let path = if is_there {
         fs::canonicalize(path)?
     } else {
         path.to_owned()
     };
-    let old = is_there.then(|| fs::metadata(&path)).transpose()?;
-    if old.as_ref().is_some_and(|old| !old.is_file()) {
-        let problem = "it is not a regular file";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
-    }
     if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
@@ -54,9 +58,26 @@ pub(crate) fn rewrite(path: &Path, bytes: &[u8], new_mode: u32) -> io::Result<()
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(folder)?;
     }
-    let temporary = temporary_path(&path, &Guard::without_lock())?;
-    let written = create_new(&temporary, old.as_ref().map_or(new_mode, |_| 0o600))
-        .and_then(|file| fill(file, bytes, old.as_ref()))
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".lock");
+    let temporary = path.with_file_name(name);
+    let file = create_new(&temporary, if is_there { 0o600 } else { new_mode });
+    let file = file.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => io::Error::other(format!(
+            "another program is changing it; if none is, remove `{}`",
+            temporary.display()
+        )),
+        _ => error,
+    })?;
+    let written = check()
+        .and_then(|()| is_there.then(|| fs::metadata(&path)).transpose())
+        .and_then(|old| match old {
+            Some(old) if !old.is_file() => {
+                let problem = "it is not a regular file";
+                Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
+            }
+            old => fill(file, bytes, old.as_ref()),
+        })
         .and_then(|()| fs::rename(&temporary, &path));
     if written.is_err() {
         remove(&temporary)?;
@@ -187,7 +208,7 @@ mod tests {
 
     use super::replace;
     #[cfg(unix)]
-    use super::{create_private_folder, rewrite};
+    use super::{create_private_folder, remove, rewrite, write_new};
     use crate::file::{Attempt, try_exclusive};
 
     #[test]
@@ -220,16 +241,35 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config");
         for mode in [0o600, 0o664, 0o666, 0o400] {
-            std::fs::write(folder.path().join("new"), "old").unwrap();
-            std::fs::rename(folder.path().join("new"), &path).unwrap();
+            remove(&path).unwrap();
+            write_new(&path, b"old").unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
 
-            rewrite(&path, b"new", 0o600).unwrap();
+            rewrite(&path, b"new", 0o600, || Ok(())).unwrap();
 
             let kept = path.metadata().unwrap().permissions().mode() & 0o7777;
             assert_eq!(kept, mode, "{kept:04o} instead of {mode:04o}");
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_another_program_is_changing_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        let text = || crate::file::read(&path, 16, crate::file::Trust::Own).unwrap();
+        write_new(&path, b"old").unwrap();
+        File::create(folder.path().join("config.lock")).unwrap();
+        assert!(rewrite(&path, b"new", 0o600, || Ok(())).is_err());
+        assert_eq!(text().as_slice(), b"old");
+        assert!(folder.path().join("config.lock").exists(), "it is git's");
+
+        std::fs::remove_file(folder.path().join("config.lock")).unwrap();
+        let changed = || Err(std::io::Error::other("it was changed"));
+        assert!(rewrite(&path, b"new", 0o600, changed).is_err());
+        assert_eq!(text().as_slice(), b"old");
+        assert!(!folder.path().join("config.lock").exists(), "it was ours");
     }
 
     #[cfg(unix)]

@@ -1,9 +1,12 @@
 //! `setup` at its edges: which file, which hosts, which link, and what it leaves alone. That the
 //! tools then use it is shown in `clients/setup.rs`.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
 
 use cloudconnexa_sandbox::Sandbox;
 
@@ -537,6 +540,67 @@ fn what_path_does_not_find_is_named_by_its_path() {
         text.contains(&format!("GOAUTH={} go;netrc", program.display())),
         "{text}"
     );
+}
+
+#[test]
+fn a_program_whose_path_holds_a_line_feed_is_written_nowhere() {
+    let world = world();
+    let folder = world.home().join("a\nb");
+    fs::create_dir(&folder).unwrap();
+    let program = folder.join("cloudconnexa-auth");
+    fs::copy(PROGRAM, &program).unwrap();
+    for tool in ["git", "kubectl", "bazel", "go"] {
+        let output = Command::new(&program)
+            .args(["setup", tool])
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", world.home())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{tool}: {stderr}");
+        assert!(stderr.contains("is not plain text"), "{tool}: {stderr}");
+        assert_eq!(stderr.lines().count(), 2, "{tool}: {stderr}");
+    }
+    assert!(!folder.join("git-credential-cloudconnexa").exists());
+}
+
+#[test]
+fn edits_at_the_same_time_are_made_or_refused_and_never_lost() {
+    let world = world();
+    let config = world.home().join(".config/cloudconnexa-auth/config.toml");
+    let mut text = read(&config);
+    for number in 0..6 {
+        writeln!(
+            text,
+            "[profiles.p{number}]\ncloud_id = \"c{number}\"\nclient_id = \"x.c{number}\"\n\
+             client_secret = {{ env = \"S\" }}"
+        )
+        .unwrap();
+    }
+    fs::write(&config, text).unwrap();
+    let file = write(&world, ".gitconfig", "[user]\n\tname = Ana\n");
+
+    let ended: Vec<bool> = thread::scope(|scope| {
+        let run = |number: u32| {
+            let (home, bin) = (world.home(), bin(&world));
+            scope.spawn(move || {
+                let mut command = Command::new(PROGRAM);
+                let command = command.args(["setup", "git", "--profile", &format!("p{number}")]);
+                let command = command.env_clear().env("HOME", home).env("PATH", bin);
+                command.output().unwrap().status.success()
+            })
+        };
+        let started: Vec<_> = (0..6).map(run).collect();
+        started.into_iter().map(|it| it.join().unwrap()).collect()
+    });
+
+    let text = read(&file);
+    for (number, is_set_up) in ended.into_iter().enumerate() {
+        let section = format!("[credential \"https://c{number}.api.openvpn.com\"]");
+        assert_eq!(text.contains(&section), is_set_up, "p{number} in\n{text}");
+    }
+    assert!(!world.home().join(".gitconfig.lock").exists());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! is the business of `wiring`; here are the files, the links and the profile.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::session::{Caller, Session};
@@ -249,8 +250,11 @@ fn wish(
     };
     let text = |path: &Path| {
         let text = path.to_str().map(str::to_owned);
+        // No tool's file has a way to write a line feed that all of them read.
+        let text = text.filter(|text| !text.contains(char::is_control));
         text.ok_or_else(|| {
-            let problem = format!("the path `{}` is not text", path.display());
+            let path = quote(&path.to_string_lossy());
+            let problem = format!("the path `{path}` is not plain text");
             refused(tool, None, Refusal::Impossible(problem))
         })
     };
@@ -375,17 +379,19 @@ impl TextFile {
 
     /// Writes what became of it, unless somebody else wrote it in the meantime.
     fn write(&self, draft: &Draft, new_mode: u32) -> Result<(), SetupError> {
-        let unwritable = |error| SetupError::Unwritable(self.path.clone(), error);
-        if Self::read(self.path.clone())?.text != self.text {
-            let error = std::io::Error::other("another program changed it just now; try again");
-            return Err(unwritable(error));
-        }
+        let check = || match Self::read(self.path.clone()) {
+            Ok(file) if file.text == self.text => Ok(()),
+            _ => Err(io::Error::other(
+                "another program changed it just now; try again",
+            )),
+        };
+        let rewrite = |text: &str| file::rewrite(&self.path, text.as_bytes(), new_mode, check);
         match &draft.text {
-            Some(text) => file::rewrite(&self.path, text.as_bytes(), new_mode),
+            Some(text) => rewrite(text),
             // What a link leads to is the user's, also where the file was ours.
-            None if self.path.is_symlink() => file::rewrite(&self.path, b"", new_mode),
-            None => file::remove(&self.path),
+            None if self.path.is_symlink() => rewrite(""),
+            None => check().and_then(|()| file::remove(&self.path)),
         }
-        .map_err(unwritable)
+        .map_err(|error| SetupError::Unwritable(self.path.clone(), error))
     }
 }
