@@ -16,8 +16,23 @@ use super::lock::Guard;
 /// # Errors
 /// As the file system says; `path` is then as it was.
 pub(crate) fn replace(path: &Path, bytes: &[u8], guard: &Guard) -> io::Result<()> {
+    put(path, bytes, guard, None)
+}
+
+/// As [`replace`], but with the mode and the owner of the file that is there, where one is.
+pub(crate) fn replace_as_it_is(path: &Path, bytes: &[u8], guard: &Guard) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(old) => put(path, bytes, guard, Some(&old)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => put(path, bytes, guard, None),
+        Err(error) => Err(error),
+    }
+}
+
+fn put(path: &Path, bytes: &[u8], guard: &Guard, old: Option<&fs::Metadata>) -> io::Result<()> {
     let temporary = temporary_path(path, guard)?;
-    let result = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    let result = create_new(&temporary, 0o600)
+        .and_then(|file| fill(file, bytes, old))
+        .and_then(|()| fs::rename(&temporary, path));
     if result.is_err() {
         remove(&temporary)?;
         return result;
@@ -208,7 +223,7 @@ mod tests {
 
     use super::replace;
     #[cfg(unix)]
-    use super::{create_private_folder, remove, rewrite, write_new};
+    use super::{create_private_folder, remove, replace_as_it_is, rewrite, write_new};
     use crate::file::{Attempt, try_exclusive};
 
     #[test]
@@ -251,6 +266,31 @@ mod tests {
             assert_eq!(kept, mode, "{kept:04o} instead of {mode:04o}");
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_replaced_as_it_is_stays_its_owners() {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let kept = || {
+            path.metadata()
+                .map(|it| (it.uid(), it.gid(), it.mode()))
+                .unwrap()
+        };
+        let guard = crate::file::Guard::without_lock();
+        replace_as_it_is(&path, b"old", &guard).unwrap();
+        assert_eq!(kept().2 & 0o7777, 0o600, "a new one is the user's alone");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        // Only root can give a file away; anybody else keeps what is his.
+        drop(chown(&path, Some(65534), Some(65534)));
+        let before = kept();
+
+        replace_as_it_is(&path, b"new", &guard).unwrap();
+
+        assert_eq!(kept(), before);
+        assert_eq!(path.metadata().unwrap().len(), 3);
     }
 
     #[cfg(unix)]

@@ -186,17 +186,9 @@ fn keep(
     }
 }
 
-/// Replaces the file, through a link where one stands in its place, and keeps its mode.
+/// Replaces the file, through a link where one stands in its place, and keeps its mode and its owner.
 pub(super) fn write(path: &Path, text: &str, guard: &Guard) -> io::Result<()> {
-    let real_path = real_path(path);
-    let mode = fs::metadata(path)
-        .ok()
-        .map(|metadata| metadata.permissions());
-    file::replace(&real_path, text.as_bytes(), guard)?;
-    match mode {
-        Some(permissions) => fs::set_permissions(&real_path, permissions),
-        None => Ok(()),
-    }
+    file::replace_as_it_is(&real_path(path), text.as_bytes(), guard)
 }
 
 fn check(profile: &NewProfile) -> Result<(), ProfileError> {
