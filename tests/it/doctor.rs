@@ -789,6 +789,19 @@ fn a_link_that_leads_nowhere_or_to_another_program_is_told_of() {
 }
 
 #[test]
+fn a_pipe_under_a_helpers_name_is_no_program_and_not_waited_for() {
+    let world = World::new();
+    let folder = world.path("pipes");
+    fs::create_dir(&folder).unwrap();
+    let pipe = folder.join("git-credential-cloudconnexa");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    world.set("PATH", &format!("{}:/usr/bin:/bin", folder.display()));
+
+    examine(&world, &[]).says("links", "warning", &["is another program"]);
+}
+
+#[test]
 fn a_copy_is_this_program_and_what_stands_behind_it_on_path_is_not_asked() {
     let world = world();
     fs::copy(PROGRAM, world.path("bin/cargo-credential-cloudconnexa")).unwrap();
