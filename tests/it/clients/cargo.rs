@@ -7,8 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::clients::{
-    Challenge, Ended, Resource, client, configure, links, published, revoke_tokens, run,
-    run_with_stdin, spoil_secret, world, write_program,
+    Ended, Resource, client, configure, guarded, links, published, revoke_tokens, run,
+    run_with_stdin, spoil_secret, write_program,
 };
 use crate::harness::World;
 
@@ -21,9 +21,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let world = world();
-        let resource = Resource::start(&world, Challenge::Bearer);
-        resource.configure(&world);
+        let (world, resource) = guarded();
         links(&world);
         let scene = Self { world, resource };
         let project = scene.project();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use cloudconnexa_sandbox::Sandbox;
 
 use crate::clients::{
-    Challenge, Ended, Resource, client, configure, links, published, revoke_tokens, run,
+    Challenge, Ended, Resource, client, configure, guarded, links, published, revoke_tokens, run,
     run_in_parallel, spoil_secret, tool, world,
 };
 use crate::harness::World;
@@ -23,9 +23,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let world = world();
-        let resource = Resource::start(&world, Challenge::Bearer);
-        resource.configure(&world);
+        let (world, resource) = guarded();
         Self::with(world, resource)
     }
 

@@ -49,6 +49,14 @@ pub(crate) fn world() -> World {
     World::without_profile(Sandbox::builder().no_rate_limit())
 }
 
+/// A world, and a server that wants its tokens as bearer tokens and is one of the profile's hosts.
+pub(crate) fn guarded() -> (World, Resource) {
+    let world = world();
+    let resource = Resource::start(&world, Challenge::Bearer);
+    resource.configure(&world);
+    (world, resource)
+}
+
 /// What the resource server asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Challenge {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::clients::{
-    Challenge, Ended, Resource, client, links, published, revoke_tokens, run, spoil_secret, tool,
-    world, write_program,
+    Ended, Resource, client, guarded, links, published, revoke_tokens, run, spoil_secret, tool,
+    write_program,
 };
 use crate::harness::World;
 
@@ -19,9 +19,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let world = world();
-        let resource = Resource::start(&world, Challenge::Bearer);
-        resource.configure(&world);
+        let (world, resource) = guarded();
         let helper = links(&world).join("pnpm-credential-cloudconnexa");
         let scene = Self { world, resource };
         let npmrc = scene.npmrc(helper.to_str().unwrap());
