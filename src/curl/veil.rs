@@ -5,6 +5,9 @@ use crate::secret::Secret;
 /// What stands in the token's place.
 const SHOWN: &[u8] = b"[token]";
 
+/// How much of a token's beginning is as good as all of it, in bytes.
+const HEAD: usize = 32;
+
 /// A filter for one stream.
 #[derive(Debug)]
 pub(crate) struct Veil {
@@ -25,19 +28,28 @@ impl Veil {
     /// What can be shown by now.
     pub(crate) fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         let token = self.token.expose().as_bytes();
+        let head = head(token);
         let mut rest = std::mem::take(&mut self.kept);
         rest.extend_from_slice(bytes);
         let mut shown = Vec::with_capacity(rest.len());
-        while let Some(at) = find(&rest, token) {
-            let behind = rest.split_off(at.saturating_add(token.len()));
-            rest.truncate(at);
+        while let Some(at) = find(&rest, head) {
+            let mut found = rest.split_off(at);
             shown.append(&mut rest);
+            let same = found
+                .iter()
+                .zip(token)
+                .take_while(|(one, other)| one == other);
+            let length = same.count();
+            if length == found.len() && length < token.len() {
+                self.kept = found;
+                return shown;
+            }
             shown.extend_from_slice(SHOWN);
-            rest = behind;
+            rest = found.split_off(length);
         }
-        let begun = (1..token.len())
+        let begun = (1..head.len())
             .rev()
-            .find(|length| token.get(..*length).is_some_and(|it| rest.ends_with(it)));
+            .find(|length| head.get(..*length).is_some_and(|it| rest.ends_with(it)));
         self.kept = rest.split_off(rest.len().saturating_sub(begun.unwrap_or(0)));
         shown.append(&mut rest);
         shown
@@ -45,8 +57,17 @@ impl Veil {
 
     /// The rest, when the stream is at its end.
     pub(crate) fn end(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.kept)
+        let kept = std::mem::take(&mut self.kept);
+        if kept.starts_with(head(self.token.expose().as_bytes())) {
+            return SHOWN.to_vec();
+        }
+        kept
     }
+}
+
+/// What is hidden also where the rest of the token is missing: curl cuts its own lines at 2 KiB.
+fn head(token: &[u8]) -> &[u8] {
+    token.get(..HEAD).unwrap_or(token)
 }
 
 fn find(text: &[u8], word: &[u8]) -> Option<usize> {
@@ -75,6 +96,23 @@ mod tests {
                 expected,
                 "{size} at once"
             );
+        }
+    }
+
+    #[test]
+    fn a_long_token_is_hidden_where_it_is_cut_off_too() {
+        let token: String = ('a'..='z').cycle().take(300).collect();
+        let (cut, short) = (token.get(..200).unwrap(), token.get(..31).unwrap());
+        let text = format!("* h2h3 [authorization: Bearer {cut}\n{token}.{short}-\n{cut}");
+        let expected = format!("* h2h3 [authorization: Bearer [token]\n[token].{short}-\n[token]");
+        for size in [1, 2, 31, 32, 33, 199, 200, 201, text.len()] {
+            let mut veil = Veil::new(Secret::new(token.clone()));
+            let mut shown = Vec::new();
+            for chunk in text.as_bytes().chunks(size) {
+                shown.extend(veil.pass(chunk));
+            }
+            shown.extend(veil.end());
+            assert_eq!(String::from_utf8(shown).unwrap(), expected, "{size}");
         }
     }
 
