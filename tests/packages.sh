@@ -25,7 +25,9 @@ version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 make --no-print-directory install DESTDIR="$folder/make" PREFIX=/usr
 binary=$folder/make/usr/bin/cloudconnexa-auth
 check "$binary"
-echo "packages: the binary has $(stat --format=%s "$binary") bytes"
+size=$(stat --format=%s "$binary")
+echo "packages: the binary has $size bytes"
+((size <= 3500000)) || fail 'the binary is larger than 3.5 MB'
 musl=$(uname -m)-unknown-linux-musl
 target=()
 if [[ -e $CARGO_TARGET_DIR/$musl/release/cloudconnexa-auth ]]; then
