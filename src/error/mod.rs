@@ -322,7 +322,7 @@ fn usage_hint(error: &UsageError) -> String {
         {
             format!("see `cloudconnexa-auth {verb} --help`")
         }
-        _ => "see `cloudconnexa-auth --help`".into(),
+        _ => "see `cloudconnexa-auth --help`, and each command's own `--help`".into(),
     }
 }
 

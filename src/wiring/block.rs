@@ -7,9 +7,9 @@
 //! # <<< cloudconnexa-auth <<<
 //! ```
 //!
-//! A file that did not end in a line feed does not end in one with the marks either, which is how
-//! the line feed in front of them is known as ours. A line that ours replaced stands behind
-//! `# was: `. `, new file` in the first mark says that the file was not there.
+//! A line that ours replaced stands behind `# was: `. `, new file` in the first mark says that the
+//! file was not there, and `, no last line feed` that it did not end in one. It ends in one with the
+//! marks all the same: what somebody adds behind them must not become a part of the last.
 
 use std::ops::Range;
 
@@ -30,6 +30,8 @@ pub(super) struct Block {
     /// The line that was replaced.
     was: Option<String>,
     is_new_file: bool,
+    /// Whether the file, or the line that was replaced, did not end in a line feed.
+    was_unended: bool,
     eol: &'static str,
     /// Whether the last line has an end.
     is_ended: bool,
@@ -67,6 +69,7 @@ impl Block {
             body: body.join("\n"),
             was: was.map(str::to_owned),
             is_new_file: opening.text.contains(", new file) "),
+            was_unended: opening.text.contains(", no last line feed) "),
             eol: if opening.eol == "\r\n" { "\r\n" } else { "\n" },
             is_ended: !closing.eol.is_empty(),
         };
@@ -87,8 +90,12 @@ impl Block {
             .iter()
             .take(4)
             .fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte));
-        let new_file = if self.is_new_file { ", new file" } else { "" };
-        format!("# >>> cloudconnexa-auth setup {tool} ({digits:08x}{new_file}) >>>")
+        let before = match (self.is_new_file, self.was_unended) {
+            (true, _) => ", new file",
+            (false, true) => ", no last line feed",
+            (false, false) => "",
+        };
+        format!("# >>> cloudconnexa-auth setup {tool} ({digits:08x}{before}) >>>")
     }
 
     /// Its lines, without the end of the last one.
@@ -106,6 +113,7 @@ impl Block {
             body,
             was: None,
             is_new_file: false,
+            was_unended: false,
             eol,
             is_ended: true,
         }
@@ -124,14 +132,15 @@ pub(super) fn new_file(tool: &str, body: String) -> Draft {
 /// The block behind everything that is there.
 pub(super) fn append(text: &str, tool: &str, body: String) -> Draft {
     let eol = eol_of(text);
-    let lines = Block::with_body(body, eol).render(tool);
+    let was_unended = !text.is_empty() && !text.ends_with('\n');
+    let block = Block {
+        was_unended,
+        ..Block::with_body(body, eol)
+    };
     let mut draft = Draft::of(text);
     let end = text.len();
-    if text.is_empty() || text.ends_with('\n') {
-        draft.splice(end..end, &(lines + eol));
-    } else {
-        draft.splice(end..end, &(eol.to_owned() + &lines));
-    }
+    let before = if was_unended { eol } else { "" };
+    draft.splice(end..end, &format!("{before}{}{eol}", block.render(tool)));
     draft
 }
 
@@ -149,11 +158,11 @@ pub(super) fn replace_line(text: &str, line: &Line<'_>, tool: &str, body: String
     let eol = if line.eol == "\r\n" { "\r\n" } else { "\n" };
     let block = Block {
         was: Some(line.text.to_owned()),
+        was_unended: line.eol.is_empty(),
         ..Block::with_body(body, eol)
     };
     let mut draft = Draft::of(text);
-    let content = line.range.start..line.range.end - line.eol.len();
-    draft.splice(content, &block.render(tool));
+    draft.splice(line.range.clone(), &(block.render(tool) + eol));
     draft
 }
 
@@ -175,10 +184,13 @@ pub(super) fn remove(text: &str, tool: &str) -> Result<Draft, Refusal> {
     };
     let mut draft = Draft::of(text);
     let mut range = block.range.clone();
-    let end = if block.is_ended { block.eol } else { "" };
+    // What somebody added behind needs the end of the line that is before it.
+    let is_last = range.end == text.len();
+    let is_unended = is_last && block.was_unended;
+    let end = if is_unended { "" } else { block.eol };
     let was = block.was.as_ref().map(|was| was.clone() + end);
     let before = text.get(..range.start).unwrap_or_default();
-    if was.is_none() && !block.is_ended && before.ends_with(block.eol) {
+    if was.is_none() && is_unended && before.ends_with(block.eol) {
         range.start -= block.eol.len();
     }
     draft.splice(range, &was.unwrap_or_default());

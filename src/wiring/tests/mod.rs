@@ -274,15 +274,29 @@ fn the_lines_stand_where_the_file_ends() {
          # <<< cloudconnexa-auth <<<"
     );
     let dos = marked.replace('\n', "\r\n");
+    let unended = |marked: &str| marked.replace("fbb77168", "fbb77168, no last line feed");
     for (text, expected) in [
         ("", format!("{marked}\n")),
         ("a = 1\n", format!("a = 1\n{marked}\n")),
-        ("a = 1", format!("a = 1\n{marked}")),
+        ("a = 1", format!("a = 1\n{}\n", unended(&marked))),
         ("a = 1\r\n", format!("a = 1\r\n{dos}\r\n")),
-        ("b = 1\r\na = 1", format!("b = 1\r\na = 1\r\n{dos}")),
+        (
+            "b = 1\r\na = 1",
+            format!("b = 1\r\na = 1\r\n{}\r\n", unended(&dos)),
+        ),
     ] {
         let draft = added(tool("terraform"), Some(text), &wish(&["one.test"]));
         assert_eq!(draft.text(), expected);
+    }
+}
+
+#[test]
+fn what_is_added_behind_our_lines_stays_apart_and_stays() {
+    for (before, after) in [("a = 1", "a = 1\nb = 2\n"), ("a = 1\n", "a = 1\nb = 2\n")] {
+        let draft = added(tool("terraform"), Some(before), &wish(&["one.test"]));
+        let text = format!("{}b = 2\n", draft.text());
+        assert!(text.contains("\nb = 2\n"), "a line of its own: {text}");
+        assert_eq!(removed(tool("terraform"), &text).text(), after);
     }
 }
 
