@@ -7,9 +7,7 @@ use super::explain::{ANY_PROFILE, explain_failure, explain_missing};
 use crate::clock::{Clock, Deadline};
 use crate::environment::Environment;
 use crate::explanation::Explanation;
-use crate::oauth::{
-    ApiAnswer, Failure, Form, Granted, Http, HttpSettings, Proxies, call_api, exchange,
-};
+use crate::oauth::{Failure, Form, Granted, Http, HttpSettings, Proxies, Seen, exchange};
 use crate::profile::Profile;
 use crate::secret::Secret;
 use crate::source::SourceError;
@@ -78,8 +76,10 @@ impl<'a> ProfileEndpoint<'a> {
         token: &AccessToken,
         clock: &dyn Clock,
         deadline: Deadline,
-    ) -> Result<ApiAnswer, ObtainError> {
-        call_api(self.http()?, url, token, clock, deadline).map_err(ObtainError::Exchange)
+    ) -> Result<Seen, ObtainError> {
+        let limit = deadline.remaining(clock);
+        let seen = self.http()?.look(url, Some(token), limit);
+        seen.map_err(ObtainError::Exchange)
     }
 
     fn http(&self) -> Result<&Http, ObtainError> {

@@ -2,10 +2,11 @@
 
 use crate::broker::ObtainError;
 use crate::explanation::Explanation;
-use crate::oauth::{ApiAnswer, Failure, Refusal};
+use crate::oauth::{Failure, Refusal, Seen};
 use crate::profile::Profile;
 use crate::source::SourceError;
 use crate::terminal::TerminalError;
+use crate::token::AccessToken;
 
 use super::Code;
 
@@ -155,12 +156,13 @@ pub(crate) fn explain_trial(
 ///
 /// An address that is not there (404) says nothing of the token: some tenants have another path.
 pub(crate) fn explain_api(
-    answer: &ApiAnswer,
+    seen: &Seen,
+    token: &AccessToken,
     url: &str,
     profile: &Profile,
 ) -> Option<(Code, Explanation)> {
-    let (name, status) = (&profile.name, answer.status);
-    let told = answer.told.as_deref().map(|told| format!("\"{told}\""));
+    let (name, status) = (&profile.name, seen.status);
+    let told = seen.told(token).map(|told| format!("\"{told}\""));
     let cause = format!(
         "{}, from {url}",
         told.as_deref().unwrap_or("no reason given")

@@ -18,7 +18,7 @@ use crate::uri::Uri;
 pub(crate) use exchange::{Granted, exchange};
 pub(crate) use failure::{Failure, Refusal};
 pub(crate) use http::{Http, HttpSettings, Seen, SetupError};
-pub(crate) use probe::{ApiAnswer, call_api};
+pub(crate) use probe::API_PATH;
 pub(crate) use proxy::Proxies;
 pub(crate) use request::Form;
 pub(crate) use way::date_of;

@@ -12,7 +12,7 @@ use crate::command::session::tell;
 use crate::duration::show;
 use crate::error::{Code, code_of};
 use crate::explanation::Explanation;
-use crate::oauth::{AuthMethod, Failure, Form, Granted, Seen};
+use crate::oauth::{API_PATH, AuthMethod, Failure, Form, Granted, Seen};
 use crate::quote::quote;
 use crate::secret::Secret;
 use crate::source::SourceError;
@@ -21,9 +21,6 @@ use crate::uri::Uri;
 
 /// Everything that is checked here, in its order.
 pub(super) const NAMES: [&str; 5] = ["token", "form", "scope", "api", "rate_limit"];
-
-/// What every account can be asked for.
-const API_PATH: &str = "/api/v1/networks";
 
 /// A token as it was come by.
 struct Found {
@@ -213,7 +210,8 @@ fn call(case: &Case<'_>, found: &Found, findings: &mut Vec<Finding>) {
 fn judge(url: &Uri, found: &Found, seen: &Seen) -> Finding {
     const NAME: &str = "api";
     let status = seen.status;
-    let said = said(seen, &found.token);
+    let told = seen.told(&found.token.access_token);
+    let said = told.map(|told| format!(", \"{told}\"")).unwrap_or_default();
     let failed = |code: Code, what: &str, mend: &str| {
         let what = format!("{what} ({status}{said})");
         Finding::failed(NAME, code, what, Some(mend.to_owned()))
@@ -262,25 +260,6 @@ fn judge(url: &Uri, found: &Found, seen: &Seen) -> Finding {
             &format!("{url} gives no answer to use"),
             "try again; if it stays so, ask those who run the server",
         ),
-    }
-}
-
-/// What a refusal says, quoted, and without the token should it be repeated there.
-fn said(seen: &Seen, token: &Token) -> String {
-    let text = String::from_utf8_lossy(&seen.body);
-    let told = serde_json::from_str::<serde_json::Value>(&text)
-        .ok()
-        .and_then(|answer| Some(answer.get("message")?.as_str()?.to_owned()));
-    let text = match told {
-        Some(message) => message,
-        None if text.trim_start().starts_with('<') => "an HTML page".to_owned(),
-        None => text.into_owned(),
-    };
-    let text = quote(&text.replace(token.access_token.expose(), "[redacted]"));
-    if text.is_empty() {
-        text
-    } else {
-        format!(", \"{text}\"")
     }
 }
 

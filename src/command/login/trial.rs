@@ -7,15 +7,12 @@ use crate::broker::{Ask, Broker, Notice, ObtainError, ProfileEndpoint, explain};
 use crate::command::Context;
 use crate::command::session::{slot_of, tell};
 use crate::error::{Error, code_of, explain_api, explain_trial};
-use crate::oauth::Granted;
+use crate::oauth::{API_PATH, Granted};
 use crate::profile::Profile;
 use crate::report::Progress;
 use crate::secret::Secret;
 use crate::terminal::Terminal;
 use crate::token::{MinTtl, RefreshAhead};
-
-/// What every tenant's API has.
-const API_PATH: &str = "/api/v1/networks";
 
 /// A profile that is not saved, and its secret.
 pub(super) struct Trial<'a> {
@@ -76,14 +73,14 @@ impl<'a> Trial<'a> {
         let url = base_url.join(API_PATH);
         let token = &granted.token.access_token;
         let wait = self.wait(terminal, "calling the API");
-        let answer = self.with_broker(|broker, endpoint, ask| {
+        let seen = self.with_broker(|broker, endpoint, ask| {
             endpoint.call_api(&url, token, broker.clock, ask.deadline)
         });
         drop(wait);
-        let answer = answer.map_err(|error| self.refused(&error))?;
-        match explain_api(&answer, &url.to_string(), self.profile) {
+        let seen = seen.map_err(|error| self.refused(&error))?;
+        match explain_api(&seen, token, &url.to_string(), self.profile) {
             Some((code, explanation)) => Err(Error::Obtain { explanation, code }),
-            None => Ok(answer.status),
+            None => Ok(seen.status),
         }
     }
 
