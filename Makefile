@@ -8,11 +8,12 @@ TEST_TOOLS ?= $(TARGET_DIR)/test-tools
 MUSL := $(shell uname -m)-unknown-linux-musl
 HAS_MUSL := $(shell rustc --print target-libdir --target $(MUSL) 2>/dev/null | xargs -I{} test -d {} && command -v musl-gcc >/dev/null && echo yes)
 
-.PHONY: help build test lint demo release install uninstall deb package-test clean
+.PHONY: help build test soak lint demo release install uninstall deb package-test clean
 
 help:
 	@echo 'make build     build the program'
 	@echo 'make test      install what the tests need, run them, run the demonstration'
+	@echo 'make soak      the faults of docs/reliability.md, many times over; FILTER=NAME for one'
 	@echo 'make lint      formatting, lints, documentation, licences'
 	@echo 'make demo      the whole story on this machine, against a sandbox'
 	@echo 'make install   build for release and install (PREFIX=$(PREFIX), DESTDIR=$(DESTDIR))'
@@ -33,6 +34,10 @@ test:
 	sort '$(TEST_TOOLS)/skipped' | uniq -c; \
 	else echo 'test: nothing was skipped'; fi
 	tests/demo.sh
+
+soak:
+	tests/setup.sh '$(TEST_TOOLS)'
+	tests/soak.sh '$(TEST_TOOLS)' '$(FILTER)'
 
 lint:
 	$(CARGO) fmt --all --check

@@ -53,6 +53,8 @@ mod network;
 mod packages;
 #[cfg(target_os = "linux")]
 mod papers;
+#[cfg(target_os = "linux")]
+mod proof;
 #[cfg(unix)]
 mod servers;
 #[cfg(target_os = "linux")]

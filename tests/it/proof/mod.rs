@@ -1,0 +1,70 @@
+//! Faults against real processes, each claim tried as often as there is time for: a few times in
+//! `make test`, many times in `make soak`, which writes the table of docs/reliability.md from what
+//! it counted.
+
+use std::cell::Cell;
+use std::env;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::thread;
+
+/// How often something is tried: `few` times in `make test`, `many` times in `make soak`.
+pub(crate) fn tries(few: usize, many: usize) -> usize {
+    if env::var_os("SOAK").is_some() {
+        many
+    } else {
+        few
+    }
+}
+
+/// What a test claims, and how often that was tried and held. When it is dropped, its row is
+/// appended to the file that the variable `PROOFS` names: test, claim, tried, survived, with tabs
+/// between them.
+pub(crate) struct Claim {
+    text: &'static str,
+    tried: Cell<usize>,
+    survived: Cell<usize>,
+}
+
+impl Claim {
+    /// `text` is one sentence for docs/reliability.md.
+    pub(crate) fn that(text: &'static str) -> Self {
+        assert!(!text.contains(['\t', '\n', '|']), "a cell of a table");
+        Self {
+            text,
+            tried: Cell::new(0),
+            survived: Cell::new(0),
+        }
+    }
+
+    /// Tries it once. It has survived when `attempt` returns; it fails by a panic.
+    pub(crate) fn holds<T>(&self, attempt: impl FnOnce() -> T) -> T {
+        self.counts(1, attempt)
+    }
+
+    /// Tries it with so many processes, inputs or moments at once.
+    pub(crate) fn counts<T>(&self, count: usize, attempt: impl FnOnce() -> T) -> T {
+        self.tried.set(self.tried.get() + count);
+        let result = attempt();
+        self.survived.set(self.survived.get() + count);
+        result
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let Some(path) = env::var_os("PROOFS") else {
+            return;
+        };
+        let thread = thread::current();
+        let test = thread.name().unwrap_or("?");
+        let (tried, survived) = (self.tried.get(), self.survived.get());
+        let row = format!("{test}\t{}\t{tried}\t{survived}\n", self.text);
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .unwrap();
+        file.write_all(row.as_bytes()).unwrap();
+    }
+}
