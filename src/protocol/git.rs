@@ -42,7 +42,7 @@ struct Attributes {
     protocol: Option<String>,
     host: Option<String>,
     /// Whether the server is told in two ways: git takes the last `protocol` and `host`, another
-    /// reader the first, and a `url` stands for both.
+    /// reader the first, a `url` stands for both, and to some a CR ends a line.
     is_ambiguous: bool,
     username: Option<String>,
     secret: Option<Secret>,
@@ -107,6 +107,7 @@ impl Attributes {
             if line.len() >= LONGEST_LINE {
                 return Err(InputError::LineTooLong(number));
             }
+            read.is_ambiguous |= line.contains(&b'\r');
             let mut parts = line.splitn(2, |byte| *byte == b'=');
             let (Some(key), Some(value)) = (parts.next(), parts.next()) else {
                 return Err(InputError::NotAnAttribute(number));

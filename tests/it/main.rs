@@ -17,6 +17,8 @@
     reason = "the names are our own"
 )]
 
+#[cfg(target_os = "linux")]
+mod attacks;
 mod cache;
 #[cfg(target_os = "linux")]
 mod clients;
