@@ -8,18 +8,24 @@ TEST_TOOLS ?= $(TARGET_DIR)/test-tools
 MUSL := $(shell uname -m)-unknown-linux-musl
 HAS_MUSL := $(shell rustc --print target-libdir --target $(MUSL) 2>/dev/null | xargs -I{} test -d {} && command -v musl-gcc >/dev/null && echo yes)
 
-.PHONY: help build test soak lint demo release install uninstall deb package-test clean
+# What checks the dependencies, pinned like them. One of that version on PATH will do.
+CARGO_DENY := 0.20.2
+DENY := $(if $(filter cargo-deny $(CARGO_DENY),$(shell cargo-deny --version 2>/dev/null)),$(shell command -v cargo-deny),$(TARGET_DIR)/lint-tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny)
+
+.PHONY: help build test soak lint advisories miri demo release install uninstall deb package-test reproduce clean
 
 help:
 	@echo 'make build     build the program'
 	@echo 'make test      install what the tests need, run them, run the demonstration'
 	@echo 'make soak      the faults of docs/reliability.md, many times over; FILTER=NAME for one'
 	@echo 'make lint      formatting, lints, documentation, licences'
+	@echo 'make advisories  known weaknesses of what this is made of'
 	@echo 'make demo      the whole story on this machine, against a sandbox'
 	@echo 'make install   build for release and install (PREFIX=$(PREFIX), DESTDIR=$(DESTDIR))'
 	@echo 'make uninstall remove what that has installed'
 	@echo 'make deb       a Debian package, in $(TARGET_DIR)/debian'
 	@echo 'make package-test  build, install and run what is shipped'
+	@echo 'make reproduce build it in two places and compare the bytes'
 
 build:
 	$(CARGO) build --locked
@@ -39,12 +45,28 @@ soak:
 	tests/setup.sh '$(TEST_TOOLS)'
 	tests/soak.sh '$(TEST_TOOLS)' '$(FILTER)'
 
-lint:
+lint: $(DENY)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
-	@if command -v cargo-deny >/dev/null; then cargo-deny --locked check bans licenses sources; \
-	else echo 'lint: cargo-deny is not installed; bans, licences and sources are left to CI'; fi
+	$(DENY) --locked check bans licenses sources
+
+# New bad news about a dependency is no fault of the change at hand, so this is not part of `lint`.
+advisories: $(DENY)
+	$(DENY) --locked check advisories
+
+# Without optimisation, for it runs a second and takes minutes to build with it.
+$(TARGET_DIR)/lint-tools/%/bin/cargo-deny:
+	env -u CARGO_TARGET_DIR CARGO_PROFILE_DEV_DEBUG=false $(CARGO) install --quiet --locked --debug \
+		--version '$(CARGO_DENY)' --root '$(TARGET_DIR)/lint-tools/$*' cargo-deny
+
+# The nightly compiler with Miri, and the rooms that do no I/O.
+MIRI ?= nightly-2026-05-20
+MIRI_ROOMS := uri quote duration template token secret explanation style
+
+miri:
+	rustup toolchain install '$(MIRI)' --profile minimal --component miri,rust-src
+	$(CARGO) +$(MIRI) miri test --locked --lib --target-dir '$(TARGET_DIR)/miri' -- $(addsuffix ::,$(MIRI_ROOMS))
 
 demo:
 	tests/demo.sh
@@ -65,7 +87,12 @@ ifneq ($(HAS_MUSL),yes)
 	@echo 'release: $(MUSL) or musl-gcc is not here, so the binary is a dynamic one;'
 	@echo 'release: for a static one: rustup target add $(MUSL), and the package musl-tools'
 endif
-	$(CARGO) build --locked --release $(RELEASE)
+	flags=$$(packaging/rustflags.sh '$(TARGET_DIR)') && \
+		CARGO_ENCODED_RUSTFLAGS=$$flags $(CARGO) build --locked --release $(RELEASE)
+
+# Where that puts it, for scripts.
+show-binary:
+	@echo '$(BUILT)'
 
 # Under these names git, docker, cargo and pnpm look for their helper. Terraform looks in
 # ~/.terraform.d/plugins only.
@@ -106,6 +133,10 @@ deb: $(if $(PREBUILT),,release)
 # What is shipped, as it is shipped: built for release, installed, run.
 package-test:
 	tests/packages.sh '$(TARGET_DIR)'
+
+# The same bytes, wherever they are built.
+reproduce:
+	tests/reproduce.sh '$(TARGET_DIR)'
 
 clean:
 	$(CARGO) clean

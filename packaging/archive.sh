@@ -19,6 +19,7 @@ trap 'rm -rf "$scratch"' EXIT
 stage=$scratch/$name
 mkdir "$stage"
 cp "$root"/{README.md,CHANGELOG.md,SECURITY.md,LICENSE-MIT,LICENSE-APACHE} "$stage"
+"$root/packaging/notices.py" "$target" >"$stage/THIRD-PARTY.txt"
 cp -R "$papers/completions" "$stage"
 if [[ $target == *windows* ]]; then
   # No manual pages, for there is no man; and a copy instead of a link is for the user to make.

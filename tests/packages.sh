@@ -64,7 +64,9 @@ else
   echo 'packages: SKIPPED: dpkg-deb is not here'
 fi
 
-# For the same target, so that nothing is built twice.
+# For the same target and with the same flags, so that nothing is built twice.
+CARGO_ENCODED_RUSTFLAGS=$(packaging/rustflags.sh "$CARGO_TARGET_DIR")
+export CARGO_ENCODED_RUSTFLAGS
 cargo install --quiet --locked --path . --root "$folder/cargo" "${target[@]}" --no-track
 check "$folder/cargo/bin/cloudconnexa-auth"
 echo 'packages: installed by make, dpkg and cargo, run, and removed'

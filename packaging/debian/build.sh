@@ -37,6 +37,7 @@ done
 doc=$stage/usr/share/doc/cloudconnexa-auth
 mkdir -p "$doc" "$stage/usr/share/lintian/overrides"
 install -m 644 "$here/copyright" "$doc/copyright"
+"$root/packaging/notices.py" "$(uname -m)-unknown-linux-musl" | gzip -9nc >"$doc/THIRD-PARTY.txt.gz"
 gzip -9nc "$root/CHANGELOG.md" >"$doc/changelog.gz"
 gzip -9nc >"$doc/changelog.Debian.gz" <<END
 cloudconnexa-auth ($version-1) unstable; urgency=medium
