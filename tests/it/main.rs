@@ -74,3 +74,4 @@ mod terminal;
 mod tidy;
 #[cfg(unix)]
 mod transcripts;
+mod workflows;

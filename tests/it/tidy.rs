@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 /// Every source file of the program.
 pub(crate) fn sources() -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -185,6 +187,85 @@ fn nothing_is_left_to_do_in_the_code() {
         let text = fs::read_to_string(&path).unwrap();
         for word in ["TODO", "FIXME", "XXX", "unimplemented!", "#[ignore"] {
             assert!(!text.contains(word), "{} holds {word}", path.display());
+        }
+    }
+}
+
+/// What cargo knows of the workspace and of all that it is made of.
+fn metadata() -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--locked", "--format-version", "1"])
+        .arg("--manifest-path")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn no_member_of_the_workspace_can_hold_unsafe_code() {
+    // `forbid`, for an `allow` further in is an error then.
+    let rule = "unsafe_code = \"forbid\"\n";
+    let workspace = format!("\n[workspace.lints.rust]\n{rule}");
+    let inherited = "\n[lints]\nworkspace = true\n";
+    let own = format!("\n[lints.rust]\n{rule}");
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    assert!(fs::read_to_string(root).unwrap().contains(&workspace));
+    let metadata = metadata();
+    let members = metadata["workspace_members"].as_array().unwrap();
+    assert!(members.len() >= 2, "the program and the sandbox");
+    for package in metadata["packages"].as_array().unwrap() {
+        if !members.contains(&package["id"]) {
+            continue;
+        }
+        let manifest = Path::new(package["manifest_path"].as_str().unwrap());
+        let text = fs::read_to_string(manifest).unwrap();
+        assert!(
+            text.contains(inherited) || text.contains(&own),
+            "{} has the rule",
+            manifest.display()
+        );
+        // That would run on the machine that builds.
+        for target in package["targets"].as_array().unwrap() {
+            assert_ne!(target["kind"][0], "custom-build", "{package}");
+        }
+    }
+}
+
+/// A macro runs on the machine that builds. Build scripts are named in deny.toml.
+#[test]
+fn the_macros_that_run_while_it_is_built_are_known_by_name() {
+    let known = [
+        "asn1-rs-derive",
+        "asn1-rs-impl",
+        "clap_derive",
+        "displaydoc",
+        "ref-cast-impl",
+        "rustversion",
+        "serde_derive",
+        "strum_macros",
+        "thiserror-impl",
+        "time-macros",
+        "tokio-macros",
+        "wasm-bindgen-macro",
+        "yoke-derive",
+        "zerocopy-derive",
+        "zerofrom-derive",
+        "zerovec-derive",
+    ];
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 50);
+    for package in packages {
+        for target in package["targets"].as_array().unwrap() {
+            let is_macro = target["kind"][0] == "proc-macro";
+            let name = package["name"].as_str().unwrap();
+            assert!(!is_macro || known.contains(&name), "{name} is a new macro");
         }
     }
 }
