@@ -287,6 +287,35 @@ fn what_a_page_quotes_from_a_ready_file_stands_there() {
     }
 }
 
+/// What a page says is shown by a test must be a test, and in the file that it links to.
+#[test]
+fn every_test_that_a_page_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (page, at_least) in [
+        ("docs/threat-model.md", 80),
+        ("docs/cves.md", 40),
+        ("docs/mutation.md", 0),
+    ] {
+        let text = paper(page);
+        let mut count = 0;
+        for link in text.split("[`").skip(1) {
+            let Some((name, rest)) = link.split_once("`](../") else {
+                panic!("{page}: {link} is no link to a test");
+            };
+            let (file, _) = rest.split_once(')').unwrap();
+            let code = fs::read_to_string(root.join(file)).unwrap_or_default();
+            let opening = format!("fn {name}() {{");
+            let (before, _) = code
+                .split_once(&opening)
+                .unwrap_or_else(|| panic!("{page}: {file} has no test {name}"));
+            let attributes = before.rsplit("\n\n").next().unwrap();
+            assert!(attributes.contains("#[test]"), "{page}: {name} is no test");
+            count += 1;
+        }
+        assert!(count >= at_least, "{page} names {count} tests");
+    }
+}
+
 #[test]
 fn every_page_is_in_the_index_of_its_folder() {
     let index = paper("docs/README.md");
