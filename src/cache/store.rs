@@ -17,12 +17,13 @@ const LONGEST_DAY: u64 = 32;
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
     folder: PathBuf,
+    home: Option<PathBuf>,
 }
 
 impl Cache {
-    /// The cache in that folder, which need not exist.
-    pub(crate) fn in_folder(folder: PathBuf) -> Self {
-        Self { folder }
+    /// The cache in that folder, which need not exist; the home has to.
+    pub(crate) fn in_folder(folder: PathBuf, home: Option<PathBuf>) -> Self {
+        Self { folder, home }
     }
 
     /// The place of one identity.
@@ -31,6 +32,7 @@ impl Cache {
         let sidecar = self.folder.join(format!("{key}.lock"));
         Slot {
             folder: self.folder.clone(),
+            home: self.home.clone(),
             entry,
             sidecar,
             key,
@@ -42,6 +44,7 @@ impl Cache {
 #[derive(Debug, Clone)]
 pub(crate) struct Slot {
     folder: PathBuf,
+    home: Option<PathBuf>,
     entry: PathBuf,
     sidecar: PathBuf,
     key: Key,
@@ -63,7 +66,7 @@ impl Slot {
 
     /// Sees to it that there is a folder to lock and to write in.
     pub(crate) fn prepare(&self) -> io::Result<()> {
-        file::create_private_folder(&self.folder)
+        file::create_private_folder(&self.folder, self.home.as_deref())
     }
 
     /// Replaces the entry; durable once it returns. The guard is that of [`Slot::sidecar`].

@@ -18,8 +18,10 @@ mod store;
 mod token;
 mod version;
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
@@ -39,7 +41,6 @@ use session::PROTOCOL_LIMIT;
 type Output = Zeroizing<Vec<u8>>;
 
 /// What a command works with.
-#[derive(Clone, Copy)]
 struct Context<'a> {
     /// The verb.
     verb: Verb,
@@ -51,6 +52,8 @@ struct Context<'a> {
     options: &'a Options,
     /// The way to stderr.
     report: Report,
+    /// Whether the trouble with the cache was told: one warning is enough, and one thing to mend.
+    has_told_of_cache: Rc<Cell<bool>>,
 }
 
 impl<'a> Context<'a> {
@@ -67,6 +70,7 @@ impl<'a> Context<'a> {
             clock,
             options,
             report,
+            has_told_of_cache: Rc::default(),
         })
     }
 

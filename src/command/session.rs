@@ -308,7 +308,8 @@ pub(super) fn slot_of(context: &Context<'_>, profile: &Profile) -> Option<Slot> 
         scope: profile.client.scope.as_deref(),
         audience: profile.client.audience.as_deref(),
     });
-    Some(Cache::in_folder(folder).slot(key))
+    let home = context.environment.home();
+    Some(Cache::in_folder(folder, home).slot(key))
 }
 
 /// Puts into words what the broker does.
@@ -343,18 +344,19 @@ pub(super) fn tell(context: &Context<'_>, profile: &Profile, notice: &Notice<'_>
                 told.what
             ));
         }
-        Notice::CacheUnlockable(error) => {
-            report.warning(&cache_trouble(context, "locked", error));
-        }
-        Notice::CacheUnusable(error) => report.warning(&cache_trouble(context, "used", error)),
+        Notice::CacheUnlockable(error) => warn_of_cache(context, "locked", error),
+        Notice::CacheUnusable(error) => warn_of_cache(context, "used", error),
     }
 }
 
-fn cache_trouble(context: &Context<'_>, what: &str, error: &io::Error) -> String {
+fn warn_of_cache(context: &Context<'_>, what: &str, error: &io::Error) {
+    if context.has_told_of_cache.replace(true) {
+        return;
+    }
     let folder = context.environment.cache_folder().unwrap_or_default();
-    format!(
+    context.report.warning(&format!(
         "the cache `{}` cannot be {what}: {error}; set CLOUDCONNEXA_AUTH_CACHE_DIR to a folder of \
          your own",
         folder.display()
-    )
+    ));
 }

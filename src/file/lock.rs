@@ -152,7 +152,31 @@ fn lock(file: &File, kind: Kind) -> io::Result<()> {
     }
 }
 
+/// Opens the sidecar, which is made where it is not there. Only a regular file is locked: whatever else
+/// somebody put there, others may hold the lock of it.
 fn open(sidecar: &Path) -> io::Result<File> {
+    let file = open_any(sidecar).map_err(|error| match error.kind() {
+        #[cfg(unix)]
+        _ if rustix::io::Errno::from_io_error(&error) == Some(rustix::io::Errno::LOOP) => {
+            unlockable(sidecar, "a symbolic link")
+        }
+        io::ErrorKind::IsADirectory => unlockable(sidecar, "a folder"),
+        _ => error,
+    })?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(unlockable(sidecar, "not a regular file"))
+    }
+}
+
+fn unlockable(sidecar: &Path, is: &str) -> io::Error {
+    let problem = format!("its lock `{}` is {is}", sidecar.display());
+    io::Error::new(io::ErrorKind::InvalidInput, problem)
+}
+
+/// Without waiting for the other end of a pipe, and without following a link.
+fn open_any(sidecar: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]

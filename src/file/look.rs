@@ -54,8 +54,8 @@ fn rights(_: &fs::Metadata) -> (Option<u32>, bool) {
 
 /// Whether a private folder can be had at `folder` and a file made in it. Nothing stays but the
 /// folder.
-pub(crate) fn try_writing(folder: &Path) -> io::Result<()> {
-    create_private_folder(folder)?;
+pub(crate) fn try_writing(folder: &Path, home: Option<&Path>) -> io::Result<()> {
+    create_private_folder(folder, home)?;
     let random = getrandom::u64().map_err(io::Error::other)?;
     let path = folder.join(format!("probe.{random:016x}.new"));
     let written = write_new(&path, b"\n");
@@ -124,7 +124,7 @@ mod tests {
     fn a_try_leaves_nothing() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("cache");
-        try_writing(&folder).unwrap();
+        try_writing(&folder, None).unwrap();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
     }
 }

@@ -105,6 +105,7 @@ pub(crate) fn rewrite(
 /// Writes a new file and gives it the owner and the mode of another. All of it through the handle:
 /// in a folder of somebody else's the name could lead elsewhere by now.
 fn fill(mut file: File, bytes: &[u8], old: Option<&fs::Metadata>) -> io::Result<()> {
+    check_size_limit(bytes)?;
     file.write_all(bytes)?;
     if let Some(old) = old {
         #[cfg(unix)]
@@ -120,6 +121,23 @@ fn fill(mut file: File, bytes: &[u8], old: Option<&fs::Metadata>) -> io::Result<
     file.sync_all()
 }
 
+/// Whether this process may write a file of that size (`ulimit -f`). The system would send a signal that
+/// ends the process (SIGXFSZ), and a good answer with it; to have it ignored takes unsafe code or one
+/// more library, and this is one system call a written file.
+#[cfg(unix)]
+fn check_size_limit(bytes: &[u8]) -> io::Result<()> {
+    use rustix::process::{Resource, getrlimit};
+    match getrlimit(Resource::Fsize).current {
+        Some(limit) if limit < bytes.len() as u64 => Err(rustix::io::Errno::FBIG.into()),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn check_size_limit(_: &[u8]) -> io::Result<()> {
+    Ok(())
+}
+
 /// Removes a file; one that is not there is no error.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
@@ -129,12 +147,13 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Makes `folder` (and what is above it) for this user alone, mode 0700. One that is there is
-/// taken as it is, and never changed: it may be anything that somebody named.
+/// taken as it is, and never changed: it may be anything that somebody named. A `home` that is not there is
+/// not made: it may be mounted later, or be called `/nonexistent` because there is to be none.
 ///
 /// # Errors
 /// Where the folder is a link, a file or another user's, where others can write in it, or where
 /// it cannot be made.
-pub(crate) fn create_private_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn create_private_folder(folder: &Path, home: Option<&Path>) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -143,7 +162,14 @@ pub(crate) fn create_private_folder(folder: &Path) -> io::Result<()> {
         builder.mode(0o700);
     }
     match fs::symlink_metadata(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => builder.create(folder)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let is_missing = |home: &&Path| folder.starts_with(home) && !home.exists();
+            if let Some(home) = home.filter(is_missing) {
+                let problem = format!("there is no home `{}`", home.display());
+                return Err(io::Error::new(io::ErrorKind::NotFound, problem));
+            }
+            builder.create(folder)?;
+        }
         Err(error) => return Err(error),
         Ok(_) => {}
     }
@@ -322,7 +348,7 @@ mod tests {
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o1777)).unwrap();
 
         assert!(
-            create_private_folder(&folder).is_err(),
+            create_private_folder(&folder, None).is_err(),
             "whoever writes there can swap our files"
         );
 
@@ -335,12 +361,28 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
+    fn a_home_that_is_not_there_is_not_made() {
+        let parent = tempfile::tempdir().unwrap();
+        let home = parent.path().join("home");
+        let folder = home.join(".cache/ours");
+
+        let made = create_private_folder(&folder, Some(&home));
+        assert!(made.is_err() && !home.exists(), "{made:?}");
+
+        std::fs::create_dir(&home).unwrap();
+        create_private_folder(&folder, Some(&home)).unwrap();
+        let elsewhere = parent.path().join("elsewhere/ours");
+        create_private_folder(&elsewhere, Some(parent.path().join("none").as_ref())).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn a_folder_that_is_a_link_is_refused() {
         let parent = tempfile::tempdir().unwrap();
         let link = parent.path().join("cache");
         std::os::unix::fs::symlink(parent.path(), &link).unwrap();
         assert!(
-            create_private_folder(&link).is_err(),
+            create_private_folder(&link, None).is_err(),
             "a link may lead anywhere"
         );
     }

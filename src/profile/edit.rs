@@ -136,7 +136,8 @@ pub(crate) fn store(editing: &Editing<'_>, profile: &NewProfile) -> Result<Profi
     };
     let folder = path.parent().unwrap_or(Path::new("."));
     if !folder.as_os_str().is_empty() && !folder.exists() {
-        file::create_private_folder(folder).map_err(unwritable)?;
+        let home = editing.environment.home();
+        file::create_private_folder(folder, home.as_deref()).map_err(unwritable)?;
     }
     let guard = editing.lock(&path)?;
     let (old, new, stored) = prepared(editing, &path, profile)?;

@@ -147,7 +147,7 @@ impl Scene {
                 takes: Cell::new(Duration::ZERO),
                 asked: Cell::new(0),
             },
-            slot: Cache::in_folder(folder.path().join("cache")).slot(Key::of(&identity)),
+            slot: Cache::in_folder(folder.path().join("cache"), None).slot(Key::of(&identity)),
             _folder: folder,
         }
     }

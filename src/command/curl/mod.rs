@@ -101,6 +101,7 @@ fn renewed(
     let clock = SystemClock::start();
     let context = &Context {
         clock: &clock,
+        has_told_of_cache: context.has_told_of_cache.clone(),
         ..*context
     };
     let session = Session::open(context, Caller::Person)?;

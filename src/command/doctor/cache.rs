@@ -29,7 +29,7 @@ pub(super) fn check(context: &Context<'_>, slot: Option<&Slot>) -> Vec<Finding> 
         return vec![Finding::warning(NAME, what, elsewhere)];
     };
     let shown = folder.display();
-    if let Err(error) = file::try_writing(&folder) {
+    if let Err(error) = file::try_writing(&folder, context.environment.home().as_deref()) {
         let what = format!("{shown} cannot be used, so every call is a token request: {error}");
         let standing = Standing::of(&folder).ok();
         let is_open = standing

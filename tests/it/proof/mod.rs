@@ -2,6 +2,8 @@
 //! `make test`, many times in `make soak`, which writes the table of docs/reliability.md from what
 //! it counted.
 
+mod files;
+
 use std::cell::Cell;
 use std::env;
 use std::fs::OpenOptions;

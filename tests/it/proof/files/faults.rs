@@ -1,0 +1,289 @@
+//! What the file system answers to a call: errors, a full disk, a limit.
+
+use super::super::Claim;
+use super::{Case, case, try_all};
+
+/// strace with these faults, for the whole run.
+macro_rules! faults {
+    ($faults:literal) => {
+        concat!("strace -f -qq -o /dev/null -e inject=", $faults)
+    };
+}
+
+/// The same for the calls that have to do with one file.
+macro_rules! faults_of {
+    ($place:literal, $faults:literal) => {
+        concat!(
+            "strace -f -qq -o /dev/null -P \"$",
+            $place,
+            "\" -e inject=",
+            $faults
+        )
+    };
+}
+
+const FAULTS: &[Case] = &[
+    // The entry is read.
+    case("openat of the entry, EIO", "")
+        .under(faults_of!("E", "openat:error=EIO"))
+        .missed(),
+    case("openat of the entry, EACCES", "")
+        .under(faults_of!("E", "openat:error=EACCES"))
+        .missed(),
+    case("openat of the entry, ENFILE", "")
+        .under(faults_of!("E", "openat:error=ENFILE"))
+        .missed(),
+    case("openat of the entry, ESTALE", "")
+        .under(faults_of!("E", "openat:error=ESTALE"))
+        .missed(),
+    case("openat of the entry, EINTR", "")
+        .under(faults_of!("E", "openat:error=EINTR:when=1"))
+        .served(),
+    case("fstat of the entry, EIO", "")
+        .under(faults_of!("E", "statx:error=EIO"))
+        .missed(),
+    case("read of the entry, EIO", "")
+        .under(faults_of!("E", "read:error=EIO"))
+        .missed(),
+    case("read of the entry, ESTALE", "")
+        .under(faults_of!("E", "read:error=ESTALE"))
+        .missed(),
+    case("read of the entry, EINTR", "")
+        .under(faults_of!("E", "read:error=EINTR:when=1"))
+        .served(),
+    // The lock.
+    case("openat of the lock, EIO", "")
+        .under(faults_of!("L", "openat:error=EIO"))
+        .served()
+        .warns("Input/output error"),
+    case("openat of the lock, EROFS", "")
+        .under(faults_of!("L", "openat:error=EROFS"))
+        .served()
+        .warns("Read-only"),
+    case("openat of the lock, ENFILE", "")
+        .under(faults_of!("L", "openat:error=ENFILE"))
+        .served()
+        .warns("Too many open files"),
+    case("flock, ENOLCK", "")
+        .under(faults!("flock:error=ENOLCK"))
+        .served()
+        .unlocked("cannot be locked: No locks available"),
+    case("flock, ENOSYS", "")
+        .under(faults!("flock:error=ENOSYS"))
+        .served()
+        .unlocked("cannot be locked: Function not implemented"),
+    case("flock, EOPNOTSUPP", "")
+        .under(faults!("flock:error=EOPNOTSUPP"))
+        .served()
+        .unlocked("cannot be locked: Operation not supported"),
+    case("flock, EIO", "")
+        .under(faults!("flock:error=EIO"))
+        .served()
+        .unlocked("cannot be locked: Input/output error"),
+    case("flock, EBADF", "")
+        .under(faults!("flock:error=EBADF"))
+        .served()
+        .unlocked("cannot be locked: Bad file descriptor"),
+    // The entry is written.
+    case("openat of the temporary file, EIO", "")
+        .under(faults_of!("T", "openat:error=EIO"))
+        .served()
+        .warns("Input/output error"),
+    case("openat of the temporary file, EDQUOT", "")
+        .under(faults_of!("T", "openat:error=EDQUOT"))
+        .served()
+        .warns("quota exceeded"),
+    case("openat of the temporary file, EEXIST", "")
+        .under(faults_of!("T", "openat:error=EEXIST"))
+        .served()
+        .warns("File exists"),
+    case("write, EIO", "")
+        .under(faults_of!("T", "write:error=EIO"))
+        .served()
+        .warns("Input/output error"),
+    case("write, ENOSPC", "")
+        .under(faults_of!("T", "write:error=ENOSPC"))
+        .served()
+        .warns("No space left"),
+    case("write, EDQUOT", "")
+        .under(faults_of!("T", "write:error=EDQUOT"))
+        .served()
+        .warns("quota exceeded"),
+    case("write, EFBIG", "")
+        .under(faults_of!("T", "write:error=EFBIG"))
+        .served()
+        .warns("File too large"),
+    case("write, EINTR", "")
+        .under(faults_of!("T", "write:error=EINTR:when=1"))
+        .served(),
+    case("fsync, EIO", "")
+        .under(faults!("fsync:error=EIO"))
+        .served()
+        .warns("Input/output error"),
+    case("fsync, ENOSPC", "")
+        .under(faults!("fsync:error=ENOSPC"))
+        .served()
+        .warns("No space left"),
+    case("fsync, EDQUOT", "")
+        .under(faults!("fsync:error=EDQUOT"))
+        .served()
+        .warns("quota exceeded"),
+    case("fsync of the folder, EIO", "")
+        .under(faults_of!("C", "fsync:error=EIO"))
+        .served(),
+    case("openat of the folder, EACCES", "")
+        .under(faults_of!("C", "openat:error=EACCES"))
+        .served(),
+    case("rename, EIO", "")
+        .under(faults!("rename:error=EIO"))
+        .served()
+        .warns("Input/output error"),
+    case("rename, ENOSPC", "")
+        .under(faults!("rename:error=ENOSPC"))
+        .served()
+        .warns("No space left"),
+    case("rename, EROFS", "")
+        .under(faults!("rename:error=EROFS"))
+        .served()
+        .warns("Read-only"),
+    case("rename, EXDEV", "")
+        .under(faults!("rename:error=EXDEV"))
+        .served()
+        .warns("cross-device"),
+    case("rename, EPERM", "")
+        .under(faults!("rename:error=EPERM"))
+        .served()
+        .warns("not permitted"),
+    case("statx of the folder, EIO", "")
+        .under(faults_of!("C", "statx:error=EIO"))
+        .served()
+        .warns("Input/output error"),
+    case("mkdir, ENOSPC", "rm -r $C")
+        .under(faults!("mkdir:error=ENOSPC"))
+        .missed()
+        .warns("No space left"),
+    case("mkdir, EDQUOT", "rm -r $C")
+        .under(faults!("mkdir:error=EDQUOT"))
+        .missed()
+        .warns("quota exceeded"),
+    case("mkdir, EROFS", "rm -r $C")
+        .under(faults!("mkdir:error=EROFS"))
+        .missed()
+        .warns("Read-only"),
+    // More than one thing at once is still one warning.
+    case("no locks and no space", "")
+        .under(faults!("flock:error=ENOLCK -e inject=rename:error=ENOSPC"))
+        .served()
+        .warns("cannot be locked"),
+    case("nothing can be changed", "")
+        .under(faults!("rename,fsync,unlink,unlinkat,mkdir:error=EROFS"))
+        .served()
+        .warns("Read-only"),
+];
+
+#[test]
+fn no_error_of_the_file_system_fails_a_good_answer() {
+    let claim = Claim::that(
+        "An error of open, stat, read, write, fsync, rename, mkdir or flock on the cache (EIO, ENOSPC, \
+         EDQUOT, EROFS, ENOLCK and others) costs one warning at most and never the answer",
+    );
+    try_all(&claim, FAULTS);
+}
+
+/// A small file system over the folder that the cache is in, with the cache in it.
+macro_rules! small {
+    ($options:literal, $then:literal) => {
+        concat!(
+            "cp -a $C $A/kept; mount -t tmpfs -o ",
+            $options,
+            " small $H/cache; own $H/cache; mv $A/kept $C; ",
+            $then
+        )
+    };
+}
+
+const DISKS: &[Case] = &[
+    case("read-only", "mount -o remount,ro $H")
+        .served()
+        .warns("Read-only file system"),
+    case(
+        "read-only, no cache yet",
+        "rm -r $C; mount -o remount,ro $H",
+    )
+    .missed()
+    .warns("Read-only file system"),
+    case(
+        "read-only by a bind mount",
+        "mount --bind $H/cache $H/cache; mount -o remount,ro,bind $H/cache",
+    )
+    .served()
+    .warns("Read-only file system"),
+    case(
+        "64 KiB, full",
+        small!(
+            "size=64k",
+            "dd if=/dev/zero of=$C/full bs=4k 2>/dev/null || :; own $C/full"
+        ),
+    )
+    .served()
+    .warns("No space left"),
+    case(
+        "64 KiB, full, no cache yet",
+        small!(
+            "size=64k",
+            "rm -r $C; dd if=/dev/zero of=$H/cache/full bs=4k 2>/dev/null || :"
+        ),
+    )
+    .missed()
+    .warns("No space left"),
+    case(
+        "out of inodes",
+        small!(
+            "size=64k,nr_inodes=10",
+            "while touch $C/$((n=n+1)) 2>/dev/null; do :; done; own $C/*"
+        ),
+    )
+    .served()
+    .warns("No space left"),
+    case(
+        "out of inodes, no lock yet",
+        small!(
+            "size=64k,nr_inodes=10",
+            "rm $L; while touch $C/$((n=n+1)) 2>/dev/null; do :; done; own $C/*"
+        ),
+    )
+    .served()
+    .warns("No space left"),
+    case(
+        "out of inodes, no cache yet",
+        small!(
+            "size=64k,nr_inodes=10",
+            "rm -r $C; while touch $H/cache/$((n=n+1)) 2>/dev/null; do :; done"
+        ),
+    )
+    .missed()
+    .warns("No space left"),
+    case("a file may have no byte", "")
+        .under("prlimit --fsize=0")
+        .served()
+        .warns("File too large"),
+    case("a file may have 100 bytes", "")
+        .under("prlimit --fsize=100")
+        .served()
+        .warns("File too large"),
+    case("a file may have 4 KiB", "")
+        .under("prlimit --fsize=4096")
+        .served(),
+    case("no limit on files", "")
+        .under("prlimit --fsize=unlimited")
+        .served(),
+];
+
+#[test]
+fn a_disk_that_takes_nothing_costs_a_warning_and_never_the_answer() {
+    let claim = Claim::that(
+        "A disk that is read-only, full or out of inodes, and a limit on the size of files, cost one \
+         warning and never the answer or an entry",
+    );
+    try_all(&claim, DISKS);
+}

@@ -1,0 +1,421 @@
+//! Hostile file systems, each the real thing: whatever is wrong with the place of the cache, a good
+//! answer stays good, nothing is followed, and one warning at most says what to set.
+//!
+//! Every case is run by root and by an ordinary user, for root may write whatever a mode says.
+
+mod faults;
+mod ground;
+mod homes;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use cloudconnexa_sandbox::Sandbox;
+use serde_json::Value;
+
+use super::{Claim, tries};
+use crate::harness::{Outcome, World};
+
+use ground::{Ground, Places, Seen, User, is_root};
+
+/// The variable that the one warning names.
+const VARIABLE: &str = "set CLOUDCONNEXA_AUTH_CACHE_DIR";
+
+/// Something done to the files of a warm cache, and what is expected of the runs behind it.
+struct Case {
+    name: &'static str,
+    scene: &'static str,
+    under: &'static str,
+    /// What the warning says to root and to an ordinary user; nobody is warned where it is not there.
+    warnings: [Option<&'static str>; 2],
+    /// Whether the token of before is still the answer; nothing where both are right.
+    is_served: Option<bool>,
+    /// Whether what is obtained is kept in spite of a warning.
+    is_kept: bool,
+    /// It has to do with other users, or with devices.
+    needs_root: bool,
+}
+
+/// A case in which the cache is used, and mended where that was needed.
+const fn case(name: &'static str, scene: &'static str) -> Case {
+    Case {
+        name,
+        scene,
+        under: "",
+        warnings: [None, None],
+        is_served: None,
+        is_kept: false,
+        needs_root: false,
+    }
+}
+
+impl Case {
+    /// Nothing can be kept.
+    const fn warns(self, text: &'static str) -> Self {
+        Self {
+            warnings: [Some(text), Some(text)],
+            ..self
+        }
+    }
+
+    /// The same for whom modes bind.
+    const fn warns_ordinary(self, text: &'static str) -> Self {
+        Self {
+            warnings: [None, Some(text)],
+            ..self
+        }
+    }
+
+    const fn under(self, under: &'static str) -> Self {
+        Self { under, ..self }
+    }
+
+    /// The entry is kept, but not locked.
+    const fn unlocked(self, text: &'static str) -> Self {
+        Self {
+            is_kept: true,
+            ..self.warns(text)
+        }
+    }
+
+    /// The token of before is still good.
+    const fn served(self) -> Self {
+        Self {
+            is_served: Some(true),
+            ..self
+        }
+    }
+
+    /// What stands there is not believed.
+    const fn missed(self) -> Self {
+        Self {
+            is_served: Some(false),
+            ..self
+        }
+    }
+
+    fn warning(&self, user: User) -> Option<&'static str> {
+        self.warnings[usize::from(user == User::Ordinary)]
+    }
+
+    const fn root_only(self) -> Self {
+        Self {
+            needs_root: true,
+            ..self
+        }
+    }
+}
+
+/// A world without a rate limit.
+fn world() -> World {
+    World::with(Sandbox::builder().no_rate_limit())
+}
+
+/// Tries each case as each user.
+fn try_all(claim: &Claim, cases: &[Case]) {
+    let world = world();
+    for (number, case) in cases.iter().enumerate() {
+        for (user, other) in [(User::Root, 0), (User::Ordinary, 1)] {
+            // In a short run each of them has every other case, where they are not told apart.
+            let is_same = case.warnings[0] == case.warnings[1];
+            let is_short = is_same && tries(1, 2) == 1 && number % 2 == other;
+            if is_short || case.needs_root && !is_root() {
+                continue;
+            }
+            let Some(ground) = Ground::new(&world, user) else {
+                return;
+            };
+            claim.holds(|| try_case(&ground, user, case));
+        }
+    }
+}
+
+fn try_case(ground: &Ground<'_>, user: User, case: &Case) {
+    let story = format!("{}, as {user:?}", case.name);
+    let nowhere = ground.remember();
+    let (first, warned) = token(ground.ends(ground.run("", "token", &nowhere)));
+    assert_eq!(warned, "", "{story}");
+    let places = ground.remember();
+    ground.scene(case.scene);
+    let before = ground.files(places.of("H"));
+
+    let run = |under, arguments| token(ground.ends(ground.run(under, arguments, &places)));
+    let (second, warned_second) = run(case.under, "token");
+    let (third, warned) = run(case.under, "token --refresh");
+    // Whoever comes next is under no fault of a system call.
+    let (fourth, warned_fourth) = run("", "token");
+
+    if let Some(is_served) = case.is_served {
+        assert_eq!(second == first, is_served, "{story}");
+    }
+    assert!(third != first && third != second, "{story}: a new one");
+    for warned in [&warned_second, &warned, &warned_fourth] {
+        assert!(warned.lines().count() <= 1, "{story}: {warned}");
+        assert!(
+            warned.is_empty() || warned.contains(VARIABLE),
+            "{story}: {warned}"
+        );
+    }
+    match case.warning(user) {
+        Some(text) => assert!(warned.contains(text), "{story}: {text:?} not in {warned:?}"),
+        None => {
+            assert_eq!(
+                [&warned_second, &warned, &warned_fourth],
+                [""; 3],
+                "{story}"
+            );
+        }
+    }
+    if case.is_kept || case.warning(user).is_none() {
+        assert_eq!(fourth, third, "{story}: it is kept");
+    }
+    check_files(ground, &places, &before, &story);
+}
+
+/// Nothing is left behind, nothing torn, and nothing touched that is none of the cache.
+fn check_files(
+    ground: &Ground<'_>,
+    places: &Places,
+    before: &BTreeMap<PathBuf, Seen>,
+    story: &str,
+) {
+    let after = ground.files(places.of("H"));
+    let is_ours = |path: &Path| path.starts_with(places.of("C"));
+    for (path, seen) in &after {
+        let is_known = before.contains_key(path);
+        let name = path.display();
+        if path == places.of("E") && seen.mode & 0o170_000 == 0o100_000 {
+            if before.get(path) != Some(seen) {
+                let entry = serde_json::from_slice::<Value>(&seen.bytes);
+                assert!(entry.is_ok(), "{story}: the entry is whole");
+                assert_eq!(seen.mode & 0o7777, 0o600, "{story}");
+            }
+        } else if is_ours(path) && [places.of("C"), places.of("L")].contains(&path.as_path()) {
+            // It may have been made.
+        } else {
+            assert!(is_known, "{story}: {name} was left behind");
+            assert_eq!(before.get(path), Some(seen), "{story}: {name}");
+        }
+    }
+    for path in before.keys().filter(|path| !is_ours(path)) {
+        assert!(
+            after.contains_key(path),
+            "{story}: {} is gone",
+            path.display()
+        );
+    }
+}
+
+/// The token of a run that has to succeed, and what it warned of.
+#[track_caller]
+fn token(outcome: Outcome) -> (String, String) {
+    let (stdout, stderr) = outcome.succeeds_with_stderr();
+    assert_eq!(stdout.len(), 65, "a token and a newline");
+    (stdout.trim_end().to_owned(), stderr)
+}
+
+const FOLDERS: &[Case] = &[
+    case("no folder", "rm -r $C").missed(),
+    // Whose file it is and its mode are what an entry is believed by, wherever its folder is.
+    case(
+        "a link to a folder",
+        "mv $C $A/real; ln -s $A/real $C; own $C",
+    )
+    .served()
+    .warns("it is a symbolic link"),
+    case("a link to nowhere", "rm -r $C; ln -s $A/nowhere $C; own $C")
+        .missed()
+        .warns("it is a symbolic link"),
+    case("a file", "rm -r $C; echo x > $C; own $C")
+        .missed()
+        .warns("it is a file, not a folder"),
+    case("a pipe", "rm -r $C; mkfifo $C; own $C")
+        .missed()
+        .warns("not a folder"),
+    case("a device", "rm -r $C; mknod $C c 1 5; own $C")
+        .missed()
+        .warns("not a folder")
+        .root_only(),
+    case("another user's", "chown 12345 $C; chmod 755 $C")
+        .warns("it is another user's")
+        .root_only(),
+    case(
+        "another user's with all in it",
+        "chown -R 12345 $C; chmod 755 $C; chmod 644 $C/*",
+    )
+    .missed()
+    .warns("it is another user's")
+    .root_only(),
+    case("open to all", "chmod 777 $C").warns("others can write there (mode 0777)"),
+    case("open to all, sticky", "chmod 1777 $C").warns("others can write there (mode 1777)"),
+    case("open to a group", "chmod 770 $C").warns("others can write there (mode 0770)"),
+    case("readable for all", "chmod 755 $C").served(),
+    case("read-only by mode", "chmod 500 $C")
+        .served()
+        .warns_ordinary("Permission denied"),
+    case("closed by mode", "chmod 000 $C").warns_ordinary("Permission denied"),
+    case(
+        "inside a sticky folder of root's",
+        "chown 0:0 $H/cache; chmod 1777 $H/cache",
+    )
+    .served(),
+    case(
+        "to be made in a sticky folder of root's",
+        "chown 0:0 $H/cache; chmod 1777 $H/cache; rm -r $C",
+    )
+    .missed(),
+    case(
+        "inside a file",
+        "rm -r $H/cache; echo x > $H/cache; own $H/cache",
+    )
+    .missed()
+    .warns("Not a directory"),
+    case(
+        "to be made where nobody may write",
+        "rm -r $C; chmod 500 $H/cache",
+    )
+    .missed()
+    .warns_ordinary("Permission denied"),
+    case(
+        "in another user's closed folder",
+        "chown 12345:12345 $H/cache; chmod 700 $H/cache",
+    )
+    .warns_ordinary("Permission denied")
+    .root_only(),
+];
+
+#[test]
+fn whatever_stands_in_the_place_of_the_cache_a_good_answer_stays_good() {
+    let claim = Claim::that(
+        "A cache folder that is a link, a file, a device, another user's, open to others or closed \
+         costs a warning and never the answer; nothing is followed and nothing else is touched",
+    );
+    try_all(&claim, FOLDERS);
+}
+
+const ENTRIES: &[Case] = &[
+    case(
+        "a link to a good entry",
+        "mv $E $A/moved.json; ln -s $A/moved.json $E; own $E",
+    )
+    .missed(),
+    case("a link to nowhere", "ln -sf $A/nowhere $E; own $E").missed(),
+    case("a link to a device", "ln -sf /dev/zero $E; own $E").missed(),
+    case("a link to itself", "rm $E; ln -s $E $E; own $E").missed(),
+    case("a pipe", "rm $E; mkfifo $E; own $E").missed(),
+    case("a folder", "rm $E; mkdir $E; own $E")
+        .missed()
+        .warns("Is a directory"),
+    case(
+        "a folder with something in it",
+        "rm $E; mkdir $E; touch $E/x; own -R $E",
+    )
+    .missed()
+    .warns("Is a directory"),
+    case("an endless device", "rm $E; mknod $E c 1 5; own $E")
+        .missed()
+        .root_only(),
+    case("a full device", "rm $E; mknod $E c 1 7; own $E")
+        .missed()
+        .root_only(),
+    case("a block device", "rm $E; mknod $E b 7 250; own $E")
+        .missed()
+        .root_only(),
+    case("/dev/full mounted over it", "mount --bind /dev/full $E")
+        .missed()
+        .warns("busy"),
+    case("/dev/zero mounted over it", "mount --bind /dev/zero $E")
+        .missed()
+        .warns("busy"),
+    case("1 GiB of nothing", "truncate -s 1G $E").missed(),
+    case("another user's", "chown 12345 $E")
+        .missed()
+        .root_only(),
+    case("another user's, readable", "chown 12345 $E; chmod 644 $E")
+        .missed()
+        .root_only(),
+    case("readable for all", "chmod 644 $E").missed(),
+    case("readable for a group", "chmod 640 $E").missed(),
+    case("writable for all", "chmod 602 $E").missed(),
+    case("read-only", "chmod 400 $E").served(),
+    case("closed", "chmod 000 $E"),
+    case("a second name of a good entry", "ln $E $A/second.json").served(),
+    case("a second name of another file", "rm $E; ln $A/file $E").missed(),
+    case("nothing", ": > $E").missed(),
+    case("half an entry", "truncate -s 100 $E").missed(),
+    case("the temporary file is a link", "ln -s $A/file $T; own $T").served(),
+    case(
+        "the temporary file is a link to nowhere",
+        "ln -s $A/nowhere $T; own $T",
+    )
+    .served(),
+    case("the temporary file is a pipe", "mkfifo $T; own $T").served(),
+    case("the temporary file is a second name", "ln $A/file $T").served(),
+    case(
+        "the temporary file is another user's",
+        "touch $T; chown 12345 $T; chmod 400 $T",
+    )
+    .served()
+    .root_only(),
+    case("the temporary file is a folder", "mkdir $T; own $T")
+        .served()
+        .warns("Is a directory"),
+];
+
+#[test]
+fn whatever_stands_in_an_entrys_place_is_not_believed_and_not_followed() {
+    let claim = Claim::that(
+        "An entry that is a link, a pipe, a device, a folder, 1 GiB, another user's, open to others, \
+         another name of a file or torn is a miss or mended, and what it leads to is not touched",
+    );
+    try_all(&claim, ENTRIES);
+}
+
+const LOCKS: &[Case] = &[
+    case("no lock", "rm $L").served(),
+    case("a link to a file", "ln -sf $A/file $L; own $L")
+        .served()
+        .warns("is a symbolic link"),
+    case("a link to nowhere", "ln -sf $A/nowhere $L; own $L")
+        .served()
+        .warns("is a symbolic link"),
+    case("a pipe", "rm $L; mkfifo $L; own $L")
+        .served()
+        .warns("is not a regular file"),
+    case("a folder", "rm $L; mkdir $L; own $L")
+        .served()
+        .warns("is a folder"),
+    case("an endless device", "rm $L; mknod $L c 1 5; own $L")
+        .served()
+        .warns("is not a regular file")
+        .root_only(),
+    case("a full device", "rm $L; mknod $L c 1 7; own $L")
+        .served()
+        .warns("is not a regular file")
+        .root_only(),
+    case("/dev/full mounted over it", "mount --bind /dev/full $L")
+        .served()
+        .warns("is not a regular file"),
+    case("1 GiB of nothing", "truncate -s 1G $L").served(),
+    case("another user's", "chown 12345:12345 $L; chmod 600 $L")
+        .served()
+        .warns_ordinary("Permission denied")
+        .root_only(),
+    case("read-only", "chmod 400 $L")
+        .served()
+        .warns_ordinary("Permission denied"),
+    case("closed", "chmod 000 $L")
+        .served()
+        .warns_ordinary("Permission denied"),
+    case("readable for all", "chmod 644 $L").served(),
+    case("a second name of another file", "rm $L; ln $A/file $L").served(),
+];
+
+#[test]
+fn whatever_stands_in_the_place_of_the_lock_nobody_hangs() {
+    let claim = Claim::that(
+        "A lock file that is a link, a pipe, a device, a folder, 1 GiB, closed or another name of a \
+         file neither hangs a caller nor is followed, and the answer stays good",
+    );
+    try_all(&claim, LOCKS);
+}
