@@ -90,7 +90,8 @@ impl<'a> Ground<'a> {
     }
 
     /// The names that scripts have for places: the home, the folder away from everything, the cache, its
-    /// one entry, the lock of it and the temporary file, the folder of the configuration.
+    /// one entry, the lock of it and the temporary file, the folder of the configuration, the
+    /// configuration itself, and a secret file.
     fn places(world: &World) -> Vec<(&'static str, PathBuf)> {
         vec![
             ("WORLD", world.path("")),
@@ -99,6 +100,8 @@ impl<'a> Ground<'a> {
             ("A", world.home().join("away")),
             ("C", world.cache()),
             ("F", world.config_folder()),
+            ("K", world.config()),
+            ("S", world.config_folder().join("prod.secret")),
         ]
     }
 
@@ -175,6 +178,16 @@ impl<'a> Ground<'a> {
             run = run.set(name, path.to_str().unwrap());
         }
         run
+    }
+
+    /// Writes a configuration and the secret of its profile `prod`, each the user's.
+    pub(super) fn configure(&self, text: &str, secret: &str) -> Places {
+        let folder = self.world.config_folder();
+        fs::write(self.seen(&self.world.config()), text).unwrap();
+        let line = format!("{secret}\n");
+        fs::write(self.seen(&folder.join("prod.secret")), line).unwrap();
+        self.scene("chmod 600 $F/*; own $F/*");
+        self.remember()
     }
 
     /// The places as they are now; scripts keep the names when the files are gone.

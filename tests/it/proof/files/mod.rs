@@ -6,6 +6,8 @@
 mod faults;
 mod ground;
 mod homes;
+mod readers;
+mod writers;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

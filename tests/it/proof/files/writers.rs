@@ -1,0 +1,204 @@
+//! What writes for good: `store`, `login`, `logout` and `setup`, on a disk that does not take it.
+
+use cloudconnexa_sandbox::Sandbox;
+
+use super::super::Claim;
+use super::{Ground, User, World, is_root};
+
+/// A file of the tool that is set up.
+const TOOL_FILE: &str = "# mine\nstartup --host_jvm_args=-Xmx1g\n";
+
+/// What is done to the disk, what the run is under, and what the error says to root and to an ordinary
+/// user.
+type Case = (&'static str, &'static str, &'static str, &'static str);
+
+const DISKS: &[Case] = &[
+    (
+        "read-only",
+        "mount -o remount,ro $H",
+        "",
+        "Read-only file system",
+    ),
+    (
+        "full",
+        "dd if=/dev/zero of=$H/full bs=4k 2>/dev/null || :",
+        "",
+        "No space left",
+    ),
+    (
+        "out of inodes",
+        "mount -o remount,nr_inodes=$(df --output=iused $H | tail -1 | tr -d ' ') $H",
+        "",
+        "No space left",
+    ),
+    (
+        "write, EIO",
+        "",
+        "strace -f -qq -o /dev/null -P $WRITTEN -e inject=write:error=EIO",
+        "Input/output error",
+    ),
+    (
+        "write, EDQUOT",
+        "",
+        "strace -f -qq -o /dev/null -P $WRITTEN -e inject=write:error=EDQUOT",
+        "quota exceeded",
+    ),
+    (
+        "fsync, EIO",
+        "",
+        "strace -f -qq -o /dev/null -e inject=fsync:error=EIO",
+        "Input/output error",
+    ),
+    (
+        "fsync, ENOSPC",
+        "",
+        "strace -f -qq -o /dev/null -e inject=fsync:error=ENOSPC",
+        "No space left",
+    ),
+    (
+        "rename, EIO",
+        "",
+        "strace -f -qq -o /dev/null -e inject=rename:error=EIO",
+        "Input/output error",
+    ),
+    (
+        "rename, EXDEV",
+        "",
+        "strace -f -qq -o /dev/null -e inject=rename:error=EXDEV",
+        "cross-device",
+    ),
+    (
+        "a limit on files",
+        "",
+        "prlimit --fsize=10",
+        "File too large",
+    ),
+];
+
+/// A verb, its stdin, and the file that it writes last.
+struct Writer {
+    name: &'static str,
+    arguments: String,
+    stdin: String,
+    written: &'static str,
+    /// Whether it takes the secret away before it writes.
+    removes_secret: bool,
+}
+
+fn world() -> World {
+    let world = World::without_profile(Sandbox::builder().no_rate_limit());
+    world.unset("XDG_CACHE_HOME");
+    world
+}
+
+fn writers(world: &World) -> Vec<Writer> {
+    let credential = world.sandbox.credential();
+    let (id, secret) = (&credential.client_id, &credential.client_secret);
+    let url = world.sandbox.base_url();
+    vec![
+        Writer {
+            name: "store",
+            arguments: "store".to_owned(),
+            stdin: serde_json::json!({ "profile": "prod", "base_url": url, "client_id": id,
+                "client_secret": secret, "lifetime": "2031-05-22" })
+            .to_string(),
+            written: "$F/config.toml.new",
+            removes_secret: false,
+        },
+        Writer {
+            name: "login",
+            arguments: format!(
+                "login --secret-stdin --store file --profile prod --client-id {id} --base-url {url} \
+                 --lifetime 2031-05-22"
+            ),
+            stdin: format!("{secret}\n"),
+            written: "$F/config.toml.new",
+            removes_secret: false,
+        },
+        Writer {
+            name: "logout",
+            arguments: "logout --yes --profile prod".to_owned(),
+            stdin: String::new(),
+            written: "$F/config.toml.new",
+            removes_secret: true,
+        },
+        Writer {
+            name: "setup",
+            arguments: "setup bazel --profile prod".to_owned(),
+            stdin: String::new(),
+            written: "$H/.bazelrc.lock",
+            removes_secret: false,
+        },
+    ]
+}
+
+#[test]
+fn a_disk_that_takes_nothing_leaves_the_old_files_whole() {
+    let claim = Claim::that(
+        "store, login, logout and setup on a disk that is read-only, full, out of inodes, over quota or \
+         broken fail with a reason, leave the old file as it was to the byte and no temporary file",
+    );
+    let world = world();
+    let (text, old) = (world.profile_text("prod"), "the-old-secret-of-this-profile");
+    world.watch(old);
+    // More than the profile, so that `logout` has something to write.
+    let text = format!(
+        "# mine\n{text}\n[profiles.other]\ncloud_id = \"o\"\nclient_id = \"x.o\"\nclient_secret = {{ env = \"O\" }}\n"
+    );
+    for writer in writers(&world) {
+        for (name, scene, under, problem) in DISKS {
+            for user in [User::Root, User::Ordinary] {
+                let Some(ground) = Ground::new(&world, user) else {
+                    return;
+                };
+                claim.holds(|| {
+                    let story = format!("{} on a disk: {name}, as {user:?}", writer.name);
+                    let places = ground.configure(&text, old);
+                    ground.scene(&format!(
+                        "printf '%s' '{TOOL_FILE}' > $H/.bazelrc; own $H/.bazelrc"
+                    ));
+                    ground.scene(scene);
+                    let before = ground.files(places.of("H"));
+                    let under = under.replace("$WRITTEN", &format!("\"{}\"", writer.written));
+                    let run = ground.run(&under, &writer.arguments, &places);
+                    let run = run.stdin(writer.stdin.as_str()).unset("DISPLAY");
+                    let outcome = ground.ends(run);
+                    let has_room = writer.removes_secret && *name == "full";
+                    let code = outcome.code.unwrap_or(0);
+                    let expected: &[i32] = if has_room { &[0] } else { &[1, 3] };
+                    assert!(
+                        expected.contains(&code),
+                        "{story}: {code} {}",
+                        outcome.stderr
+                    );
+                    if has_room {
+                        // Where the secret was there is room for what is left of the file.
+                        let left = &ground.files(places.of("F"))[places.of("K")];
+                        assert!(!left.bytes.ends_with(text.as_bytes()), "{story}");
+                        return;
+                    }
+                    // `setup` shows what it is about to change, and then fails.
+                    let is_shown = writer.name == "setup";
+                    let stderr = if is_shown {
+                        outcome.stderr
+                    } else {
+                        outcome.fails(code)
+                    };
+                    assert!(stderr.contains(problem), "{story}: {stderr}");
+
+                    let mut after = ground.files(places.of("H"));
+                    // The lock of the configuration stays, by design.
+                    after.retain(|path, _| !path.ends_with("config.toml.lock"));
+                    let mut before = before;
+                    if writer.removes_secret && !after.contains_key(places.of("S")) {
+                        before.remove(places.of("S"));
+                    }
+                    assert_eq!(after, before, "{story}");
+                });
+                if !is_root() && user == User::Root {
+                    break;
+                }
+            }
+        }
+    }
+}
