@@ -40,6 +40,7 @@ wanted=(
   curl                    curl
   jq                      jq
   strace                  strace
+  faketime                faketime
   flock                   util-linux
   node                    nodejs
   npm                     npm

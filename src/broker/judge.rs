@@ -42,13 +42,15 @@ impl Broker<'_> {
     /// Judges an entry by the clock of this moment.
     pub(super) fn judge(&self, entry: &Entry, ask: &Ask) -> Verdict {
         let now = self.clock.now();
-        let is_new = |at: OffsetDateTime| ask.not_before.is_none_or(|start| at >= start);
+        // What is of later than now was noted before the clock was set back, and so before this call.
+        let is_since = |at: OffsetDateTime, start| (start..=now).contains(&at);
+        let is_new = |at| ask.not_before.is_none_or(|start| is_since(at, start));
         // Longer than any pause is a word from a clock that ran ahead.
         let is_over = |at| now >= at || at > now + LONGEST_REFRESH_PAUSE;
         // That a program gave no secret binds those who waited for it, and nobody who comes later:
         // he may just have unlocked the vault.
         let binds = |cooldown: &Cooldown| {
-            cooldown.reason != Reason::NoSecret || cooldown.since >= ask.began
+            cooldown.reason != Reason::NoSecret || is_since(cooldown.since, ask.began)
         };
         let current = self.current_secret(entry);
         let cooldown = entry

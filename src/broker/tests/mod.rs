@@ -1,5 +1,6 @@
 //! The broker's rules over time, with a clock that the test moves and an endpoint that it scripts.
 
+mod moments;
 mod refused;
 
 use std::cell::{Cell, RefCell};

@@ -2,6 +2,7 @@
 //! `make test`, many times in `make soak`, which writes the table of docs/reliability.md from what
 //! it counted.
 
+mod clocks;
 mod files;
 
 use std::cell::Cell;
