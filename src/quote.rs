@@ -54,10 +54,15 @@ pub(crate) fn nearest<'a>(
     written: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
+    let length = written.chars().count();
+    let most = |name: &str| name.chars().count().max(3) / 3;
+    // What somebody else wrote may be megabytes long, and is then not worth a comparison.
+    let is_as_long = |name: &&str| name.chars().count().abs_diff(length) <= most(name);
     known
         .into_iter()
+        .filter(is_as_long)
         .map(|name| (damerau_levenshtein(written, name), name))
-        .filter(|(distance, name)| *distance <= name.chars().count().max(3) / 3)
+        .filter(|(distance, name)| *distance <= most(name))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
@@ -84,5 +89,6 @@ mod tests {
             Some("cloud_id")
         );
         assert_eq!(nearest("zzz", ["cloud_id", "client_id"]), None);
+        assert_eq!(nearest(&"z".repeat(4 << 20), ["cloud_id"]), None, "at once");
     }
 }

@@ -232,8 +232,8 @@ impl<'a> Ground<'a> {
                 if metadata.is_dir() {
                     folders.push(path.clone());
                 }
-                // Of a sparse file of 1 GiB there is nothing to read.
-                let is_read = metadata.is_file() && metadata.blocks() > 0;
+                // A file that large is none of the program's.
+                let is_read = metadata.is_file() && metadata.size() < 1024 * 1024;
                 let bytes = if is_read {
                     fs::read(&seen).unwrap()
                 } else if metadata.is_symlink() {

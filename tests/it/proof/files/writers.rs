@@ -2,8 +2,8 @@
 
 use cloudconnexa_sandbox::Sandbox;
 
-use super::super::Claim;
-use super::{Ground, User, World, is_root};
+use super::super::{Claim, tries};
+use super::{Ground, User, World};
 
 /// A file of the tool that is set up.
 const TOOL_FILE: &str = "# mine\nstartup --host_jvm_args=-Xmx1g\n";
@@ -146,8 +146,12 @@ fn a_disk_that_takes_nothing_leaves_the_old_files_whole() {
         "# mine\n{text}\n[profiles.other]\ncloud_id = \"o\"\nclient_id = \"x.o\"\nclient_secret = {{ env = \"O\" }}\n"
     );
     for writer in writers(&world) {
-        for (name, scene, under, problem) in DISKS {
-            for user in [User::Root, User::Ordinary] {
+        for (number, (name, scene, under, problem)) in DISKS.iter().enumerate() {
+            for (user, other) in [(User::Root, 0), (User::Ordinary, 1)] {
+                // In a short run each of them has every other disk.
+                if tries(1, 2) == 1 && number % 2 == other {
+                    continue;
+                }
                 let Some(ground) = Ground::new(&world, user) else {
                     return;
                 };
@@ -195,9 +199,6 @@ fn a_disk_that_takes_nothing_leaves_the_old_files_whole() {
                     }
                     assert_eq!(after, before, "{story}");
                 });
-                if !is_root() && user == User::Root {
-                    break;
-                }
             }
         }
     }
