@@ -203,12 +203,12 @@ macro_rules! small {
 }
 
 const DISKS: &[Case] = &[
-    case("read-only", "mount -o remount,ro $H")
+    case("read-only", "mount --options-mode ignore -o remount,ro $H")
         .served()
         .warns("Read-only file system"),
     case(
         "read-only, no cache yet",
-        "rm -r $C; mount -o remount,ro $H",
+        "rm -r $C; mount --options-mode ignore -o remount,ro $H",
     )
     .missed()
     .warns("Read-only file system"),

@@ -15,7 +15,7 @@ type Case = (&'static str, &'static str, &'static str, &'static str);
 const DISKS: &[Case] = &[
     (
         "read-only",
-        "mount -o remount,ro $H",
+        "mount --options-mode ignore -o remount,ro $H",
         "",
         "Read-only file system",
     ),
@@ -27,7 +27,7 @@ const DISKS: &[Case] = &[
     ),
     (
         "out of inodes",
-        "mount -o remount,nr_inodes=$(df --output=iused $H | tail -1 | tr -d ' ') $H",
+        "mount --options-mode ignore -o remount,nr_inodes=$(df --output=iused $H | tail -1 | tr -d ' ') $H",
         "",
         "No space left",
     ),
