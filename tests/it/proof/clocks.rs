@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cloudconnexa_sandbox::{Fault, Sandbox};
 use serde_json::{Value, json};
@@ -125,6 +125,11 @@ fn a_leap_of_the_clock_ends_a_cool_down_and_never_makes_an_endless_one() {
     }
 }
 
+fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_millis()).unwrap()
+}
+
 #[test]
 fn a_moment_at_the_edge_of_its_type_is_a_miss_and_no_crash() {
     let claim = Claim::that(
@@ -173,6 +178,8 @@ fn a_moment_at_the_edge_of_its_type_is_a_miss_and_no_crash() {
                 }
                 write_private(&path, &entry.to_string());
                 assert_eq!(world.token().len(), 64, "{place} {number}");
+                let expires_at = world.entry().1["token"]["expires_at_ms"].as_i64().unwrap();
+                assert!(expires_at > now_ms(), "{place} {number}: it is not over");
                 let status = world.run(["status", "--json"]).succeeds();
                 assert!(
                     serde_json::from_str::<Value>(&status).is_ok(),

@@ -283,7 +283,7 @@ const DISKS: &[Case] = &[
 fn a_disk_that_takes_nothing_costs_a_warning_and_never_the_answer() {
     let claim = Claim::that(
         "A disk that is read-only, full or out of inodes, and a limit on the size of files, cost one \
-         warning and never the answer or an entry",
+         warning and never the answer, and leave no half entry",
     );
     try_all(&claim, DISKS);
 }
