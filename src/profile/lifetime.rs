@@ -60,7 +60,10 @@ fn after_months(from: Date, months: u8) -> Option<Date> {
             year += 1;
         }
     }
-    (0..4).find_map(|less| Date::from_calendar_date(year, month, from.day() - less).ok())
+    (0..4).find_map(|less| {
+        let day = from.day().checked_sub(less)?;
+        Date::from_calendar_date(year, month, day).ok()
+    })
 }
 
 #[cfg(test)]
@@ -101,6 +104,13 @@ mod tests {
         ] {
             let found = end(lifetime, parse_date(today).unwrap());
             assert_eq!(found, parse_date(expected), "{today} and {lifetime}");
+        }
+    }
+
+    #[test]
+    fn behind_the_last_year_there_is_no_day_and_no_crash() {
+        for today in ["9999-12-01", "9999-12-31"] {
+            assert_eq!(end("1y", parse_date(today).unwrap()), None, "{today}");
         }
     }
 
