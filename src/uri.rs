@@ -3,7 +3,7 @@
 //!
 //! Everything that two parsers could read in two ways is refused rather than repaired: user info,
 //! backslashes, control characters, white space, percent-encoded or non-ASCII hosts, empty ports,
-//! ports with leading zeros. Where RFC 3986 and the WHATWG URL standard differ, the text is not
+//! ports with leading zeros, IPv4 addresses in any form but the usual one. Where RFC 3986 and the WHATWG URL standard differ, the text is not
 //! accepted. A host is compared byte for byte after ASCII lower-casing: no trailing dot, no
 //! punycode, no address in another notation is "the same".
 
@@ -272,7 +272,18 @@ fn is_plain_host(host: &str) -> bool {
         return address.parse::<Ipv6Addr>().is_ok();
     }
     let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    !host.is_empty() && host.len() <= 253 && host.bytes().all(is_name_byte)
+    let is_name = !host.is_empty() && host.len() <= 253 && host.bytes().all(is_name_byte);
+    is_name && (!ends_in_a_number(host) || host.parse::<Ipv4Addr>().is_ok())
+}
+
+/// Whether a reader of the WHATWG URL standard takes it for an IPv4 address ("ends in a number
+/// checker"): `127.1`, `0x7f000001` and `10.0.0.1.` are addresses there and names elsewhere.
+fn ends_in_a_number(host: &str) -> bool {
+    let last = host.strip_suffix('.').unwrap_or(host).rsplit('.').next();
+    let last = last.unwrap_or_default();
+    let is_hex = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_decimal = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+    is_decimal || last.strip_prefix("0x").is_some_and(is_hex)
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -432,6 +443,34 @@ mod tests {
         ] {
             let read = Uri::parse(&format!("https://{host}/"));
             assert_eq!(read, Err(UriError::Host), "{host}");
+        }
+    }
+
+    #[test]
+    fn an_address_in_an_unusual_form_is_not_taken_for_a_name() {
+        for host in [
+            "127.1",
+            "2130706433",
+            "0x7f.1",
+            "0x7f000001",
+            "0177.0.0.1",
+            "1.2.3.4.5",
+            "1.2.3.256",
+            "10.0.0.1.",
+            "acme.1",
+            "acme.0x",
+            "acme.0xff.",
+        ] {
+            let read = Uri::parse(&format!("https://{host}/"));
+            assert_eq!(
+                read,
+                Err(UriError::Host),
+                "{host}: others go to an address, or nowhere"
+            );
+            assert_eq!(Origin::of_host(host), Err(UriError::Host), "{host}");
+        }
+        for host in ["10.0.0.1", "1.2.3.4.test", "acme.1a", "0x7g", "1-1", "3com"] {
+            assert!(Uri::parse(&format!("https://{host}/")).is_ok(), "{host}");
         }
     }
 

@@ -71,7 +71,10 @@ pub(super) fn has_valid_port(url: &str) -> bool {
         .map_or(authority, |(_, host)| host);
     let after_host = host.rsplit_once(']').map_or(host, |(_, after)| after);
     match after_host.split_once(':') {
-        Some((_, port)) => port.parse::<u16>().is_ok_and(|port| port > 0),
+        Some((_, port)) => {
+            let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+            is_number && port.parse::<u16>().is_ok_and(|port| port > 0)
+        }
         None => true,
     }
 }
@@ -169,6 +172,7 @@ mod tests {
             ("http://[::1]", true),
             ("http://proxy:port", false),
             ("http://proxy:99999", false),
+            ("http://proxy:+80", false),
             ("http://proxy:0", false),
             ("http://proxy:", false),
         ] {

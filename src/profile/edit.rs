@@ -192,7 +192,7 @@ pub(super) fn write(path: &Path, text: &str, guard: &Guard) -> io::Result<()> {
     file::replace_as_it_is(&real_path(path), text.as_bytes(), guard)
 }
 
-fn check(profile: &NewProfile) -> Result<(), ProfileError> {
+pub(super) fn check(profile: &NewProfile) -> Result<(), ProfileError> {
     let refuse = |problem| {
         Err(ProfileError::NotStorable {
             problem,
@@ -212,7 +212,7 @@ fn check(profile: &NewProfile) -> Result<(), ProfileError> {
     Ok(())
 }
 
-fn end_of_life(profile: &NewProfile, today: Date) -> Result<Option<Date>, ProfileError> {
+pub(super) fn end_of_life(profile: &NewProfile, today: Date) -> Result<Option<Date>, ProfileError> {
     let Some(text) = profile.lifetime.as_deref() else {
         return Ok(None);
     };
@@ -260,7 +260,7 @@ pub(super) fn read_old(path: &Path) -> Result<String, ProfileError> {
 
 /// The new text. A new profile is put behind everything that is there; of one that is there, only
 /// the values that change are touched.
-fn edited(
+pub(super) fn edited(
     path: &Path,
     old: &str,
     profile: &NewProfile,
@@ -277,7 +277,7 @@ fn edited(
     let table = profiles.and_then(|profiles| profiles.get_mut(&profile.name));
     if let Some(table) = table.and_then(Item::as_table_like_mut) {
         fill(table, profile, secret_expires);
-        return Ok(document.to_string());
+        return Ok(written(&document, old));
     }
     let inline = document
         .get_mut("profiles")
@@ -286,7 +286,7 @@ fn edited(
         let mut table = InlineTable::new();
         fill(&mut table, profile, secret_expires);
         profiles.insert(&profile.name, Value::InlineTable(table));
-        return Ok(document.to_string());
+        return Ok(written(&document, old));
     }
     let mut table = Table::new();
     fill(&mut table, profile, secret_expires);
@@ -308,6 +308,20 @@ fn edited(
         } else {
             addition
         })
+}
+
+/// A document that was `old`, with the ends of lines that this had: the library writes line feeds
+/// alone, and one behind the last line.
+pub(super) fn written(document: &DocumentMut, old: &str) -> String {
+    let mut text = document.to_string();
+    if !old.ends_with('\n') && text.ends_with('\n') {
+        text.pop();
+    }
+    let is_dos = old.contains('\n') && old.matches('\n').count() == old.matches("\r\n").count();
+    if is_dos {
+        text = text.replace("\r\n", "\n").replace('\n', "\r\n");
+    }
+    text
 }
 
 /// Sets what the profile says; what it does not say stays.

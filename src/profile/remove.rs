@@ -9,7 +9,7 @@ use std::str::FromStr as _;
 
 use toml_edit::{Document, DocumentMut, Item, Table};
 
-use super::edit::{Editing, read_old, write};
+use super::edit::{Editing, read_old, write, written};
 use super::{ProfileError, Profiles, load};
 use crate::file;
 
@@ -64,7 +64,7 @@ fn is_before_without(before: &Profiles, after: &Profiles, name: &str) -> bool {
 }
 
 /// The text without the profile; `None` where it is no TOML.
-fn without(text: &str, name: &str, with_default: bool) -> Option<String> {
+pub(super) fn without(text: &str, name: &str, with_default: bool) -> Option<String> {
     let document = Document::parse(text).ok()?;
     let table = document
         .get("profiles")
@@ -109,7 +109,7 @@ fn without_inline(text: &str, name: &str, with_default: bool) -> Option<String> 
     if with_default {
         document.remove("default_profile");
     }
-    Some(document.to_string())
+    Some(written(&document, text))
 }
 
 /// The places of a table and of those below it that have a header of their own.
@@ -221,6 +221,10 @@ mod tests {
             (
                 "profiles = { p = { a = 1 }, q = { b = 1 } } # both\n".to_owned(),
                 "profiles = { q = { b = 1 } } # both\n",
+            ),
+            (
+                "# mine\r\nprofiles = { p = { a = 1 }, q = { b = 1 } } # open".to_owned(),
+                "# mine\r\nprofiles = { q = { b = 1 } } # open",
             ),
         ] {
             let with_default = text.starts_with("default_profile");

@@ -76,8 +76,12 @@ fn read(call: &Call<'_>) -> Result<Asked, InputError> {
 }
 
 /// Clients name a server as it stands in their configuration: a URL, or a host with or without a
-/// path behind it.
+/// path behind it. One with white space, control characters or anything beyond ASCII is nobody's, for
+/// readers differ in what they do with that.
 fn uri_of_server(server: &str) -> String {
+    if !server.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return String::new();
+    }
     if server.contains("://") {
         return server.to_owned();
     }
