@@ -16,7 +16,7 @@ pub(crate) enum Environment {
     Process,
     /// Those of a test.
     #[cfg_attr(
-        not(test),
+        not(any(test, fuzzing)),
         expect(dead_code, reason = "tests give their own variables")
     )]
     Given(BTreeMap<String, String>),

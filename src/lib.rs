@@ -1,11 +1,13 @@
 //! The CloudConnexa API token once, for every tool, safely.
 //!
-//! This library is the program's own; its one public function is [`run`]. The map, from the top
+//! This library is the program's own; its one public function is [`run`] (and for the fuzzer
+//! `claims`, which no build of the program has). The map, from the top
 //! floor down; a room uses only what stands below it, and rooms of one floor do not know each
 //! other:
 //!
 //! | floor | room | what it is for |
 //! |---|---|---|
+//! | 6 | `claims` | what must hold of every parser; for the tests and the fuzzer only |
 //! | 5 | `command` | one file a verb, and one for all that are protocols |
 //! | 4 | `error`, `report` | what people are told, and the exit code |
 //! | 3 | `broker` | the life of a request: cache, lock, exchange, cool-down |
@@ -17,6 +19,8 @@
 
 mod broker;
 mod cache;
+#[cfg(any(test, fuzzing))]
+pub mod claims;
 mod cli;
 mod clock;
 mod command;
@@ -32,6 +36,8 @@ mod output;
 mod profile;
 mod protocol;
 mod quote;
+#[cfg(any(test, fuzzing))]
+mod reading;
 mod report;
 mod secret;
 mod source;

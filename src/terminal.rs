@@ -33,13 +33,13 @@ pub(crate) enum TerminalError {
 
 /// A line that is typed and not shown, character by character.
 #[derive(Debug, Default)]
-struct Line {
+pub(crate) struct Line {
     bytes: Zeroizing<Vec<u8>>,
 }
 
 /// What a typed byte did.
 #[derive(Debug, PartialEq, Eq)]
-enum Typed {
+pub(crate) enum Typed {
     /// The line goes on.
     More,
     /// The line is whole.
@@ -51,10 +51,16 @@ enum Typed {
 }
 
 impl Line {
+    /// What stands in it.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// What a terminal does with a byte that is typed: erase (Backspace), kill (Ctrl-U), end
     /// (Ctrl-D), interrupt (Ctrl-C). Any other control character is kept, for a secret with one in
     /// it is refused later rather than silently another one.
-    fn take(&mut self, byte: u8) -> Typed {
+    pub(crate) fn take(&mut self, byte: u8) -> Typed {
         match byte {
             0x03 | 0x1c => return Typed::Interrupt,
             0x04 if self.bytes.is_empty() => return Typed::End,

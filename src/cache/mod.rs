@@ -5,6 +5,8 @@
 //! `<key>.lock`, the only thing ever locked. This room knows neither OAuth nor profiles. Nothing
 //! in it is worth failing for: whatever is wrong with an entry makes it a miss.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod claims;
 mod digest;
 mod entry;
 mod key;

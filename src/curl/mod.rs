@@ -3,11 +3,11 @@
 
 mod arguments;
 mod options;
-#[cfg(unix)]
+#[cfg(any(unix, test, fuzzing))]
 mod statuses;
 mod veil;
 
 pub(crate) use arguments::{ArgumentError, Arguments};
-#[cfg(unix)]
+#[cfg(any(unix, test, fuzzing))]
 pub(crate) use statuses::Statuses;
 pub(crate) use veil::Veil;

@@ -3,6 +3,8 @@
 //! `request` and `response` are pure; `http` is the only file that names ureq. Nothing here knows
 //! that there is a cache or a second process.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod claims;
 mod exchange;
 mod failure;
 mod http;

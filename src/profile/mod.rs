@@ -5,6 +5,8 @@
 //! what it means, checked once and for all; `select` picks the one that a request is for; `edit`
 //! changes the file without touching what else stands in it.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod claims;
 mod edit;
 mod file;
 mod lifetime;

@@ -40,6 +40,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("file", 0),
     ("uri", 0),
     ("duration", 1),
+    ("reading", 1),
     ("style", 1),
     ("template", 1),
     ("token", 1),
@@ -57,6 +58,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("error", 40),
     ("report", 40),
     ("command", 50),
+    ("claims", 60),
 ];
 
 #[test]

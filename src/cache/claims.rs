@@ -1,0 +1,94 @@
+//! What must hold of an entry whatever stands in its file.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::entry::Entry;
+use super::{Identity, Key};
+use crate::quote::clean;
+use crate::token::{MinTtl, RefreshAhead};
+
+/// Any bytes are a miss or an entry that writes back as itself, can be reckoned with at any time,
+/// and shows its token to nobody. `KEY` stands for the identity's.
+pub(crate) fn entry(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let key = Key::of(&Identity {
+        token_url: "https://acme.test/token",
+        client_id: "i",
+        scope: None,
+        audience: None,
+    });
+    let text = text.replace("KEY", key.as_str());
+    let Some(entry) = Entry::from_bytes(text.as_bytes(), &key) else {
+        return;
+    };
+    let written = entry.to_bytes(&key);
+    assert_eq!(
+        Entry::from_bytes(&written, &key).as_ref(),
+        Some(&entry),
+        "{text}"
+    );
+    let other = Key::of(&Identity {
+        token_url: "https://acme.test/token",
+        client_id: "j",
+        scope: None,
+        audience: None,
+    });
+    assert_eq!(
+        Entry::from_bytes(&written, &other),
+        None,
+        "an entry is one identity's"
+    );
+    if let Some(cooldown) = &entry.cooldown {
+        let words = [
+            Some(&cooldown.message),
+            cooldown.cause.as_ref(),
+            cooldown.hint.as_ref(),
+        ];
+        for words in words.into_iter().flatten() {
+            assert_eq!(clean(words), *words, "it is shown on a terminal");
+        }
+    }
+    for seconds in [0, 1_700_000_000, 253_402_300_000] {
+        let now = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let bound = entry.cooldown_for(None, now);
+        assert!(bound.is_none_or(|cooldown| now < cooldown.until));
+        let Some(held) = entry.held_for(None, now) else {
+            continue;
+        };
+        let token = &held.token;
+        for min_ttl in [MinTtl::Default, MinTtl::AtLeast(Duration::from_secs(60))] {
+            let is_fresh = token.is_fresh(now, min_ttl);
+            assert!(
+                !is_fresh || now < token.expires_at,
+                "an expired token is never served"
+            );
+            assert!(!is_fresh || !token.time_left(now).is_zero());
+            assert!(token.never_lasts(min_ttl) || token.life() > Duration::ZERO);
+        }
+        for ahead in [
+            RefreshAhead::LastFifth,
+            RefreshAhead::LastHalf,
+            RefreshAhead::Never,
+        ] {
+            token.is_aging(now, ahead);
+        }
+    }
+    if let Some(held) = &entry.held {
+        let token = held.token.access_token.expose();
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+        assert!(
+            !token.is_empty() && token.bytes().all(allowed),
+            "it goes into a header"
+        );
+        let shown = format!("{entry:?}");
+        let is_elsewhere = text.matches(token).count() > 1;
+        assert!(
+            token.len() < 16 || is_elsewhere || !shown.contains(token),
+            "{shown}"
+        );
+    }
+}
