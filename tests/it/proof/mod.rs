@@ -4,6 +4,7 @@
 
 mod clocks;
 mod files;
+mod readings;
 
 use std::cell::Cell;
 use std::env;
