@@ -12,12 +12,13 @@ HAS_MUSL := $(shell rustc --print target-libdir --target $(MUSL) 2>/dev/null | x
 CARGO_DENY := 0.20.2
 DENY := $(if $(filter cargo-deny $(CARGO_DENY),$(shell cargo-deny --version 2>/dev/null)),$(shell command -v cargo-deny),$(TARGET_DIR)/lint-tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny)
 
-.PHONY: help build test soak lint advisories miri demo release install uninstall deb package-test reproduce clean
+.PHONY: help build test soak fuzz lint advisories miri demo release install uninstall deb package-test reproduce clean
 
 help:
 	@echo 'make build     build the program'
 	@echo 'make test      install what the tests need, run them, run the demonstration'
 	@echo 'make soak      the faults of docs/reliability.md, many times over; FILTER=NAME for one'
+	@echo 'make fuzz      the parsers with inputs that a fuzzer finds; TARGET=NAME for one, SECONDS=N for each'
 	@echo 'make lint      formatting, lints, documentation, licences'
 	@echo 'make advisories  known weaknesses of what this is made of'
 	@echo 'make demo      the whole story on this machine, against a sandbox'
@@ -43,10 +44,17 @@ test:
 
 soak:
 	tests/setup.sh '$(TEST_TOOLS)'
-	tests/soak.sh '$(TEST_TOOLS)' '$(FILTER)'
+	CARGO_TARGET_DIR='$(TARGET_DIR)' tests/soak.sh '$(TEST_TOOLS)' '$(FILTER)'
+
+# How long each parser is fuzzed, in seconds.
+SECONDS ?= 60
+
+fuzz:
+	CARGO_TARGET_DIR='$(TARGET_DIR)/fuzz' tests/fuzz/run.sh '$(TEST_TOOLS)' '$(SECONDS)' $(TARGET)
 
 lint: $(DENY)
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
 	$(DENY) --locked check bans licenses sources

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Tries every claim of tests/it/proof as often as there is time for, and writes what was counted
-# into the table of docs/reliability.md. Takes a while; `make test` tries the same a few times.
+# Tries every claim of tests/it/proof and of src/claims as often as there is time for, and writes what
+# was counted into the table of docs/reliability.md. Takes a while; `make test` tries the same a few
+# times.
 #
 #   usage: soak.sh TOOLS [FILTER]    TOOLS is where tests/setup.sh has installed, FILTER a test's name
 #
-# With FILTER the table is printed and the document left as it is.
+# With FILTER the table is printed and the document left as it is; nothing is fuzzed then, for that is
+# what `make fuzz` is for.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,13 +15,23 @@ filter=${2:-proof::}
 rows=$(mktemp)
 trap 'rm -f "$rows" "$rows.md"' EXIT
 
-SOAK=1 PROOFS=$rows TEST_TOOLS=$tools cargo test --locked --test it -- --test-threads=2 "$filter"
+# How long each parser is fuzzed, in seconds.
+fuzzed=60
+
+SOAK=1 PROOFS=$rows TEST_TOOLS=$tools cargo test --locked --lib --test it -- --test-threads=2 "$filter"
+if [[ -z ${2:-} ]]; then
+  PROOFS=$rows CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/fuzz tests/fuzz/run.sh "$tools" "$fuzzed"
+fi
 
 {
   echo '| claim | tried | survived | repeated by |'
   echo '|---|---|---|---|'
   sort -u "$rows" | while IFS=$'\t' read -r name claim tried survived; do
-    echo "| $claim | $tried | $survived | \`make soak FILTER=$name\` |"
+    case $name in
+    fuzz/*) again="make fuzz TARGET=${name#fuzz/} SECONDS=$fuzzed" ;;
+    *) again="make soak FILTER=$name" ;;
+    esac
+    echo "| $claim | $tried | $survived | \`$again\` |"
   done
 } >"$rows.md"
 

@@ -9,7 +9,7 @@ use super::{ALL, Claim, Second};
 use crate::environment::Environment;
 
 /// Mutations of every file, and with `SOAK`.
-const FEW: usize = 300;
+const FEW: usize = 1_000;
 const MANY: usize = 100_000;
 
 fn folder(name: &str) -> PathBuf {
