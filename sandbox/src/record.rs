@@ -31,6 +31,10 @@ pub struct Recorded {
     pub user_agent: Option<String>,
     /// Where the request came from.
     pub peer: IpAddr,
+    /// The port it came from, which tells one process from another while they live.
+    pub port: u16,
+    /// The ports of the token requests of the same client ID that were under way when it came.
+    pub beside: Vec<u16>,
 }
 
 impl Recorded {
@@ -67,13 +71,38 @@ pub(crate) type Log = Box<dyn Fn(&Recorded) + Send + Sync>;
 /// Every request so far, in the order of arrival.
 #[derive(Default)]
 pub(crate) struct Records {
-    list: Mutex<Vec<Recorded>>,
+    list: Mutex<Vec<Entry>>,
     changed: Condvar,
     log: Option<Log>,
 }
 
-/// Names one record until its answer is known.
-pub(crate) struct Ticket(usize);
+struct Entry {
+    request: Recorded,
+    is_under_way: bool,
+}
+
+/// One record, whose request is under way until this is dropped: it is answered, or the client has
+/// gone.
+pub(crate) struct Ticket<'a> {
+    records: &'a Records,
+    place: usize,
+}
+
+impl Ticket<'_> {
+    /// Says what the answer is.
+    pub(crate) fn finish(&self, status: Option<u16>) {
+        self.records.finish(self.place, status);
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        if let Ok(mut list) = self.records.list.lock() {
+            list[self.place].is_under_way = false;
+        }
+        self.records.changed.notify_all();
+    }
+}
 
 impl Records {
     pub(crate) fn new(log: Option<Log>) -> Self {
@@ -83,18 +112,36 @@ impl Records {
         }
     }
 
-    pub(crate) fn begin(&self, mut request: Recorded) -> Ticket {
+    pub(crate) fn begin(&self, mut request: Recorded) -> Ticket<'_> {
         request.client_id = request.client_id.map(|id| id.chars().take(200).collect());
         let mut list = self.list.lock().expect(UNPOISONED);
-        list.push(request);
+        if request.is_token_request() {
+            let is_beside = |it: &&Entry| {
+                it.is_under_way
+                    && it.request.is_token_request()
+                    && it.request.client_id == request.client_id
+            };
+            request.beside = list
+                .iter()
+                .filter(is_beside)
+                .map(|it| it.request.port)
+                .collect();
+        }
+        list.push(Entry {
+            request,
+            is_under_way: true,
+        });
         self.changed.notify_all();
-        Ticket(list.len() - 1)
+        Ticket {
+            records: self,
+            place: list.len() - 1,
+        }
     }
 
-    pub(crate) fn finish(&self, ticket: Ticket, status: Option<u16>) {
+    fn finish(&self, place: usize, status: Option<u16>) {
         let mut list = self.list.lock().expect(UNPOISONED);
-        list[ticket.0].status = status;
-        let finished = list[ticket.0].clone();
+        list[place].request.status = status;
+        let finished = list[place].request.clone();
         drop(list);
         self.changed.notify_all();
         if let Some(log) = &self.log {
@@ -103,7 +150,8 @@ impl Records {
     }
 
     pub(crate) fn all(&self) -> Vec<Recorded> {
-        self.list.lock().expect(UNPOISONED).clone()
+        let list = self.list.lock().expect(UNPOISONED);
+        list.iter().map(|it| it.request.clone()).collect()
     }
 
     pub(crate) fn count(&self, is_counted: impl Fn(&Recorded) -> bool) -> usize {
@@ -111,19 +159,36 @@ impl Records {
             .lock()
             .expect(UNPOISONED)
             .iter()
-            .filter(|it| is_counted(it))
+            .filter(|it| is_counted(&it.request))
             .count()
+    }
+
+    /// Blocks until no request is under way; panics when patience ends.
+    #[track_caller]
+    pub(crate) fn wait_until_idle(&self) {
+        let list = self.list.lock().expect(UNPOISONED);
+        let is_busy = |list: &mut Vec<Entry>| list.iter().any(|it| it.is_under_way);
+        let wait = self.changed.wait_timeout_while(list, PATIENCE, is_busy);
+        let (list, timeout) = wait.expect(UNPOISONED);
+        drop(list);
+        assert!(
+            !timeout.timed_out(),
+            "requests are under way for {PATIENCE:?}"
+        );
     }
 
     /// Blocks until the list satisfies a test; panics, naming what was waited for, when patience ends.
     #[track_caller]
     pub(crate) fn wait_until(&self, what: &str, is_enough: impl Fn(&[Recorded]) -> bool) {
+        let seen = |list: &[Entry]| -> Vec<Recorded> {
+            list.iter().map(|it| it.request.clone()).collect()
+        };
         let list = self.list.lock().expect(UNPOISONED);
         let wait = self
             .changed
-            .wait_timeout_while(list, PATIENCE, |list| !is_enough(list));
+            .wait_timeout_while(list, PATIENCE, |list| !is_enough(&seen(list)));
         let (list, timeout) = wait.expect(UNPOISONED);
-        let seen = list.clone();
+        let seen = seen(&list);
         drop(list);
         assert!(
             !timeout.timed_out(),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::pending;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http_body_util::{BodyExt, Limited};
@@ -45,12 +45,12 @@ impl std::error::Error for Broken {}
 struct Arrived {
     head: Parts,
     body: Bytes,
-    peer: IpAddr,
+    peer: SocketAddr,
 }
 
 pub(crate) async fn answer(
     world: Arc<World>,
-    peer: IpAddr,
+    peer: SocketAddr,
     request: Request<Incoming>,
 ) -> Result<Response<Content>, Broken> {
     let mut answered = dispatch(Arc::clone(&world), peer, request).await?;
@@ -63,7 +63,7 @@ pub(crate) async fn answer(
 
 async fn dispatch(
     world: Arc<World>,
-    peer: IpAddr,
+    peer: SocketAddr,
     request: Request<Incoming>,
 ) -> Result<Response<Content>, Broken> {
     let (head, body) = request.into_parts();
@@ -114,7 +114,7 @@ async fn token(
     let (form, client_id) = world.tenant().recognise(&request);
     let ticket = world.records.begin(record(arrived, Some(form), client_id));
     if !world.tenant().settings.token_paths.contains(&path) {
-        world.records.finish(ticket, Some(404));
+        ticket.finish(Some(404));
         return Ok(whole(world.tenant().labelled(
             "",
             Answer::empty(404),
@@ -130,17 +130,16 @@ async fn token(
     sleep(latency).await;
 
     if fault == Some(Fault::Hang) {
-        world.records.finish(ticket, None);
+        ticket.finish(None);
         return pending().await;
     }
     let truth = || {
         world
             .tenant()
-            .answer_token_request(&request, arrived.peer, world.clock.now())
+            .answer_token_request(&request, arrived.peer.ip(), world.clock.now())
     };
     let outcome = misbehave(fault, truth);
-    world.records.finish(
-        ticket,
+    ticket.finish(
         outcome
             .as_ref()
             .ok()
@@ -224,11 +223,12 @@ fn api(world: &World, arrived: &Arrived) -> Response<Content> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim());
     let now = world.clock.now();
-    let judged = world
-        .tenant()
-        .answer_api_request(bearer, method, uri.path(), arrived.peer, now);
+    let judged =
+        world
+            .tenant()
+            .answer_api_request(bearer, method, uri.path(), arrived.peer.ip(), now);
     let ticket = world.records.begin(record(arrived, None, judged.client_id));
-    world.records.finish(ticket, Some(judged.answer.status));
+    ticket.finish(Some(judged.answer.status));
     whole(judged.answer)
 }
 
@@ -247,7 +247,7 @@ fn steer(world: &World, arrived: &Arrived) -> Response<Content> {
 /// Records a request that names no credential, with its answer.
 fn recorded(world: &World, arrived: &Arrived, answer: Answer) -> Response<Content> {
     let ticket = world.records.begin(record(arrived, None, None));
-    world.records.finish(ticket, Some(answer.status));
+    ticket.finish(Some(answer.status));
     whole(world.tenant().labelled("", answer, world.clock.now()))
 }
 
@@ -267,7 +267,9 @@ fn record(arrived: &Arrived, form: Option<Form>, client_id: Option<String>) -> R
         user_agent: headers
             .get(USER_AGENT)
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
-        peer: arrived.peer,
+        peer: arrived.peer.ip(),
+        port: arrived.peer.port(),
+        beside: Vec::new(),
     }
 }
 

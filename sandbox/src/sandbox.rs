@@ -261,6 +261,23 @@ impl Sandbox {
         });
     }
 
+    /// The greatest number of token requests of one client ID that were under way at once. A request
+    /// is until it is answered, or until its client is seen to have gone.
+    pub fn most_token_requests_at_once(&self) -> usize {
+        let requests = self.requests();
+        let token_requests = requests.iter().filter(|it| it.is_token_request());
+        token_requests
+            .map(|it| it.beside.len() + 1)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// Blocks until no request is under way; panics after 30 s.
+    #[track_caller]
+    pub fn wait_until_idle(&self) {
+        self.world.records.wait_until_idle();
+    }
+
     /// Blocks until the requests so far satisfy a test; panics after 30 s, saying what it waited for.
     #[track_caller]
     pub fn wait_until(&self, what: &str, is_enough: impl Fn(&[Recorded]) -> bool) {

@@ -1,7 +1,7 @@
 //! The sockets: accepting, TLS, HTTP/1.1, and how a connection ends.
 
 use std::error::Error;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, world
     loop {
         match listener.accept().await {
             Ok((tcp, peer)) => {
-                tokio::spawn(connection(tcp, peer.ip(), tls.clone(), Arc::clone(&world)));
+                tokio::spawn(connection(tcp, peer, tls.clone(), Arc::clone(&world)));
             }
             // Out of file descriptors, most likely: the next accept would fail at once as well.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -29,7 +29,7 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, world
     }
 }
 
-async fn connection(tcp: TcpStream, peer: IpAddr, tls: Option<TlsAcceptor>, world: Arc<World>) {
+async fn connection(tcp: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>, world: Arc<World>) {
     // Best effort: without it small chunks may arrive together, which harms nothing.
     tcp.set_nodelay(true).ok();
     match tls {
@@ -43,7 +43,7 @@ async fn connection(tcp: TcpStream, peer: IpAddr, tls: Option<TlsAcceptor>, worl
     }
 }
 
-async fn http<S>(stream: S, tcp: fn(&S) -> &TcpStream, peer: IpAddr, world: Arc<World>)
+async fn http<S>(stream: S, tcp: fn(&S) -> &TcpStream, peer: SocketAddr, world: Arc<World>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

@@ -1,10 +1,12 @@
 //! The gate: a test decides when answers go out.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::thread;
 
-use cloudconnexa_sandbox::Fault;
+use cloudconnexa_sandbox::{CredentialSpec, Fault, Form};
 
-use crate::client::{basic_token, http, networks};
+use crate::client::{basic_token, http, networks, token};
 
 #[test]
 fn a_gate_holds_every_token_request_until_it_is_released() {
@@ -70,4 +72,45 @@ fn a_dropped_gate_holds_nothing_and_the_api_was_never_held() {
         200,
         "a test that fails early leaves no server stuck"
     );
+}
+
+#[test]
+fn requests_at_once_are_counted_until_they_are_answered_or_their_client_has_gone() {
+    let sandbox = http();
+    let other = sandbox.add_credential(CredentialSpec::default());
+    let gate = sandbox.gate();
+    let address = sandbox.address();
+    let leave = || {
+        let mut client = TcpStream::connect(address).expect("it listens");
+        let request = "POST /api/v1/oauth/token?client_id=x HTTP/1.1\r\nHost: x\r\n\r\n";
+        client.write_all(request.as_bytes()).expect("it reads");
+        client
+    };
+    let gone = leave();
+    gate.wait_for_requests(1);
+    assert_eq!(sandbox.most_token_requests_at_once(), 1);
+    drop(gone);
+    sandbox.wait_until_idle();
+    let here = leave();
+    gate.wait_for_requests(2);
+    assert_eq!(sandbox.most_token_requests_at_once(), 1, "one has gone");
+
+    thread::scope(|scope| {
+        scope.spawn(|| token(&sandbox, Form::Basic, &other));
+        gate.wait_for_requests(3);
+        assert_eq!(sandbox.most_token_requests_at_once(), 1, "another's");
+        let beside = leave();
+        gate.wait_for_requests(4);
+        assert_eq!(sandbox.most_token_requests_at_once(), 2);
+        let known = here.local_addr().expect("it is connected").port();
+        let asked = sandbox.requests();
+        let last = asked.last().expect("there are four");
+        assert_eq!(last.beside, [known], "told by its port");
+        assert_eq!(
+            last.port,
+            beside.local_addr().expect("it is connected").port()
+        );
+        gate.release();
+    });
+    sandbox.wait_until_idle();
 }
