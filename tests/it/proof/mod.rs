@@ -5,6 +5,8 @@
 mod clocks;
 mod files;
 mod readings;
+mod kill;
+mod processes;
 
 use std::cell::Cell;
 use std::env;

@@ -1,0 +1,435 @@
+//! SIGKILL, which nobody can answer: at every system call of the process that asks, and at random
+//! moments of a crowd. What it leaves must cost nobody anything but the request it had made.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+use cloudconnexa_sandbox::{Fault, Sandbox};
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::processes::{ports, signal, stop, until, waits_for_lock};
+use super::{Claim, tries};
+use crate::harness::{Outcome, PROGRAM, World, write_private};
+
+const SIGKILL: i32 = 9;
+
+/// A system call of a run.
+#[derive(Debug)]
+struct Moment {
+    call: String,
+    /// How often it is called by then, this time included.
+    nth: usize,
+}
+
+/// What stands in the cache before each kill, and what the server says.
+struct Scene {
+    world: World,
+    entry: Option<Value>,
+    is_refused: bool,
+}
+
+impl Scene {
+    fn new(found: Option<Duration>) -> Self {
+        let world = World::with(Sandbox::builder().no_rate_limit());
+        world.token();
+        let entry = found.map(|age| {
+            world.advance(age);
+            world.entry().1
+        });
+        Self {
+            world,
+            entry,
+            is_refused: false,
+        }
+    }
+
+    fn place(&self) -> std::path::PathBuf {
+        let is_lock = |path: &std::path::PathBuf| path.extension().is_some_and(|it| it == "lock");
+        let mut files = fs::read_dir(self.world.cache()).unwrap();
+        let lock = files.find_map(|file| Some(file.unwrap().path()).filter(is_lock));
+        lock.unwrap().with_extension("json")
+    }
+
+    /// Puts the entry there again, and takes away nothing else.
+    fn set(&self) {
+        let place = self.place();
+        match &self.entry {
+            Some(entry) => write_private(&place, &entry.to_string()),
+            None => drop(fs::remove_file(&place)),
+        }
+    }
+
+    /// The entry as it is: absent or whole.
+    fn read(&self) -> Option<Value> {
+        let text = fs::read_to_string(self.place()).ok()?;
+        let entry: Value = serde_json::from_str(&text).unwrap_or_else(|error| {
+            panic!("an entry is whole at every moment: {error}: {text}");
+        });
+        assert_eq!(entry["version"], 1);
+        Some(entry)
+    }
+
+    /// A run of `token` under strace, which notes the calls and does `also`.
+    fn traced(&self, also: &str) -> crate::harness::Run<'_> {
+        let script = format!("exec strace -f -qq -o calls {also} \"$0\" token");
+        self.world.run(["-c", &script]).through_shell()
+    }
+
+    /// The calls of the last traced run, those of its main thread. The other one that there is
+    /// looks up the server's name, and touches no file of ours.
+    fn calls(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.world.path("calls")).unwrap();
+        let main = text.split(' ').next().unwrap();
+        let lines = text.lines().filter_map(|line| {
+            let call = line.strip_prefix(main)?.trim_start();
+            let (name, _) = call.split_once('(')?;
+            Some(name.to_owned()).filter(|_| !call.starts_with(['<', '+', '-']))
+        });
+        lines.collect()
+    }
+
+    /// The calls from the first one with the lock in hand to the end, each by its name and how
+    /// often that was called by then; of these the ones that `make test` has time for: the first
+    /// and the last of each name, and all from where the outcome is written.
+    fn moments(&self) -> Vec<Moment> {
+        self.set();
+        self.traced("").outcome();
+        let calls = self.calls();
+        let locked = calls.iter().position(|name| name == "flock").unwrap() + 1;
+        let written = calls.iter().rposition(|name| name == "rename").unwrap() - 6;
+        let is_telling = |index: usize| {
+            let is_same = |other: &String| *other == calls[index];
+            index >= written
+                || !calls[locked..index].iter().any(is_same)
+                || !calls[index + 1..].iter().any(is_same)
+        };
+        let is_chosen = |index: &usize| tries(0, 1) == 1 || is_telling(*index);
+        let moment = |index: usize| Moment {
+            call: calls[index].clone(),
+            nth: calls[..=index]
+                .iter()
+                .filter(|it| **it == calls[index])
+                .count(),
+        };
+        (locked..calls.len())
+            .filter(is_chosen)
+            .map(moment)
+            .collect()
+    }
+
+    /// Kills a run at this call, which it does not make. Some calls are made as often as the
+    /// network gives and takes: `None` where the run never came to this one.
+    fn kill_at(&self, moment: &Moment) -> Option<usize> {
+        let Moment { call, nth } = moment;
+        let inject = format!("-e inject={call}:signal=KILL:when={nth}");
+        for _ in 0..10 {
+            self.set();
+            let asked_before = self.world.sandbox.token_requests();
+            let (status, _) = self.traced(&inject).start().status();
+            if status.signal() == Some(SIGKILL) {
+                return Some(asked_before);
+            }
+            assert!(status.code().is_some(), "{moment:?}: {status}");
+        }
+        None
+    }
+
+    /// Shows that nobody is the worse for a kill at this moment.
+    fn nothing_is_lost(&self, moment: &Moment, asked_before: usize) {
+        let at = format!("killed at {} number {}", moment.call, moment.nth);
+        let left = self.read();
+        assert!(
+            left.is_some() || self.entry.is_none(),
+            "{at}: what was there is replaced, never lost"
+        );
+        let sidecar = fs::File::open(self.place().with_extension("lock")).unwrap();
+        let locked = flock(&sidecar, FlockOperation::NonBlockingLockExclusive);
+        assert!(locked.is_ok(), "{at}: the lock is free: {locked:?}");
+        drop(sidecar);
+
+        let asked = self.world.sandbox.token_requests();
+        assert!(asked <= asked_before + 1, "{at}: one request of its own");
+        let next = self.world.run(["token"]);
+        if self.is_refused {
+            next.fails(4);
+        } else {
+            let token = next.succeeds();
+            assert_eq!(token.len(), 65, "{at}");
+        }
+        // A new token, a cool-down, or the note that somebody looks for the next one already.
+        let is_done = left.is_some_and(|left| Some(left) != self.entry);
+        let asked_by_next = self.world.sandbox.token_requests() - asked;
+        assert_eq!(
+            asked_by_next,
+            usize::from(!is_done),
+            "{at}: the next one asks only where nothing was left"
+        );
+        let files = fs::read_dir(self.world.cache()).unwrap().count();
+        assert!(
+            files <= 3,
+            "{at}: an entry, a lock, and one leftover at most"
+        );
+    }
+
+    /// Kills one run after the other.
+    fn kill_everywhere(&self, claim: &Claim) {
+        let moments = self.moments();
+        assert!(moments.len() > 20, "the calls were read: {moments:?}");
+        for moment in &moments {
+            if let Some(asked_before) = self.kill_at(moment) {
+                claim.holds(|| self.nothing_is_lost(moment, asked_before));
+            }
+        }
+    }
+
+    /// Whoever writes next takes the leftover of the last one away.
+    fn ends_clean(&self) {
+        self.world.run(["token", "--refresh"]).outcome();
+        let files = fs::read_dir(self.world.cache()).unwrap().count();
+        assert_eq!(files, 2, "the entry and its lock");
+    }
+}
+
+#[test]
+fn a_kill_at_any_call_of_a_first_request_costs_at_most_that_request() {
+    let claim = Claim::that(
+        "SIGKILL at each system call of a first token request, from the lock to the answer: the \
+         next caller gets its token with one request at most, the entry is whole or absent, the \
+         lock is free, one leftover at most",
+    );
+    let scene = Scene::new(None);
+    scene.kill_everywhere(&claim);
+    scene.ends_clean();
+}
+
+#[test]
+fn a_kill_at_any_call_of_a_request_at_expiry_leaves_the_old_entry_or_the_new_one() {
+    let claim = Claim::that(
+        "The same where an expired token is replaced: the entry is the old or the new one",
+    );
+    let scene = Scene::new(Some(Duration::from_secs(43_200)));
+    scene.kill_everywhere(&claim);
+    scene.ends_clean();
+}
+
+#[test]
+fn a_kill_at_any_call_of_a_refresh_ahead_costs_no_later_caller_anything() {
+    let claim = Claim::that(
+        "The same where the next token is looked for while this one is good: a killed refresher \
+         costs one request at most, and its token goes on",
+    );
+    let scene = Scene::new(Some(Duration::from_secs(43_199 * 9 / 10)));
+    scene.kill_everywhere(&claim);
+    scene.ends_clean();
+}
+
+#[test]
+fn a_kill_at_any_call_of_a_refused_request_costs_at_most_one_more() {
+    let claim = Claim::that(
+        "The same where the server refuses: the next caller is told so, with one request at most",
+    );
+    let mut scene = Scene::new(None);
+    scene.world.sandbox.always(Some(Fault::status(403)));
+    scene.is_refused = true;
+    scene.kill_everywhere(&claim);
+    scene.world.sandbox.always(None);
+    scene.ends_clean();
+}
+
+#[test]
+fn who_waits_for_a_process_that_is_killed_asks_once_for_all_who_wait() {
+    let claim = Claim::that(
+        "A killed process for which others wait costs one more request, and all of them take what \
+         that one brings",
+    );
+    for _ in 0..tries(1, 50) {
+        let world = World::new();
+        let gate = world.sandbox.gate();
+        let leader = world.run(["token"]).start();
+        gate.wait_for_requests(1);
+        let waiters: Vec<_> = (0..10).map(|_| world.run(["token"]).start()).collect();
+        for waiter in &waiters {
+            until("a waiter waits", || waits_for_lock(waiter.id()));
+        }
+
+        leader.kill();
+        gate.wait_for_requests(2);
+        gate.release();
+
+        let tokens = world.outcomes(waiters).into_iter().map(Outcome::succeeds);
+        let distinct: BTreeSet<String> = claim.holds(|| tokens.collect());
+        assert_eq!(distinct.len(), 1, "the next one asks, the others read");
+        let asked = world.sandbox.token_requests();
+        assert_eq!(asked, 2, "the killed one's and one more");
+    }
+}
+
+/// Eight callers, each of which calls again as soon as it has its answer.
+struct Crowd {
+    variables: Vec<(String, String)>,
+    places: Vec<Mutex<Place>>,
+    is_over: AtomicBool,
+    answers: AtomicUsize,
+}
+
+/// The run under way of one caller. It is waited for under its lock only, so that whoever holds
+/// that can send a signal to no other process.
+#[derive(Default)]
+struct Place {
+    child: Option<Child>,
+    is_killed: bool,
+}
+
+impl Crowd {
+    fn of(world: &World) -> Self {
+        Self {
+            variables: world.variables(),
+            places: (0..8).map(|_| Mutex::default()).collect(),
+            is_over: AtomicBool::new(false),
+            answers: AtomicUsize::new(0),
+        }
+    }
+
+    fn place(&self, number: usize) -> MutexGuard<'_, Place> {
+        self.places[number].lock().unwrap()
+    }
+
+    /// What a caller does all the time; it fails where a run fails that was not killed.
+    fn call(&self, number: usize) {
+        while !self.is_over.load(Ordering::Relaxed) {
+            let mut child = Command::new(PROGRAM)
+                .args(["token", "--timeout", "5m"])
+                .env_clear()
+                .envs(self.variables.iter().map(|(name, value)| (name, value)))
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let (mut stdout, mut stderr) =
+                (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+            *self.place(number) = Place {
+                child: Some(child),
+                is_killed: false,
+            };
+            let (mut answer, mut said) = (String::new(), String::new());
+            stdout.read_to_string(&mut answer).unwrap();
+            stderr.read_to_string(&mut said).unwrap();
+            let mut place = self.place(number);
+            let status = place.child.take().unwrap().wait().unwrap();
+            if place.is_killed && status.signal() == Some(SIGKILL) {
+                continue;
+            }
+            assert!(status.success(), "{status}: {said}");
+            assert_eq!(answer.len(), 65, "one token and a line's end");
+            let is_quiet = said
+                .lines()
+                .all(|line| line.contains("waiting for another"));
+            assert!(is_quiet, "{said}");
+            self.answers.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Kills a run: half of the times one that talks to the server, if there is one. Gives the
+    /// ports that it had, by which the server knows it; `None` where it had ended.
+    fn kill(&self, chance: u32) -> Option<BTreeSet<u16>> {
+        let is_asking = |place: &Place| {
+            place
+                .child
+                .as_ref()
+                .is_some_and(|child| !ports(child.id()).is_empty())
+        };
+        let any = chance as usize / 2 % self.places.len();
+        let asking = (0..self.places.len()).find(|number| is_asking(&self.place(*number)));
+        let number = asking.filter(|_| chance.is_multiple_of(2)).unwrap_or(any);
+        let mut place = self.place(number);
+        let id = place.child.as_ref()?.id();
+        // It stands still while its ports are read, so that they are all that it ever had open.
+        if place.is_killed || !stop(id) {
+            return None;
+        }
+        let ports = ports(id);
+        place.is_killed = true;
+        signal(id, Signal::KILL);
+        Some(ports)
+    }
+}
+
+#[test]
+fn kills_at_random_moments_of_a_crowd_cost_a_request_each_at_most() {
+    let claim = Claim::that(
+        "SIGKILL at random moments while 8 callers call all the time and the token is dropped \
+         again and again: every other caller succeeds; one request for each drop and each kill at \
+         most; no two requests under way for one identity, but for those of killed processes",
+    );
+    let kills = tries(30, 2000);
+    let world = World::with(Sandbox::builder().no_rate_limit());
+    // Long enough that many kills meet the one that asks.
+    let latency = Duration::from_millis(5);
+    world.sandbox.always(Some(Fault::Latency(latency)));
+    let crowd = Crowd::of(&world);
+    let (mut killed, mut drops) = (Vec::new(), 0);
+
+    claim.counts(kills, || {
+        thread::scope(|scope| {
+            let crowd = &crowd;
+            let _over = Over(&crowd.is_over);
+            let callers: Vec<_> = (0..crowd.places.len())
+                .map(|number| scope.spawn(move || crowd.call(number)))
+                .collect();
+            while killed.len() < kills {
+                let is_going_on = callers.iter().all(|caller| !caller.is_finished());
+                assert!(is_going_on, "a caller has failed");
+                let request = "{\"profile\":\"env\"}";
+                world.run(["erase"]).stdin(request).succeeds();
+                drops += 1;
+                thread::sleep(Duration::from_micros(u64::from(random() % 20_000)));
+                killed.extend(crowd.kill(random()));
+            }
+        });
+    });
+
+    let asked = world.sandbox.token_requests();
+    assert!(
+        asked <= 1 + drops + kills,
+        "{asked} requests for {drops} drops and {kills} kills"
+    );
+    let of_killed: BTreeSet<u16> = killed.iter().flatten().copied().collect();
+    assert!(!of_killed.is_empty(), "some kills met the one that asks");
+    for request in world.sandbox.requests() {
+        for port in &request.beside {
+            assert!(
+                of_killed.contains(port) || of_killed.contains(&request.port),
+                "two who live ask at once: {request:?}"
+            );
+        }
+    }
+    assert!(crowd.answers.into_inner() > kills, "the crowd had answers");
+    world.token();
+    let (_, entry) = world.entry();
+    assert_eq!(entry["version"], 1);
+    let files = fs::read_dir(world.cache()).unwrap().count();
+    assert!(files <= 3, "an entry, a lock, and one leftover at most");
+}
+
+/// Ends the crowd, also when its test panics.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn random() -> u32 {
+    getrandom::u32().unwrap()
+}

@@ -1,0 +1,90 @@
+//! What /proc tells of processes, and signals to them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Long enough for a loaded build machine; nobody waits so long where all is well.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Sends a signal to a process that has not been waited for, so that its number is its own.
+pub(crate) fn signal(id: u32, signal: Signal) {
+    let pid = Pid::from_raw(id.cast_signed()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// Looks again and again until something is so.
+#[track_caller]
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "{what}: not in {PATIENCE:?}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The letter of `/proc/ID/stat`: `S` sleeps, `T` is stopped, `Z` has ended; `None`: it is gone.
+pub(crate) fn state(id: u32) -> Option<char> {
+    let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // The name before it can hold anything, a bracket too.
+    text.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Whether it has ended, whether or not it was waited for.
+pub(crate) fn has_ended(id: u32) -> bool {
+    matches!(state(id), None | Some('Z' | 'X'))
+}
+
+/// Stops it and waits until it stands still; `false` where it had ended already.
+pub(crate) fn stop(id: u32) -> bool {
+    if has_ended(id) {
+        return false;
+    }
+    signal(id, Signal::STOP);
+    until("a process is stopped", || {
+        state(id) == Some('T') || has_ended(id)
+    });
+    state(id) == Some('T')
+}
+
+/// Whether one of its threads waits in the system for a lock.
+pub(crate) fn waits_for_lock(id: u32) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{id}/task"));
+    tasks.into_iter().flatten().flatten().any(|task| {
+        // The number of the call it is in stands first.
+        fs::read_to_string(task.path().join("syscall"))
+            .is_ok_and(|call| call.starts_with(&format!("{FLOCK} ")))
+    })
+}
+
+/// The number of flock(2).
+const FLOCK: u32 = if cfg!(target_arch = "x86_64") { 73 } else { 32 };
+
+/// The ports of its TCP connections on this side.
+pub(crate) fn ports(id: u32) -> BTreeSet<u16> {
+    let files = fs::read_dir(format!("/proc/{id}/fd"));
+    let sockets: BTreeSet<String> = files
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|file| {
+            let target = fs::read_link(file.path()).ok()?;
+            let target = target.to_str()?.strip_prefix("socket:[")?;
+            Some(target.trim_end_matches(']').to_owned())
+        })
+        .collect();
+    if sockets.is_empty() {
+        return BTreeSet::new();
+    }
+    let table = fs::read_to_string(format!("/proc/{id}/net/tcp")).unwrap_or_default();
+    let port_of = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (local, inode) = (words.get(1)?, words.get(9)?);
+        let port = u16::from_str_radix(local.split_once(':')?.1, 16).ok()?;
+        sockets.contains(*inode).then_some(port)
+    };
+    table.lines().filter_map(port_of).collect()
+}
