@@ -5,8 +5,10 @@
 mod clocks;
 mod files;
 mod readings;
+mod crowd;
 mod kill;
 mod processes;
+mod storms;
 
 use std::cell::Cell;
 use std::env;

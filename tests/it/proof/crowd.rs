@@ -1,0 +1,259 @@
+//! Many processes that are all alive before the first of them begins, and that begin at once.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::harness::{Outcome, PROGRAM, World};
+use crate::leaks::Allowed;
+
+use super::processes::{has_ended, until};
+
+/// What one process is to do.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) arguments: Vec<String>,
+    pub(crate) stdin: String,
+    /// Whether its answer holds a token.
+    pub(crate) wants_token: bool,
+}
+
+impl Call {
+    /// All the ways to a token of a profile, and the two verbs that tell about it. No call has a
+    /// deadline that a thousand processes on two processors could meet.
+    pub(crate) fn all_verbs(world: &World, profile: &str) -> Vec<Self> {
+        let base_url = world.sandbox.base_url();
+        let host = base_url.split_once("://").unwrap().1;
+        let uri = format!("{{\"uri\":\"{base_url}/api/v1/networks\"}}");
+        let git = format!("protocol=https\nhost={host}\n\n");
+        let script = [
+            "exec",
+            "--",
+            "/bin/sh",
+            "-c",
+            "echo \"$CLOUDCONNEXA_TOKEN\"",
+        ];
+        let calls: [(&[&str], &str, bool); 8] = [
+            (&["token"], "", true),
+            (&["get"], &uri, true),
+            (&["header"], "", true),
+            (&["git", "get"], &git, true),
+            (&["kubectl"], "", true),
+            (&script, "", true),
+            (&["status"], "", false),
+            (&["list"], "", false),
+        ];
+        let call = |(verb, stdin, wants_token): (&[&str], &str, bool)| {
+            let (first, rest) = verb.split_first().unwrap();
+            let flags = ["--profile", profile, "--timeout", "10m"];
+            let words = std::iter::once(first).chain(&flags).chain(rest);
+            Self {
+                arguments: words.map(|&word| word.to_owned()).collect(),
+                stdin: stdin.to_owned(),
+                wants_token,
+            }
+        };
+        calls.map(call).into()
+    }
+
+    /// `erase` for the cached token of a profile, if it is this one.
+    pub(crate) fn erase(profile: &str, token: &str) -> Self {
+        let arguments = ["erase", "--timeout", "10m"];
+        Self {
+            arguments: arguments.map(str::to_owned).into(),
+            stdin: format!("{{\"profile\":\"{profile}\",\"token\":\"{token}\"}}"),
+            wants_token: false,
+        }
+    }
+}
+
+/// Processes that wait in front of a gate: each is a shell that opens a named pipe, which the
+/// system lets nobody through before it is opened for writing, and then becomes the program. What
+/// they print goes into files, so that their number is not bounded by open pipes.
+pub(crate) struct Crowd<'a> {
+    world: &'a World,
+    folder: PathBuf,
+    members: Vec<Member>,
+    gate: Option<File>,
+}
+
+struct Member {
+    call: Call,
+    child: Child,
+}
+
+/// How one call of a crowd ended.
+pub(crate) struct Answer {
+    pub(crate) call: Call,
+    pub(crate) outcome: Outcome,
+}
+
+thread_local! {
+    static CROWDS: Cell<usize> = const { Cell::new(0) };
+}
+
+impl<'a> Crowd<'a> {
+    /// Starts a process for each call.
+    pub(crate) fn gather(world: &'a World, calls: impl IntoIterator<Item = Call>) -> Self {
+        let number = CROWDS.replace(CROWDS.get() + 1);
+        let folder = world.path(&format!("crowd{number}"));
+        fs::create_dir(&folder).unwrap();
+        let made = Command::new("mkfifo").arg(folder.join("gate")).status();
+        assert!(made.unwrap().success());
+        let mut crowd = Self {
+            world,
+            folder,
+            members: Vec::new(),
+            gate: None,
+        };
+        for call in calls {
+            let number = crowd.members.len();
+            let stdin = crowd.path(number, "in.token");
+            fs::write(&stdin, &call.stdin).unwrap();
+            let create = |name| File::create(crowd.path(number, name)).unwrap();
+            let child = Command::new("/bin/sh")
+                .args(["-c", ": <\"$GATE\"; exec \"$0\" \"$@\"", PROGRAM])
+                .args(&call.arguments)
+                .env_clear()
+                .env("GATE", crowd.folder.join("gate"))
+                .envs(world.variables())
+                .current_dir(&crowd.folder)
+                .stdin(File::open(&stdin).unwrap())
+                .stdout(Stdio::from(create("out.token")))
+                .stderr(Stdio::from(create("err")))
+                .spawn()
+                .unwrap();
+            crowd.members.push(Member { call, child });
+        }
+        crowd
+    }
+
+    fn path(&self, number: usize, name: &str) -> PathBuf {
+        self.folder.join(format!("{number}.{name}"))
+    }
+
+    /// Lets all of them begin. Every one is alive at this moment.
+    pub(crate) fn begin(&mut self) {
+        for member in &self.members {
+            assert!(!has_ended(member.child.id()), "nobody is past the gate");
+        }
+        // It stays open for those who have not come to it yet.
+        let mut options = OpenOptions::new();
+        let gate = options
+            .read(true)
+            .write(true)
+            .open(self.folder.join("gate"));
+        self.gate = Some(gate.unwrap());
+    }
+
+    /// The processes that have not ended.
+    pub(crate) fn alive(&self) -> impl Iterator<Item = u32> + '_ {
+        let ids = self.members.iter().map(|member| member.child.id());
+        ids.filter(|&id| !has_ended(id))
+    }
+
+    /// Waits until no more than `count` of them are left.
+    pub(crate) fn wait_until_left(&self, count: usize) {
+        until(&format!("only {count} processes are left"), || {
+            self.alive().count() <= count
+        });
+    }
+
+    /// Waits for the end of all, and searches the world.
+    pub(crate) fn end(mut self) -> Vec<Answer> {
+        let members = std::mem::take(&mut self.members);
+        let canaries = self.world.canaries();
+        let answers = members.into_iter().enumerate().map(|(number, mut member)| {
+            let status = member.child.wait().unwrap();
+            let read = |name| fs::read_to_string(self.path(number, name)).unwrap();
+            let outcome = Outcome {
+                arguments: member.call.arguments.clone(),
+                code: status.code(),
+                stdout: read("out.token"),
+                stderr: read("err"),
+            };
+            canaries.check("stderr", outcome.stderr.as_bytes(), Allowed::Nothing);
+            let call = member.call;
+            Answer { call, outcome }
+        });
+        let answers = answers.collect();
+        self.world.check_files();
+        fs::remove_dir_all(&self.folder).unwrap();
+        answers
+    }
+
+    /// The same from the beginning.
+    pub(crate) fn run(mut self) -> Vec<Answer> {
+        self.begin();
+        self.end()
+    }
+}
+
+/// Nobody stays behind where a test fails.
+impl Drop for Crowd<'_> {
+    fn drop(&mut self) {
+        for member in &mut self.members {
+            let _ = member.child.kill();
+            let _ = member.child.wait();
+        }
+    }
+}
+
+impl Answer {
+    /// Its exit code.
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.outcome.code
+    }
+
+    /// The token of a call that wants one. It succeeds; it says nothing, but that it waits, once,
+    /// where that took long.
+    #[track_caller]
+    pub(crate) fn token(mut self) -> Option<String> {
+        let said = std::mem::take(&mut self.outcome.stderr);
+        let is_wait = |line: &str| line.contains("waiting for another process's token request");
+        let is_quiet = said.lines().count() <= 1 && said.lines().all(is_wait);
+        assert!(is_quiet, "{:?} said {said:?}", self.outcome);
+        self.token_in_silence()
+    }
+
+    /// The same in silence.
+    #[track_caller]
+    pub(crate) fn token_in_silence(self) -> Option<String> {
+        let stdout = self.outcome.succeeds();
+        if !self.call.wants_token {
+            return None;
+        }
+        let token = token_in(&stdout);
+        Some(token.unwrap_or_else(|| panic!("no token: {stdout:?}")))
+    }
+
+    /// Shows that a call failed so, and in words, where it wants a token; others succeed.
+    #[track_caller]
+    pub(crate) fn fails(self, code: i32) {
+        if self.call.wants_token {
+            self.outcome.fails(code);
+        } else {
+            self.token();
+        }
+    }
+}
+
+/// The sandbox's tokens are 64 hexadecimal digits.
+fn token_in(text: &str) -> Option<String> {
+    let words = text.split(|c: char| !c.is_ascii_hexdigit());
+    words
+        .filter(|word| word.len() == 64)
+        .map(str::to_owned)
+        .next()
+}
+
+/// How many of each.
+pub(crate) fn counted<T: Ord>(all: impl IntoIterator<Item = T>) -> BTreeMap<T, usize> {
+    let mut counts = BTreeMap::new();
+    for one in all {
+        *counts.entry(one).or_default() += 1;
+    }
+    counts
+}
