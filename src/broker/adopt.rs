@@ -4,7 +4,7 @@
 use super::fetch::Purpose;
 use super::{Ask, Broker, Notice, ObtainError, unwritable};
 use crate::cache::Entry;
-use crate::file::{self, WaitError};
+use crate::file::WaitError;
 use crate::oauth::Granted;
 use crate::secret::Secret;
 
@@ -18,11 +18,10 @@ impl Broker<'_> {
     /// cannot be, the next caller asks for one.
     pub(crate) fn adopt(&self, granted: &Granted, secret: &Secret, ask: &Ask) {
         let Some(slot) = &self.slot else { return };
-        let limit = ask.deadline.remaining(self.clock);
         let locked = slot
             .prepare()
             .map_err(WaitError::Io)
-            .and_then(|()| file::exclusive(slot.sidecar(), limit));
+            .and_then(|()| self.exclusive(slot, ask));
         match locked {
             Ok(guard) => self.keep(Some((slot, &guard)), &slot.read(), granted, secret),
             Err(WaitError::Io(error)) => (self.notify)(Notice::CacheUnusable(&error)),
@@ -39,8 +38,7 @@ impl Broker<'_> {
         let Some(slot) = self.slot.as_ref().filter(|slot| slot.is_there()) else {
             return Ok(());
         };
-        let limit = ask.deadline.remaining(self.clock);
-        let removed = file::exclusive(slot.sidecar(), limit).and_then(|guard| {
+        let removed = self.exclusive(slot, ask).and_then(|guard| {
             slot.remove(&guard)?;
             Ok(())
         });

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::{Ask, Broker, ObtainError};
 use crate::cache::{Entry, Held, Slot};
-use crate::file::{self, WaitError};
+use crate::file::WaitError;
 use crate::token::is_from_the_future;
 
 /// After a server's refusal of a token was believed, no other refusal is for so long. A server that refuses whatever it is given (no permission, another
@@ -54,8 +54,7 @@ impl Broker<'_> {
         if !is_meant(&slot.read()) {
             return Ok(());
         }
-        let limit = ask.deadline.remaining(self.clock);
-        let guard = file::exclusive(slot.sidecar(), limit).map_err(|error| match error {
+        let guard = self.exclusive(slot, ask).map_err(|error| match error {
             WaitError::TimedOut => ObtainError::LockTimedOut {
                 limit: ask.deadline.limit(),
             },

@@ -34,6 +34,15 @@ impl From<io::Error> for LockError {
     }
 }
 
+impl From<WaitError> for LockError {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::TimedOut => Self::TimedOut,
+            WaitError::Io(error) => Self::Io(error),
+        }
+    }
+}
+
 impl Broker<'_> {
     /// Takes the lock. Who finds it taken waits together with all others for the holder to finish,
     /// looks at what the holder left, and only if that is no answer queues for the lock itself.
@@ -47,15 +56,6 @@ impl Broker<'_> {
             }
             Attempt::Busy => {}
         }
-        let spoken = Cell::new(false);
-        let speak = || {
-            if !spoken.replace(true) {
-                (self.notify)(Notice::Waiting {
-                    slot,
-                    limit: ask.deadline.limit(),
-                });
-            }
-        };
         let began = self.clock.now();
         // The holder may be waiting out a pause that is longer than this caller's time.
         let left = ask.deadline.remaining(self.clock);
@@ -64,33 +64,49 @@ impl Broker<'_> {
         {
             return Ok(Locked::Answer(Err(ObtainError::CoolingDown(cooldown))));
         }
-        let quiet = QUIET.saturating_sub(self.clock.elapsed());
-        let patience = Patience {
-            quiet,
-            speak: &speak,
-            limit: left,
-        };
-        drop(wait(slot, Kind::Shared, &patience)?);
+        let spoken = Cell::new(false);
+        drop(self.wait(slot, Kind::Shared, ask, &spoken)?);
         if let Some(answer) = self.judge(&slot.read(), ask).answer() {
             if answer.is_ok() {
                 (self.notify)(Notice::Hit);
             }
             return Ok(Locked::Answer(answer));
         }
-        let limit = ask.deadline.remaining(self.clock);
-        let quiet = QUIET.saturating_sub(self.clock.elapsed());
-        let patience = Patience {
-            quiet,
-            speak: &speak,
-            limit,
-        };
-        wait(slot, Kind::Exclusive, &patience).map(Locked::Guard)
+        let queued = self.wait(slot, Kind::Exclusive, ask, &spoken);
+        Ok(Locked::Guard(queued?))
     }
-}
 
-fn wait(slot: &Slot, kind: Kind, patience: &Patience<'_>) -> Result<Guard, LockError> {
-    file::wait(slot.sidecar(), kind, patience).map_err(|error| match error {
-        WaitError::TimedOut => LockError::TimedOut,
-        WaitError::Io(error) => LockError::Io(error),
-    })
+    /// Takes the lock for a change of the entry, whatever the holder leaves behind. Where the file
+    /// system has no locks, there is nothing to wait for and the guard says so.
+    pub(super) fn exclusive(&self, slot: &Slot, ask: &Ask) -> Result<Guard, WaitError> {
+        match file::try_exclusive(slot.sidecar())? {
+            Attempt::Held(guard) => Ok(guard),
+            Attempt::Unsupported(_) => Ok(Guard::without_lock()),
+            Attempt::Busy => self.wait(slot, Kind::Exclusive, ask, &Cell::new(false)),
+        }
+    }
+
+    /// Waits for the lock to the end of the run, and says so once when that takes long.
+    fn wait(
+        &self,
+        slot: &Slot,
+        kind: Kind,
+        ask: &Ask,
+        spoken: &Cell<bool>,
+    ) -> Result<Guard, WaitError> {
+        let speak = || {
+            if !spoken.replace(true) {
+                (self.notify)(Notice::Waiting {
+                    slot,
+                    limit: ask.deadline.limit(),
+                });
+            }
+        };
+        let patience = Patience {
+            quiet: QUIET.saturating_sub(self.clock.elapsed()),
+            speak: &speak,
+            limit: ask.deadline.remaining(self.clock),
+        };
+        file::wait(slot.sidecar(), kind, &patience)
+    }
 }

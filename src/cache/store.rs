@@ -59,9 +59,10 @@ impl Slot {
             .unwrap_or_default()
     }
 
-    /// Whether there is anything in the entry's place.
+    /// Whether there is anything in the entry's place, or anything that a killed writer left of one.
     pub(crate) fn is_there(&self) -> bool {
-        self.entry.symlink_metadata().is_ok()
+        let is_left = || file::temporaries_of(&self.entry).next().is_some();
+        self.entry.symlink_metadata().is_ok() || is_left()
     }
 
     /// Sees to it that there is a folder to lock and to write in.
@@ -74,9 +75,10 @@ impl Slot {
         file::replace(&self.entry, &entry.to_bytes(&self.key), guard)
     }
 
-    /// Removes the entry; the one way left to drop a token where nothing can be written.
-    pub(crate) fn remove(&self, _guard: &Guard) -> io::Result<()> {
-        file::remove(&self.entry)
+    /// Removes the entry, and what killed writers left of one; the one way left to drop a token
+    /// where nothing can be written.
+    pub(crate) fn remove(&self, guard: &Guard) -> io::Result<()> {
+        file::remove_all_of(&self.entry, guard)
     }
 
     /// Whether somebody was reminded of something on that day already; `false` where nobody knows.

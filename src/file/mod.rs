@@ -11,4 +11,7 @@ mod replace;
 pub(crate) use lock::{Attempt, Guard, Kind, Patience, WaitError, exclusive, try_exclusive, wait};
 pub(crate) use look::{Standing, network_file_system, try_writing};
 pub(crate) use read::{ReadError, Trust, read};
-pub(crate) use replace::{create_private_folder, remove, replace, replace_as_it_is, rewrite};
+pub(crate) use replace::{
+    create_private_folder, remove, remove_all_of, replace, replace_as_it_is, rewrite,
+    temporaries_of,
+};

@@ -1,17 +1,23 @@
 //! Replacing a file whole or not at all, and the private folder it stands in.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::lock::Guard;
+
+/// A temporary file that is older than this has no writer any more.
+const ABANDONED: Duration = Duration::from_secs(60);
 
 /// Puts `bytes` in the place of `path`: a temporary file in the same folder, 0600 and created
 /// exclusively, written, synced, renamed over `path`, and the folder synced.
 ///
 /// The guard proves that the caller holds the lock of `path`, or that this file system has no
 /// locks. After a crash at any moment `path` is the old file or the new one. A temporary file
-/// that a killed process left behind is taken away by the next call.
+/// that a killed process left behind is taken away by the next call with a lock, and without one
+/// by the first that comes `ABANDONED` later.
 ///
 /// # Errors
 /// As the file system says; `path` is then as it was.
@@ -31,6 +37,11 @@ pub(crate) fn replace_as_it_is(path: &Path, bytes: &[u8], guard: &Guard) -> io::
 fn put(path: &Path, bytes: &[u8], guard: &Guard, old: Option<&fs::Metadata>) -> io::Result<()> {
     let temporary = temporary_path(path, guard)?;
     let result = create_new(&temporary, 0o600)
+        .inspect(|file| {
+            if !guard.is_exclusive() {
+                remove_abandoned(path, file);
+            }
+        })
         .and_then(|file| fill(file, bytes, old))
         .and_then(|()| fs::rename(&temporary, path));
     if result.is_err() {
@@ -138,6 +149,50 @@ fn check_size_limit(_: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes a file that [`replace`] writes, and under its lock whatever killed writers left beside
+/// it. What is not there is no error.
+pub(crate) fn remove_all_of(path: &Path, guard: &Guard) -> io::Result<()> {
+    if guard.is_exclusive() {
+        temporaries_of(path).try_for_each(|temporary| remove(&temporary))?;
+    }
+    remove(path)
+}
+
+/// The temporary files of `path`, of writers that live and of killed ones.
+pub(crate) fn temporaries_of(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_owned();
+    let folder = path.parent().map(fs::read_dir).and_then(Result::ok);
+    let files = folder.into_iter().flatten().flatten();
+    let is_temporary = move |other: &Path| {
+        let other = other.file_name().and_then(OsStr::to_str);
+        let middle = other.and_then(|it| it.strip_prefix(name.to_str()?)?.strip_suffix(".new"));
+        middle.is_some_and(|middle| {
+            let random = middle.strip_prefix('.').unwrap_or_default();
+            let is_random = random.len() == 16 && random.bytes().all(|it| it.is_ascii_hexdigit());
+            middle.is_empty() || is_random
+        })
+    };
+    files
+        .map(|file| file.path())
+        .filter(move |path| is_temporary(path))
+}
+
+/// Removes the temporary files of `path` that are so much older than `new` that nobody writes them
+/// any more. The file system's own clock decides. What stays is tried again by the next writer.
+fn remove_abandoned(path: &Path, new: &File) {
+    let modified = |metadata: io::Result<fs::Metadata>| metadata.and_then(|it| it.modified()).ok();
+    let Some(now) = modified(new.metadata()) else {
+        return;
+    };
+    for temporary in temporaries_of(path) {
+        let written = modified(fs::symlink_metadata(&temporary));
+        let age = written.and_then(|written| now.duration_since(written).ok());
+        if age.is_some_and(|age| age > ABANDONED) {
+            drop(remove(&temporary));
+        }
+    }
+}
+
 /// Removes a file; one that is not there is no error.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
@@ -201,7 +256,7 @@ pub(crate) fn create_private_folder(folder: &Path, home: Option<&Path>) -> io::R
 }
 
 /// Under the lock one fixed name does, and cleans up after a killed predecessor; without locks
-/// two writers must not meet in one file.
+/// two writers must not meet in one file, and `remove_abandoned` cleans up.
 fn temporary_path(path: &Path, guard: &Guard) -> io::Result<PathBuf> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     if guard.is_exclusive() {
