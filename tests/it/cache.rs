@@ -44,30 +44,6 @@ fn a_token_is_handed_out_until_its_margin_and_not_after_it() {
 }
 
 #[test]
-fn an_outage_is_not_noticed_while_the_token_is_good() {
-    let world = World::new();
-    let token = world.token();
-    world.advance(Duration::from_secs(43_199 * 9 / 10));
-    world.sandbox.always(Some(Fault::status(503)));
-    for _ in 0..10 {
-        assert_eq!(world.token(), token);
-        world.advance(Duration::from_secs(60));
-    }
-    let asked = world.sandbox.token_requests() - 1;
-    assert!(
-        (1..=4).contains(&asked),
-        "looked for the next token now and then: {asked} times"
-    );
-    world.sandbox.always(None);
-    world.advance(Duration::from_secs(300));
-    assert_ne!(
-        world.token(),
-        token,
-        "and found it when the server was back"
-    );
-}
-
-#[test]
 fn refreshing_never_takes_what_was_there_before() {
     let world = World::new();
     let first = world.token();

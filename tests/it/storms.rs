@@ -1,10 +1,10 @@
-//! Many processes at once: each a real one, all sharing one token.
+//! Many processes at once, each a real one, all sharing one token, on every system. The great storms,
+//! killed and hanging processes are in `proof`.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use cloudconnexa_sandbox::{CredentialSpec, Fault, Sandbox};
+use cloudconnexa_sandbox::{Fault, Sandbox};
 
 use crate::harness::{Outcome, World};
 
@@ -16,15 +16,15 @@ fn tokens(outcomes: Vec<Outcome>) -> Vec<String> {
 }
 
 #[test]
-fn two_hundred_processes_on_a_cold_cache_cost_one_request() {
+fn forty_processes_on_a_cold_cache_cost_one_request() {
     let world = World::new();
 
-    let tokens = tokens(world.run(["token"]).in_parallel(200));
+    let tokens = tokens(world.run(["token"]).in_parallel(40));
 
     let distinct: BTreeSet<&String> = tokens.iter().collect();
     assert_eq!(
         (tokens.len(), distinct.len()),
-        (200, 1),
+        (40, 1),
         "all are given the same token"
     );
     assert_eq!(
@@ -32,42 +32,6 @@ fn two_hundred_processes_on_a_cold_cache_cost_one_request() {
         1,
         "the lock holder asks; the others read"
     );
-}
-
-#[test]
-fn fifty_profiles_of_four_processes_cost_fifty_requests_and_leave_fifty_whole_entries() {
-    let world = World::without_profile(Sandbox::builder());
-    let mut config = String::new();
-    for number in 0..50 {
-        let credential = world.sandbox.add_credential(CredentialSpec::default());
-        world.write_secret(&format!("p{number}.secret"), &credential.client_secret);
-        writeln!(
-            config,
-            "[profiles.p{number}]\nbase_url = \"{}\"\nclient_id = \"{}\"\n\
-             client_secret = {{ file = \"p{number}.secret\" }}",
-            world.sandbox.base_url(),
-            credential.client_id
-        )
-        .unwrap();
-    }
-    world.write_config(&config);
-
-    let names: Vec<String> = (0..200).map(|number| format!("p{}", number % 50)).collect();
-    let run = |name: &String| world.run(["token", "--profile", name]).start();
-    let tokens = tokens(world.outcomes(names.iter().map(run).collect()));
-
-    for (first, name) in names.iter().enumerate().take(50) {
-        let same = (0..4).all(|round| tokens[first + 50 * round] == tokens[first]);
-        assert!(same, "the four callers of {name} are given the same token");
-    }
-    let distinct: BTreeSet<&String> = tokens.iter().collect();
-    assert_eq!(
-        distinct.len(),
-        50,
-        "and no caller is given another profile's"
-    );
-    assert_eq!(world.sandbox.token_requests(), 50);
-    assert_eq!(world.entries().len(), 50, "every entry is whole");
 }
 
 #[test]
@@ -111,65 +75,6 @@ fn a_wait_of_two_seconds_is_told_once_with_what_is_waited_for() {
     let (stdout, rest) = waiter.outcome().succeeds_with_stderr();
     assert_eq!(rest, "", "it is told once");
     assert_eq!(stdout, leader.outcome().succeeds());
-}
-
-#[test]
-fn a_waiter_whose_time_is_up_says_so_with_its_own_exit_code() {
-    let world = World::new();
-    let gate = world.sandbox.gate();
-    let leader = world.run(["token"]).start();
-    gate.wait_for_requests(1);
-
-    let stderr = world.run(["token", "--timeout", "1s"]).fails(7);
-
-    assert!(
-        stderr.contains("within 1s") && stderr.contains("--timeout"),
-        "{stderr}"
-    );
-    gate.release();
-    leader.outcome().succeeds();
-}
-
-#[test]
-fn a_killed_leader_costs_one_more_request_and_no_loop() {
-    let world = World::new();
-    let gate = world.sandbox.gate();
-    let leader = world.run(["token"]).start();
-    gate.wait_for_requests(1);
-    let waiters: Vec<_> = (0..10).map(|_| world.run(["token"]).start()).collect();
-
-    leader.kill();
-    gate.wait_for_requests(2);
-    gate.release();
-
-    let outcomes = world.outcomes(waiters);
-    let distinct: BTreeSet<String> = tokens(outcomes).into_iter().collect();
-    assert_eq!(distinct.len(), 1, "the next one asks, the others read");
-    assert_eq!(
-        world.sandbox.token_requests(),
-        2,
-        "the killed one's and one more"
-    );
-}
-
-#[test]
-fn waiters_do_not_repeat_a_request_that_was_just_refused() {
-    let world = World::new();
-    let credential = world.sandbox.credential();
-    world.set("CLOUDCONNEXA_CLIENT_SECRET", "not-the-secret");
-    world.watch("not-the-secret");
-    let gate = world.sandbox.gate();
-    let running: Vec<_> = (0..30).map(|_| world.run(["token"]).start()).collect();
-
-    gate.wait_for_requests(1);
-    gate.release();
-
-    for outcome in world.outcomes(running) {
-        let stderr = outcome.fails(4);
-        assert!(stderr.contains("401 invalid_client"), "{stderr}");
-    }
-    let asked = world.sandbox.token_requests_of(&credential.client_id);
-    assert_eq!(asked, 2, "`auto` tries two forms, once, for everybody");
 }
 
 #[test]

@@ -6,9 +6,12 @@ use std::fs::{self, File, OpenOptions};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use serde_json::json;
+
 use crate::harness::{Outcome, PROGRAM, World};
 use crate::leaks::Allowed;
 
+use super::is_wait;
 use super::processes::{has_ended, until};
 
 /// What one process is to do.
@@ -58,12 +61,16 @@ impl Call {
         calls.map(call).into()
     }
 
-    /// `erase` for the cached token of a profile, if it is this one.
-    pub(crate) fn erase(profile: &str, token: &str) -> Self {
+    /// `erase` for the cached token of a profile, or only if it is this one.
+    pub(crate) fn erase(profile: &str, token: Option<&str>) -> Self {
         let arguments = ["erase", "--timeout", "10m"];
+        let mut request = json!({ "profile": profile });
+        if let Some(token) = token {
+            request["token"] = json!(token);
+        }
         Self {
             arguments: arguments.map(str::to_owned).into(),
-            stdin: format!("{{\"profile\":\"{profile}\",\"token\":\"{token}\"}}"),
+            stdin: request.to_string(),
             wants_token: false,
         }
     }
@@ -202,19 +209,13 @@ impl Drop for Crowd<'_> {
 }
 
 impl Answer {
-    /// Its exit code.
-    pub(crate) fn code(&self) -> Option<i32> {
-        self.outcome.code
-    }
-
     /// The token of a call that wants one. It succeeds; it says nothing, but that it waits, once,
     /// where that took long.
     #[track_caller]
     pub(crate) fn token(mut self) -> Option<String> {
-        let said = std::mem::take(&mut self.outcome.stderr);
-        let is_wait = |line: &str| line.contains("waiting for another process's token request");
-        let is_quiet = said.lines().count() <= 1 && said.lines().all(is_wait);
-        assert!(is_quiet, "{:?} said {said:?}", self.outcome);
+        if is_wait(&self.outcome.stderr) {
+            self.outcome.stderr.clear();
+        }
         self.token_in_silence()
     }
 
@@ -229,7 +230,17 @@ impl Answer {
         Some(token.unwrap_or_else(|| panic!("no token: {stdout:?}")))
     }
 
-    /// Shows that a call failed so, and in words, where it wants a token; others succeed.
+    /// Shows that a call that wants a token and may have said that it waits failed so.
+    #[track_caller]
+    pub(crate) fn fails_after_waiting(mut self, code: i32) {
+        let said = std::mem::take(&mut self.outcome.stderr);
+        let (first, rest) = said.split_once('\n').unwrap_or_default();
+        let is_first = is_wait(&format!("{first}\n"));
+        self.outcome.stderr = if is_first { rest.to_owned() } else { said };
+        self.fails(code);
+    }
+
+    /// Shows that a call that wants a token failed so, in words; the others succeed.
     #[track_caller]
     pub(crate) fn fails(self, code: i32) {
         if self.call.wants_token {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Long enough for a loaded build machine; nobody waits so long where all is well.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Sends a signal to a process that has not been waited for, so that its number is its own.
 pub(crate) fn signal(id: u32, signal: Signal) {

@@ -1,0 +1,268 @@
+//! A holder that does not go on: stopped, or waiting for a server that never answers, or another
+//! program that has the lock for good. Whoever waits for it says so after two seconds and ends at
+//! its own deadline; and the signals that end a process end it.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::os::unix::process::ExitStatusExt as _;
+use std::time::{Duration, Instant};
+
+use cloudconnexa_sandbox::{Fault, Sandbox};
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::Signal;
+
+use super::crowd::Call;
+use super::processes::{signal, stop, until, waits_for_lock};
+use super::{Claim, answer, tries};
+use crate::harness::{Running, World};
+
+/// The time of those who wait.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// What a loaded machine may need beyond that to start a process and to see its end.
+const MARGIN: Duration = Duration::from_secs(15);
+
+/// A run with the time of those who wait, and when it was started.
+fn start<'a>(world: &'a World, call: &Call) -> (Instant, Running<'a>) {
+    let mut words: Vec<&str> = call.arguments.iter().map(String::as_str).collect();
+    let limit = words.iter().position(|word| *word == "10m").unwrap();
+    words[limit] = "3s";
+    let run = world.run_all(&words).stdin(call.stdin.as_str());
+    (Instant::now(), run.start())
+}
+
+/// Shows that everybody who waits is told apart from everybody else: exit 7 at the deadline, with
+/// the wait told once before, but by the adaptors, beside whose answer nothing may stand.
+fn all_end_at_their_deadline(world: &World, calls: &[Call]) {
+    let running: Vec<_> = calls.iter().map(|call| start(world, call)).collect();
+    for ((began, run), call) in running.into_iter().zip(calls) {
+        let outcome = run.outcome();
+        let took = began.elapsed();
+        assert!(took >= LIMIT, "{:?} gave up early", outcome.arguments);
+        assert!(took < LIMIT + MARGIN, "{:?}: {took:?}", outcome.arguments);
+        let told = outcome.stderr.matches("waiting for another").count();
+        let is_adaptor = ["get", "git", "kubectl"].contains(&&*call.arguments[0]);
+        assert_eq!(told, usize::from(!is_adaptor), "{}", outcome.stderr);
+        let stderr = outcome.fails(7);
+        assert!(stderr.contains("within 3s"), "{stderr}");
+    }
+}
+
+/// The calls that want a token, by every verb.
+fn calls(world: &World) -> Vec<Call> {
+    let all = Call::all_verbs(world, "env").into_iter();
+    all.filter(|call| call.wants_token).collect()
+}
+
+/// The lock of the only entry, as another program would open it.
+fn sidecar(world: &World) -> File {
+    let path = world.entry().0.with_extension("lock");
+    OpenOptions::new().read(true).open(path).unwrap()
+}
+
+#[test]
+fn who_waits_for_a_stopped_process_ends_at_its_deadline_and_all_heals_when_it_goes_on() {
+    let claim = Claim::that(
+        "The process that asks is stopped with the lock in hand: callers of 6 verbs say after 2 s \
+         that they wait and end with exit 7 at their deadline; when it goes on it has its answer, \
+         and so has everybody",
+    );
+    for _ in 0..tries(1, 10) {
+        let world = World::new();
+        let gate = world.sandbox.gate();
+        let leader = world.run(["token", "--timeout", "10m"]).start();
+        gate.wait_for_requests(1);
+        assert!(stop(leader.id()));
+        gate.release();
+        let calls = calls(&world);
+
+        claim.counts(calls.len(), || all_end_at_their_deadline(&world, &calls));
+        let patient = world.run(["token", "--timeout", "10m"]).start();
+        until("another waits", || waits_for_lock(patient.id()));
+        signal(leader.id(), Signal::CONT);
+
+        let token = leader.outcome().succeeds();
+        let (waited, _) = patient.outcome().succeeds_with_stderr();
+        assert_eq!(waited, token);
+        assert_eq!(world.run(["token"]).succeeds(), token);
+        assert_eq!(world.sandbox.token_requests(), 1);
+    }
+}
+
+#[test]
+fn a_process_that_goes_on_behind_its_own_deadline_ends_and_binds_nobody_for_long() {
+    let claim = Claim::that(
+        "The process that asks is stopped for longer than its own deadline: it ends with an answer \
+         or with exit 6, and the next caller has its token at once or 5 s later",
+    );
+    for _ in 0..tries(1, 10) {
+        // A request of less than 4 s leaves no cool-down, for it says nothing of the server.
+        let worlds = ["3s", "5s"].map(|limit| (World::new(), limit));
+        let leaders = worlds.each_ref().map(|(world, limit)| {
+            let gate = world.sandbox.gate();
+            let leader = world.run(["token", "--timeout", limit]).start();
+            gate.wait_for_requests(1);
+            assert!(stop(leader.id()));
+            gate.release();
+            leader
+        });
+        // By its end the deadlines of those that are stopped have passed as well.
+        let (last, _) = &worlds[1];
+        last.run(["token", "--timeout", "6s"]).outcome().fails(7);
+        for (leader, (world, limit)) in leaders.into_iter().zip(&worlds) {
+            signal(leader.id(), Signal::CONT);
+            claim.holds(|| {
+                let outcome = leader.outcome();
+                assert!([Some(0), Some(6)].contains(&outcome.code), "{outcome:?}");
+                if *limit == "5s" {
+                    world.advance(Duration::from_secs(5));
+                }
+                world.token();
+            });
+        }
+    }
+}
+
+#[test]
+fn who_waits_for_a_server_that_never_answers_ends_at_its_deadline() {
+    let claim = Claim::that(
+        "The server never answers: the one that asks ends with exit 6 at its deadline, callers of 6 \
+         verbs that wait for it with exit 7 at theirs, and who waits longer is told what it met",
+    );
+    for _ in 0..tries(1, 10) {
+        let world = World::new();
+        world.sandbox.always(Some(Fault::Hang));
+        let leader = world.run(["token", "--timeout", "6s"]).start();
+        world.sandbox.wait_for_token_requests(1);
+        let patient = world.run(["token", "--timeout", "10m"]).start();
+        until("another waits", || waits_for_lock(patient.id()));
+        let calls = calls(&world);
+
+        claim.counts(calls.len() + 2, || {
+            all_end_at_their_deadline(&world, &calls);
+            let stderr = leader.outcome().fails(6);
+            assert!(stderr.contains("did not answer in time"), "{stderr}");
+            let stderr = patient.outcome().fails(6);
+            assert!(
+                stderr.contains("no request is made for another"),
+                "{stderr}"
+            );
+        });
+
+        assert_eq!(world.sandbox.token_requests(), 1, "it is not asked again");
+    }
+}
+
+#[test]
+fn a_lock_that_is_held_for_good_ends_every_wait_at_its_deadline() {
+    let claim = Claim::that(
+        "Another program holds the lock for good: a good token is the answer all the same, also in \
+         the last fifth of its life; without one callers of 6 verbs and `erase` end with exit 7 at \
+         their deadline; nobody asks; all heals when it lets go",
+    );
+    held_for_good(FlockOperation::LockExclusive, &claim);
+}
+
+#[test]
+fn a_lock_that_is_shared_for_good_ends_every_wait_at_its_deadline() {
+    let claim = Claim::that("The same where the other program shares the lock with those who wait");
+    held_for_good(FlockOperation::LockShared, &claim);
+}
+
+fn held_for_good(kind: FlockOperation, claim: &Claim) {
+    let world = World::new();
+    let old = world.token();
+    let lock = sidecar(&world);
+    flock(&lock, kind).unwrap();
+    let calls = calls(&world);
+
+    for age in [0, 43_199 * 9 / 10] {
+        world.advance(Duration::from_secs(age));
+        claim.counts(calls.len(), || {
+            for call in &calls {
+                let answer = start(&world, call).1.outcome().succeeds();
+                assert!(answer.contains(&old), "{answer}");
+            }
+        });
+    }
+    world.advance(Duration::from_secs(43_199));
+    let request = format!("{{\"profile\":\"env\",\"token\":\"{old}\"}}");
+    let erase = world.run(["erase", "--timeout", "3s"]).stdin(request);
+    let mut erase = erase.start();
+    claim.counts(calls.len() + 1, || {
+        all_end_at_their_deadline(&world, &calls);
+        erase.wait_for_stderr("waiting for another process");
+        let stderr = erase.outcome().fails(7);
+        assert!(stderr.contains("within 3s"), "{stderr}");
+    });
+    assert_eq!(world.sandbox.token_requests(), 1, "nobody asks");
+
+    drop(lock);
+    assert_ne!(world.token(), old);
+    assert_eq!(world.sandbox.token_requests(), 2);
+}
+
+#[test]
+fn a_signal_ends_the_one_that_asks_and_the_next_one_asks_for_all_who_wait() {
+    let claim = Claim::that(
+        "SIGINT, SIGTERM and SIGHUP to the process that asks end it with nothing on stdout; one of \
+         those who wait asks, for all of them",
+    );
+    for (number, kind) in [(2, Signal::INT), (15, Signal::TERM), (1, Signal::HUP)] {
+        for _ in 0..tries(1, 50) {
+            let world = World::new();
+            let gate = world.sandbox.gate();
+            let leader = world.run(["token"]).start();
+            gate.wait_for_requests(1);
+            let waiters: Vec<_> = (0..4).map(|_| world.run(["token"]).start()).collect();
+            for waiter in &waiters {
+                until("a waiter waits", || waits_for_lock(waiter.id()));
+            }
+
+            claim.holds(|| {
+                signal(leader.id(), kind);
+                let (status, stdout) = leader.status();
+                assert_eq!((status.signal(), stdout.as_str()), (Some(number), ""));
+                gate.wait_for_requests(2);
+                gate.release();
+                let tokens = world.outcomes(waiters).into_iter().map(answer);
+                let distinct: BTreeSet<String> = tokens.collect();
+                assert_eq!(distinct.len(), 1);
+            });
+            assert_eq!(world.sandbox.token_requests(), 2);
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_one_who_waits_and_nobody_else() {
+    let claim = Claim::that(
+        "SIGINT, SIGTERM and SIGHUP to a process that waits end it with nothing on stdout; the one \
+         that asks and the others who wait have their answer from one request",
+    );
+    for (number, kind) in [(2, Signal::INT), (15, Signal::TERM), (1, Signal::HUP)] {
+        for _ in 0..tries(1, 50) {
+            let world = World::with(Sandbox::builder().no_rate_limit());
+            let gate = world.sandbox.gate();
+            let leader = world.run(["token"]).start();
+            gate.wait_for_requests(1);
+            let mut waiters: Vec<_> = (0..4).map(|_| world.run(["token"]).start()).collect();
+            for waiter in &waiters {
+                until("a waiter waits", || waits_for_lock(waiter.id()));
+            }
+
+            claim.holds(|| {
+                let one = waiters.remove(0);
+                signal(one.id(), kind);
+                let (status, stdout) = one.status();
+                assert_eq!((status.signal(), stdout.as_str()), (Some(number), ""));
+                gate.release();
+                let token = leader.outcome().succeeds();
+                for outcome in world.outcomes(waiters) {
+                    assert_eq!(answer(outcome), token);
+                }
+            });
+            assert_eq!(world.sandbox.token_requests(), 1);
+        }
+    }
+}
