@@ -177,6 +177,8 @@ impl Scene {
             usize::from(!is_done),
             "{at}: the next one asks only where nothing was left"
         );
+        let cost = self.world.sandbox.token_requests() - asked_before;
+        assert!(cost <= self.most_requests, "{at}: {cost} requests");
         let files = fs::read_dir(self.world.cache()).unwrap().count();
         assert!(
             files <= 3,
