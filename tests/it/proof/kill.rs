@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -160,6 +161,7 @@ impl Scene {
         assert!(locked.is_ok(), "{at}: the lock is free: {locked:?}");
         drop(sidecar);
 
+        self.let_requests_arrive();
         let asked = self.world.sandbox.token_requests();
         assert!(asked <= asked_before + 1, "{at}: one request of its own");
         let next = self.world.run(["token"]);
@@ -184,6 +186,15 @@ impl Scene {
             files <= 3,
             "{at}: an entry, a lock, and one leftover at most"
         );
+    }
+
+    /// Until the server has read what a killed run had sent. It serves one connection after the
+    /// other as they have something to be read, and ends one that speaks no TLS.
+    fn let_requests_arrive(&self) {
+        let mut connection = TcpStream::connect(self.world.sandbox.address()).unwrap();
+        connection.write_all(b"no TLS at all").unwrap();
+        // An end or a reset, both are one.
+        let _ = connection.read_to_end(&mut Vec::new());
     }
 
     /// Kills one run after the other.
