@@ -18,7 +18,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::processes::{ports, signal, stop, until, waits_for_lock};
+use super::processes::{lock_holders, ports, signal, stop, until, waits_for_lock};
 use super::{Claim, answer, is_wait, tries};
 use crate::harness::{PROGRAM, World, write_private};
 
@@ -438,29 +438,38 @@ impl Crowd {
         }
     }
 
-    /// Kills a run: half of the times one that talks to the server, if there is one. Gives the
-    /// ports that it had, by which the server knows it; `None` where it had ended.
-    fn kill(&self, chance: u32) -> Option<BTreeSet<u16>> {
-        let is_asking = |place: &Place| {
-            place
-                .child
-                .as_ref()
-                .is_some_and(|child| !ports(child.id()).is_empty())
+    /// Kills a run: half of the times the one that has the lock, if there is one. `None` where it
+    /// had ended.
+    fn kill(&self, chance: u32) -> Option<Killed> {
+        let holders = lock_holders();
+        let has_lock = |place: &Place| {
+            let child = place.child.as_ref();
+            child.is_some_and(|child| holders.contains(&child.id()))
         };
         let any = chance as usize / 2 % self.places.len();
-        let asking = (0..self.places.len()).find(|number| is_asking(&self.place(*number)));
-        let number = asking.filter(|_| chance.is_multiple_of(2)).unwrap_or(any);
+        let holder = (0..self.places.len()).find(|number| has_lock(&self.place(*number)));
+        let number = holder.filter(|_| chance.is_multiple_of(2)).unwrap_or(any);
         let mut place = self.place(number);
         let id = place.child.as_ref()?.id();
-        // It stands still while its ports are read, so that they are all that it ever had open.
         if place.is_killed || !stop(id) {
             return None;
         }
-        let ports = ports(id);
+        // It stands still while it is looked at.
+        let killed = Killed {
+            had_lock: lock_holders().contains(&id),
+            ports: ports(id),
+        };
         place.is_killed = true;
         signal(id, Signal::KILL);
-        Some(ports)
+        Some(killed)
     }
+}
+
+/// One that was killed at random.
+struct Killed {
+    had_lock: bool,
+    /// By which the server knows it, where that can be seen.
+    ports: Option<BTreeSet<u16>>,
 }
 
 #[test]
@@ -502,14 +511,20 @@ fn kills_at_random_moments_of_a_crowd_cost_a_request_each_at_most() {
         asked <= 1 + drops + kills,
         "{asked} requests for {drops} drops and {kills} kills"
     );
-    let of_killed: BTreeSet<u16> = killed.iter().flatten().copied().collect();
-    assert!(!of_killed.is_empty(), "some kills met the one that asks");
-    for request in world.sandbox.requests() {
-        for port in &request.beside {
-            assert!(
-                of_killed.contains(port) || of_killed.contains(&request.port),
-                "two who live ask at once: {request:?}"
-            );
+    let holders = killed.iter().filter(|killed| killed.had_lock).count();
+    assert!(holders > 0, "some kills met the one that asks");
+    let requests = world.sandbox.requests();
+    let beside: usize = requests.iter().map(|it| it.beside.len()).sum();
+    assert!(
+        beside <= holders,
+        "{beside} at once, {holders} holders killed"
+    );
+    let ports = killed.iter().map(|killed| killed.ports.as_ref());
+    if let Some(ports) = ports.collect::<Option<Vec<_>>>() {
+        let is_killed = |port: &u16| ports.iter().any(|ports| ports.contains(port));
+        for request in requests {
+            let allowed = is_killed(&request.port) || request.beside.iter().all(is_killed);
+            assert!(allowed, "two who live ask at once: {request:?}");
         }
     }
     assert!(crowd.answers.into_inner() > kills, "the crowd had answers");

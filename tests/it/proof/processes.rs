@@ -50,25 +50,37 @@ pub(crate) fn stop(id: u32) -> bool {
     state(id) == Some('T')
 }
 
-/// Whether one of its threads waits in the system for a lock.
+/// Whether it waits in the system for a lock of a file.
 pub(crate) fn waits_for_lock(id: u32) -> bool {
-    let tasks = fs::read_dir(format!("/proc/{id}/task"));
-    tasks.into_iter().flatten().flatten().any(|task| {
-        // The number of the call it is in stands first.
-        fs::read_to_string(task.path().join("syscall"))
-            .is_ok_and(|call| call.starts_with(&format!("{FLOCK} ")))
-    })
+    locks().any(|(pid, is_held)| pid == id && !is_held)
 }
 
-/// The number of flock(2).
-const FLOCK: u32 = if cfg!(target_arch = "x86_64") { 73 } else { 32 };
+/// Who has a lock of a file alone or together with others.
+pub(crate) fn lock_holders() -> Vec<u32> {
+    let held = locks().filter(|(_, is_held)| *is_held);
+    held.map(|(pid, _)| pid).collect()
+}
 
-/// The ports of its TCP connections on this side.
-pub(crate) fn ports(id: u32) -> BTreeSet<u16> {
-    let files = fs::read_dir(format!("/proc/{id}/fd"));
-    let sockets: BTreeSet<String> = files
+/// Everybody's locks of flock(2), and whether they are held or waited for. Every user can read
+/// this, of processes too that let nobody look into them.
+fn locks() -> impl Iterator<Item = (u32, bool)> {
+    let text = fs::read_to_string("/proc/locks").unwrap();
+    let lock = |line: &str| {
+        let mut words = line.split_whitespace().skip(1).peekable();
+        let is_held = words.next_if_eq(&"->").is_none();
+        let pid = words.nth(3).filter(|_| line.contains("FLOCK"))?;
+        Some((pid.parse().ok()?, is_held))
+    };
+    text.lines()
+        .filter_map(lock)
+        .collect::<Vec<_>>()
         .into_iter()
-        .flatten()
+}
+
+/// The ports of its TCP connections on this side; `None` where it lets nobody look into it.
+pub(crate) fn ports(id: u32) -> Option<BTreeSet<u16>> {
+    let files = fs::read_dir(format!("/proc/{id}/fd")).ok()?;
+    let sockets: BTreeSet<String> = files
         .flatten()
         .filter_map(|file| {
             let target = fs::read_link(file.path()).ok()?;
@@ -76,9 +88,6 @@ pub(crate) fn ports(id: u32) -> BTreeSet<u16> {
             Some(target.trim_end_matches(']').to_owned())
         })
         .collect();
-    if sockets.is_empty() {
-        return BTreeSet::new();
-    }
     let table = fs::read_to_string(format!("/proc/{id}/net/tcp")).unwrap_or_default();
     let port_of = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -86,5 +95,5 @@ pub(crate) fn ports(id: u32) -> BTreeSet<u16> {
         let port = u16::from_str_radix(local.split_once(':')?.1, 16).ok()?;
         sockets.contains(*inode).then_some(port)
     };
-    table.lines().filter_map(port_of).collect()
+    Some(table.lines().filter_map(port_of).collect())
 }
