@@ -109,7 +109,8 @@ fn a_storm_that_waits_for_one_request_wakes_together_to_its_token() {
         "Processes that all wait for the one that asks are given its token, and none asks again",
     );
     let (world, names) = profiles(1);
-    let calls = mixed(&world, &names, storm()).filter(|call| call.wants_token);
+    let calls = mixed(&world, &names, 2 * storm()).filter(|call| call.wants_token);
+    let calls = calls.take(storm());
     let mut crowd = Crowd::gather(&world, calls);
     let gate = world.sandbox.gate();
 
@@ -186,7 +187,8 @@ fn a_storm_that_waits_for_a_request_that_fails_is_told_and_does_not_repeat_it() 
     );
     let (world, names) = profiles(1);
     world.sandbox.always(Some(Fault::status(403)));
-    let calls = mixed(&world, &names, storm()).filter(|call| call.wants_token);
+    let calls = mixed(&world, &names, 2 * storm()).filter(|call| call.wants_token);
+    let calls = calls.take(storm());
     let mut crowd = Crowd::gather(&world, calls);
     let gate = world.sandbox.gate();
 
