@@ -13,7 +13,7 @@
 //! | 3 | `broker` | the life of a request: cache, lock, exchange, cool-down |
 //! | 2 | `profile`, `cli` | configuration, and which profile a request is for; argv |
 //! | 1 | `source`, `oauth`, `cache`, `protocol`, `wiring`, `curl` | secret sources; the exchange; the entries; the tools' protocols and configuration files; curl's arguments and answers |
-//! | 0 | `file`, `input`, `output`, `secret`, `token`, `uri`, `clock`, … | plain values, stdin and stdout, files that hold secrets |
+//! | 0 | `process`, `file`, `input`, `output`, `secret`, `token`, `uri`, `clock`, … | what the process shows of itself, plain values, stdin and stdout, files that hold secrets |
 //!
 //! Deliberately absent: async, a daemon, unsafe code, anything on stdout but the reply.
 
@@ -33,6 +33,7 @@ mod file;
 mod input;
 mod oauth;
 mod output;
+mod process;
 mod profile;
 mod protocol;
 mod quote;
@@ -63,6 +64,8 @@ use crate::report::Report;
 /// and those behind it. The answer goes to `stdout`, and everything else to the process's stderr;
 /// the process's stdin is read only by the verbs whose protocol sends something.
 pub fn run(arguments: Vec<OsString>, stdout: &mut dyn Write) -> ExitCode {
+    process::close_off();
+    process::on_panic(Report::error);
     answer(arguments, stdout).unwrap_or_else(|error| {
         Report::error(&error.explanation());
         ExitCode::from(error.code() as u8)

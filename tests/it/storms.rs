@@ -201,20 +201,21 @@ fn a_locked_vault_asks_once_and_not_for_every_process() {
     assert_eq!(asked(), 2, "who comes later may just have unlocked it");
 }
 
-/// Waits until a process has opened the lock file, by which it has passed its own beginning.
+/// Waits until a process waits for a lock, by which it has passed its own beginning. Its own folder
+/// in /proc is closed to an ordinary user.
 fn wait_until_blocked(running: &crate::harness::Running<'_>) {
     #[cfg(target_os = "linux")]
     {
-        let folder = format!("/proc/{}/fd", running.id());
-        let has_lock = || {
-            std::fs::read_dir(&folder).is_ok_and(|mut files| {
-                files.any(|file| {
-                    let target = file.and_then(|file| std::fs::read_link(file.path()));
-                    target.is_ok_and(|target| target.to_string_lossy().ends_with(".lock"))
-                })
-            })
+        let id = running.id().to_string();
+        let waits = |line: &str| {
+            let mut words = line.split_whitespace().skip(1);
+            words.next() == Some("->") && words.nth(3) == Some(&id)
         };
-        while !has_lock() {
+        let waits_now = || {
+            let locks = std::fs::read_to_string("/proc/locks").unwrap();
+            locks.lines().any(waits)
+        };
+        while !waits_now() {
             std::thread::yield_now();
         }
     }
