@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use zeroize::Zeroizing;
+
 /// This program's folder inside the configuration and cache folders.
 const FOLDER: &str = "cloudconnexa-auth";
 
@@ -31,6 +33,12 @@ impl Environment {
             Self::Given(variables) => variables.get(name).map(OsString::from),
         };
         value.filter(|value| !value.is_empty())
+    }
+
+    /// Whether a variable has a value. It may be a secret: no copy of it is left in memory.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        let value = self.raw(name).map(OsString::into_encoded_bytes);
+        value.map(Zeroizing::new).is_some()
     }
 
     /// The value of a variable as text; what is not UTF-8 in it shows as `\u{fffd}`, so that it

@@ -75,10 +75,16 @@ impl<'a> Stdin<'a> {
             .pipe
             .read(chunk.as_mut_slice(), self.clock, self.deadline)?;
         let read = chunk.get(..count).unwrap_or_default();
-        self.bytes.extend_from_slice(read);
-        if self.bytes.len() > self.largest {
+        if self.bytes.len() + read.len() > self.largest {
             return Err(StdinError::TooLarge);
         }
+        if self.bytes.capacity() - self.bytes.len() < read.len() {
+            // By hand, for what grows by itself leaves its old place unwiped.
+            let mut larger = Zeroizing::new(Vec::with_capacity(self.bytes.capacity() * 2));
+            larger.extend_from_slice(&self.bytes);
+            self.bytes = larger;
+        }
+        self.bytes.extend_from_slice(read);
         Ok(!read.is_empty())
     }
 }

@@ -25,6 +25,17 @@ impl Secret {
     }
 }
 
+/// A text of these parts, wiped when dropped. It is made in one piece: a text that grows leaves
+/// copies of its beginning behind.
+pub(crate) fn joined(parts: &[&str]) -> Zeroizing<String> {
+    let length = parts.iter().map(|part| part.len()).sum();
+    let mut text = Zeroizing::new(String::with_capacity(length));
+    for part in parts {
+        text.push_str(part);
+    }
+    text
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Secret(REDACTED)")
@@ -33,7 +44,7 @@ impl fmt::Debug for Secret {
 
 #[cfg(test)]
 mod tests {
-    use super::Secret;
+    use super::{Secret, joined};
 
     #[test]
     fn debug_shows_nothing_of_the_secret() {
@@ -42,5 +53,12 @@ mod tests {
             shown, "Secret(REDACTED)",
             "Debug ends up in logs and panics"
         );
+    }
+
+    #[test]
+    fn a_text_with_a_secret_in_it_never_grows() {
+        let text = joined(&["Bearer ", "t-1", "", "\n"]);
+        assert_eq!(text.as_str(), "Bearer t-1\n");
+        assert_eq!(text.capacity(), text.len());
     }
 }

@@ -31,8 +31,8 @@ pub(crate) enum TerminalError {
     Io(#[from] io::Error),
 }
 
-/// A line that is typed and not shown, character by character.
-#[derive(Debug, Default)]
+/// A line that is typed and not shown, character by character; a secret, so it has no `Debug`.
+#[derive(Default)]
 pub(crate) struct Line {
     bytes: Zeroizing<Vec<u8>>,
 }

@@ -208,10 +208,11 @@ impl Uri {
         })
     }
 
-    /// The same URI with `parameters` (already encoded) added to its query.
-    pub(crate) fn with_query(&self, parameters: &str) -> String {
-        let separator = if self.rest.contains('?') { '&' } else { '?' };
-        format!("{self}{separator}{parameters}")
+    /// What stands in front of a parameter (already encoded) that is added to its query: the URI,
+    /// and the separator.
+    pub(crate) fn before_query(&self) -> (String, &'static str) {
+        let separator = if self.rest.contains('?') { "&" } else { "?" };
+        (self.to_string(), separator)
     }
 
     /// The URI without its query, for messages: a query can hold secrets.

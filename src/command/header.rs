@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 use super::session::{Caller, Session};
 use super::{Context, Output};
 use crate::error::Error;
+use crate::secret::joined;
 
 pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
     let session = Session::open(context, Caller::Person)?;
@@ -12,11 +13,12 @@ pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
     let issued = session.obtain(profile)?;
     let token = issued.token.access_token.expose();
     // A bearer token holds no character that curl's or JSON's quotes would give a meaning to.
-    let line = Zeroizing::new(match context.options {
-        options if options.curl => format!("header = \"Authorization: Bearer {token}\"\n"),
-        options if options.json => format!("{{\"Authorization\":\"Bearer {token}\"}}\n"),
-        options if options.value => format!("Bearer {token}\n"),
-        _ => format!("Authorization: Bearer {token}\n"),
-    });
+    let (before, behind) = match context.options {
+        options if options.curl => ("header = \"Authorization: Bearer ", "\"\n"),
+        options if options.json => ("{\"Authorization\":\"Bearer ", "\"}\n"),
+        options if options.value => ("Bearer ", "\n"),
+        _ => ("Authorization: Bearer ", "\n"),
+    };
+    let line = joined(&[before, token, behind]);
     Ok(Zeroizing::new(line.as_bytes().to_vec()))
 }

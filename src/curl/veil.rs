@@ -1,5 +1,7 @@
 //! The token taken out of what another program says, as it flows by.
 
+use zeroize::Zeroizing;
+
 use crate::secret::Secret;
 
 /// What stands in the token's place.
@@ -8,12 +10,11 @@ const SHOWN: &[u8] = b"[token]";
 /// How much of a token's beginning is as good as all of it, in bytes.
 const HEAD: usize = 32;
 
-/// A filter for one stream.
-#[derive(Debug)]
+/// A filter for one stream. It holds a part of the token, so it has no `Debug`.
 pub(crate) struct Veil {
     token: Secret,
     /// What may be the beginning of the token.
-    kept: Vec<u8>,
+    kept: Zeroizing<Vec<u8>>,
 }
 
 impl Veil {
@@ -21,7 +22,7 @@ impl Veil {
     pub(crate) fn new(token: Secret) -> Self {
         Self {
             token,
-            kept: Vec::new(),
+            kept: Zeroizing::default(),
         }
     }
 
@@ -29,11 +30,12 @@ impl Veil {
     pub(crate) fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         let token = self.token.expose().as_bytes();
         let head = head(token);
-        let mut rest = std::mem::take(&mut self.kept);
+        let mut rest = Zeroizing::new(Vec::with_capacity(self.kept.len() + bytes.len()));
+        rest.extend_from_slice(&self.kept);
         rest.extend_from_slice(bytes);
         let mut shown = Vec::with_capacity(rest.len());
         while let Some(at) = find(&rest, head) {
-            let mut found = rest.split_off(at);
+            let found = Zeroizing::new(rest.split_off(at));
             shown.append(&mut rest);
             let same = found
                 .iter()
@@ -45,12 +47,13 @@ impl Veil {
                 return shown;
             }
             shown.extend_from_slice(SHOWN);
-            rest = found.split_off(length);
+            rest = Zeroizing::new(found.get(length..).unwrap_or_default().to_vec());
         }
         let begun = (1..head.len())
             .rev()
             .find(|length| head.get(..*length).is_some_and(|it| rest.ends_with(it)));
-        self.kept = rest.split_off(rest.len().saturating_sub(begun.unwrap_or(0)));
+        let begun = rest.len().saturating_sub(begun.unwrap_or(0));
+        self.kept = Zeroizing::new(rest.split_off(begun));
         shown.append(&mut rest);
         shown
     }
@@ -61,7 +64,7 @@ impl Veil {
         if kept.starts_with(head(self.token.expose().as_bytes())) {
             return SHOWN.to_vec();
         }
-        kept
+        kept.to_vec()
     }
 }
 

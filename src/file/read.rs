@@ -67,7 +67,9 @@ pub(crate) fn read(path: &Path, limit: u64, trust: Trust) -> Result<Zeroizing<Ve
     if size > limit {
         return Err(ReadError::TooLarge(limit));
     }
-    let capacity = usize::try_from(size).unwrap_or(0) + 1;
+    // With room to spare nothing grows, and the standard library reads past no buffer of its own,
+    // which it does not wipe.
+    let capacity = usize::try_from(size).unwrap_or(0) + 64;
     let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
     file.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {

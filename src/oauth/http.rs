@@ -5,15 +5,16 @@
 //!
 //! This is the only file that names ureq.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use thiserror::Error;
-use ureq::http::Response;
+use ureq::http::{HeaderValue, Response, Uri as HttpUri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Proxy, RequestBuilder, Timeout};
 use zeroize::Zeroizing;
@@ -25,6 +26,7 @@ use super::response::Answer;
 use crate::duration;
 use crate::file;
 use crate::quote::quote;
+use crate::secret::joined;
 use crate::token::AccessToken;
 use crate::uri::{Origin, Scheme, Uri};
 
@@ -130,9 +132,14 @@ impl Http {
     /// Sends one request and reads the whole answer, both within `limit`.
     pub(super) fn send(&self, request: &Composed, limit: Duration) -> Result<Reply, Failure> {
         check_time(limit)?;
-        let mut builder = self.agent.post(request.url.as_str());
+        let url = HttpUri::from_maybe_shared(wiped(&request.url));
+        let mut builder = match url {
+            Ok(url) => self.agent.post(url),
+            // Refused there in the library's words.
+            Err(_) => self.agent.post(request.url.as_str()),
+        };
         if let Some(authorization) = &request.authorization {
-            builder = builder.header("Authorization", authorization.as_str());
+            builder = builder.header("Authorization", header(authorization)?);
         }
         if let Some(content_type) = request.content_type {
             builder = builder.header("Content-Type", content_type);
@@ -152,8 +159,8 @@ impl Http {
         check_time(limit)?;
         let mut builder = self.agent.get(url.to_string());
         if let Some(token) = token {
-            let bearer = Zeroizing::new(format!("Bearer {}", token.expose()));
-            builder = builder.header("Authorization", bearer.as_str());
+            let bearer = joined(&["Bearer ", token.expose()]);
+            builder = builder.header("Authorization", header(&bearer)?);
         }
         let reply = self.reply(bounded(builder, limit).call(), limit)?;
         Ok(Seen {
@@ -202,13 +209,11 @@ impl Http {
             (header("retry-after"), header("x-ratelimit-replenish-time"));
         let requests_left = header("x-ratelimit-remaining");
         let status = response.status().as_u16();
-        let body = response
-            .into_body()
-            .into_with_config()
-            .limit(LARGEST_ANSWER)
-            .read_to_vec()
-            .map_err(|error| self.failure(&error, limit))?;
-        let body = Zeroizing::new(body);
+        // Room for the longest token: what grows leaves copies behind.
+        let mut body = Zeroizing::new(Vec::with_capacity(32 * 1024));
+        let config = response.into_body().into_with_config();
+        let read = config.limit(LARGEST_ANSWER).reader().read_to_end(&mut body);
+        read.map_err(|error| self.failure(&error.into(), limit))?;
         Ok(Reply {
             answer: Answer {
                 status,
@@ -335,6 +340,24 @@ impl Http {
             hint: Some(hint.to_owned()),
         }
     }
+}
+
+/// A text that the library shares instead of copying it, and that is wiped when the last of its
+/// holders is dropped.
+fn wiped(text: &Zeroizing<String>) -> Bytes {
+    Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec()))
+}
+
+/// The value of a header that nobody may see.
+fn header(text: &Zeroizing<String>) -> Result<HeaderValue, Failure> {
+    let value = HeaderValue::from_maybe_shared(wiped(text));
+    let mut value = value.map_err(|_| Failure::Unusable {
+        reason: "the credentials cannot be put into a header".to_owned(),
+        detail: None,
+        hint: None,
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 fn check_time(limit: Duration) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! What a bad answer says, and what kind of refusal it is. No I/O.
 
 use serde::Deserialize;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::failure::{Failure, Refusal};
 use super::request::Composed;
@@ -9,9 +10,11 @@ use crate::quote::quote;
 
 /// Reads a refusal.
 pub(super) fn read_refusal(answer: &Answer, asked: &Composed) -> Failure {
-    let error = wire_error(&answer.body)
-        .and_then(|wire| wire.error)
-        .map(|error| quote(&asked.redact(&error)));
+    let error = wire_error(&answer.body).and_then(|wire| {
+        wire.error
+            .as_deref()
+            .map(|error| quote(&asked.redact(error)))
+    });
     let error = error.filter(|error| !error.is_empty() && error.len() <= 60);
     let description = told(&answer.body, asked);
     let text = format!(
@@ -70,15 +73,18 @@ pub(super) fn told(body: &[u8], asked: &Composed) -> Option<String> {
 
 /// The same with another way to take out what must not be shown.
 pub(super) fn told_by(body: &[u8], redact: impl Fn(&str) -> String) -> Option<String> {
-    let text = match wire_error(body) {
-        Some(wire) => wire
-            .error_description
-            .or(wire.message)
-            .or(wire.error)
-            .unwrap_or_default(),
+    let text = Zeroizing::new(match wire_error(body) {
+        Some(wire) => {
+            let told = [&wire.error_description, &wire.message, &wire.error];
+            told.into_iter()
+                .flatten()
+                .next()
+                .cloned()
+                .unwrap_or_default()
+        }
         None if body.trim_ascii_start().starts_with(b"<") => "an HTML page".to_owned(),
         None => String::from_utf8_lossy(body).into_owned(),
-    };
+    });
     let text = quote(&redact(&text));
     Some(text).filter(|text| !text.is_empty())
 }
@@ -94,4 +100,13 @@ struct WireError {
     error_description: Option<String>,
     #[serde(alias = "errorMessage")]
     message: Option<String>,
+}
+
+/// A server may repeat there what it was sent.
+impl Drop for WireError {
+    fn drop(&mut self) {
+        self.error.zeroize();
+        self.error_description.zeroize();
+        self.message.zeroize();
+    }
 }

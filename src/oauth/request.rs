@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::Client;
-use crate::secret::Secret;
+use crate::secret::{Secret, joined};
 use crate::uri::Uri;
 
 /// One way to put the credentials into the request.
@@ -65,7 +65,9 @@ impl Composed {
         let secret = self.secret.expose();
         let encoded = encode(secret);
         let lower = lower_hex(&encoded);
-        let json = Zeroizing::new(serde_json::Value::from(secret).to_string());
+        let mut json = Zeroizing::new(Vec::with_capacity(secret.len() * 6 + 2));
+        let written = serde_json::to_writer(&mut *json, secret);
+        let json = written.ok().and_then(|()| std::str::from_utf8(&json).ok());
         let basic = self
             .authorization
             .as_ref()
@@ -74,15 +76,14 @@ impl Composed {
             Some(secret),
             Some(&encoded),
             Some(&lower),
-            Some(json.trim_matches('"')),
+            json.map(|json| json.trim_matches('"')),
             basic,
         ];
-        forms
-            .into_iter()
-            .flatten()
-            .fold(text.to_owned(), |text, form| {
-                text.replace(form, "[redacted]")
-            })
+        let mut text = Zeroizing::new(text.to_owned());
+        for form in forms.into_iter().flatten() {
+            text = Zeroizing::new(text.replace(form, "[redacted]"));
+        }
+        std::mem::take(&mut *text)
     }
 }
 
@@ -119,7 +120,8 @@ pub(super) fn compose(url: &Uri, client: &Client, secret: &Secret, form: Form) -
             parameters(client, &credentials),
         ),
         Form::Query => {
-            let url = Zeroizing::new(url.with_query(&parameters(client, &credentials)));
+            let (base, separator) = url.before_query();
+            let url = joined(&[&base, separator, &parameters(client, &credentials)]);
             (url, None, None, Zeroizing::new(String::new()))
         }
         Form::Json => (
@@ -145,22 +147,17 @@ fn parameters(client: &Client, credentials: &[(&str, &str)]) -> Zeroizing<String
         .audience
         .as_deref()
         .map(|audience| ("audience", audience));
-    let mut text = Zeroizing::new(String::with_capacity(512));
     let all = credentials
         .iter()
         .copied()
         .chain([grant])
         .chain(scope)
         .chain(audience);
-    for (name, value) in all {
-        if !text.is_empty() {
-            text.push('&');
-        }
-        text.push_str(name);
-        text.push('=');
-        text.push_str(&encode(value));
-    }
-    text
+    let pairs: Vec<_> = all.map(|(name, value)| (name, encode(value))).collect();
+    let parts = pairs
+        .iter()
+        .flat_map(|(name, value)| ["&", name, "=", value]);
+    joined(&parts.skip(1).collect::<Vec<_>>())
 }
 
 fn json_body(client: &Client) -> Zeroizing<String> {
@@ -201,11 +198,12 @@ fn lower_hex(encoded: &str) -> Zeroizing<String> {
 
 /// The value of an `Authorization` header (RFC 7617).
 fn basic(id: &str, secret: &str) -> Zeroizing<String> {
-    let pair = Zeroizing::new(format!("{id}:{secret}"));
-    let mut text = Zeroizing::new(String::with_capacity(8 + pair.len().div_ceil(3) * 4));
-    text.push_str("Basic ");
-    STANDARD.encode_string(pair.as_bytes(), &mut text);
-    text
+    let pair = joined(&[id, ":", secret]);
+    let mut encoded = Zeroizing::new(vec![0; pair.len().div_ceil(3) * 4]);
+    // Into a slice: what writes into a text goes by way of a buffer of the library's.
+    let length = STANDARD.encode_slice(pair.as_bytes(), &mut encoded);
+    let encoded = encoded.get(..length.unwrap_or(0)).unwrap_or_default();
+    joined(&["Basic ", std::str::from_utf8(encoded).unwrap_or_default()])
 }
 
 #[cfg(test)]

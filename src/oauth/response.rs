@@ -74,7 +74,7 @@ fn read_token(body: &[u8], moments: Moments) -> Result<Token, Failure> {
         detail,
         hint: None,
     };
-    let wire: WireToken = serde_json::from_slice(body).map_err(|_| {
+    let mut wire: WireToken = serde_json::from_slice(body).map_err(|_| {
         let detail = if body.trim_ascii_start().starts_with(b"<") {
             "an HTML page, perhaps a proxy's or a login portal's"
         } else if body.is_empty() {
@@ -87,6 +87,7 @@ fn read_token(body: &[u8], moments: Moments) -> Result<Token, Failure> {
             Some(detail.into()),
         )
     })?;
+    let mut access_token = Zeroizing::new(std::mem::take(&mut wire.access_token));
     let kind = match &wire.token_type {
         None | Some(Value::Null) => "bearer",
         Some(Value::String(kind)) => kind,
@@ -96,7 +97,7 @@ fn read_token(body: &[u8], moments: Moments) -> Result<Token, Failure> {
         let reason = format!("its type is `{}` where `bearer` is needed", quote(kind));
         return Err(unusable(reason, None));
     }
-    let access_token = AccessToken::parse(wire.access_token).map_err(|error| {
+    let access_token = AccessToken::parse(std::mem::take(&mut *access_token)).map_err(|error| {
         unusable(
             "the access token cannot be used".into(),
             Some(error.to_string()),

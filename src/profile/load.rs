@@ -136,10 +136,11 @@ fn from_variables(environment: &Environment) -> Result<Variables, ProfileError> 
     let set = |name: &'static str| environment.text(name);
     let (cloud_id, base_url) = (set(CLOUD_ID), set(BASE_URL));
     let client_id = set(CLIENT_ID);
-    let source = match (set(SECRET_VARIABLE), environment.path(SECRET_FILE)) {
-        (Some(_), _) => Some(Source::Variable(SECRET_VARIABLE.to_owned())),
-        (None, Some(path)) => Some(Source::File(path)),
-        (None, None) => None,
+    let has_secret = environment.is_set(SECRET_VARIABLE);
+    let source = match (has_secret, environment.path(SECRET_FILE)) {
+        (true, _) => Some(Source::Variable(SECRET_VARIABLE.to_owned())),
+        (false, Some(path)) => Some(Source::File(path)),
+        (false, None) => None,
     };
     let has_server = cloud_id.is_some() || base_url.is_some();
     let (Some(client_id), Some(source), true) = (&client_id, source.clone(), has_server) else {

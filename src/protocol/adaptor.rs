@@ -67,7 +67,6 @@ pub(crate) enum Intake {
 }
 
 /// One call of the tool.
-#[derive(Debug)]
 pub(crate) struct Call<'a> {
     /// What stands behind the subcommand.
     pub(crate) operands: &'a [String],
@@ -75,6 +74,13 @@ pub(crate) struct Call<'a> {
     pub(crate) variable: Option<&'a str>,
     /// What stands in stdin.
     pub(crate) input: &'a [u8],
+}
+
+/// stdin may hold a secret, and so may a word that does not belong there.
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Call").finish_non_exhaustive()
+    }
 }
 
 /// What a call asks for, and how the reply to it is said.
@@ -198,12 +204,20 @@ impl Credential<'_> {
 }
 
 /// A reply in a tool's words.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(crate) struct Said {
     /// For stdout.
     pub(crate) stdout: Zeroizing<Vec<u8>>,
     /// How the process ends.
     pub(crate) end: End,
+}
+
+/// The words hold a token.
+impl fmt::Debug for Said {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = formatter.debug_struct("Said");
+        said.field("end", &self.end).finish_non_exhaustive()
+    }
 }
 
 impl Said {

@@ -5,12 +5,12 @@
 //! What cargo calls the token is the whole value of the `Authorization` header.
 
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use super::InputError;
 use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
 use super::json::{self, Members};
 use crate::explanation::Explanation;
+use crate::secret::joined;
 
 pub(super) const ADAPTOR: Adaptor = Adaptor {
     name: "cargo",
@@ -78,12 +78,14 @@ fn read_line(call: &Call<'_>) -> Result<Asked, InputError> {
     };
     Ok(Asked::new(Request::Token(wanted), |reply| match reply {
         // A bearer token holds no character that JSON would escape.
-        Reply::Credential(credential) => Said::secret(Zeroizing::new(format!(
-            "{{\"Ok\":{{\"kind\":\"get\",\"token\":\"Bearer {}\",\"cache\":\"expires\",\
-             \"expiration\":{},\"operation_independent\":true}}}}\n",
-            credential.text(),
-            credential.usable_until.unix_timestamp()
-        ))),
+        Reply::Credential(credential) => {
+            let tail = format!(
+                "\",\"cache\":\"expires\",\"expiration\":{},\"operation_independent\":true}}}}\n",
+                credential.usable_until.unix_timestamp()
+            );
+            let head = "{\"Ok\":{\"kind\":\"get\",\"token\":\"Bearer ";
+            Said::secret(joined(&[head, credential.text(), &tail]))
+        }
         Reply::NotMine | Reply::Done => Said::text("{\"Err\":{\"kind\":\"url-not-supported\"}}\n"),
     }))
 }

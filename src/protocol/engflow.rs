@@ -5,11 +5,10 @@
 //! `expires` is whole seconds with `Z`, and a URI that is not ours has no headers and exit 0, since
 //! Bazel fails the build on anything else.
 
-use zeroize::Zeroizing;
-
 use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
 use super::json::Members;
 use super::{InputError, timestamp};
+use crate::secret::joined;
 
 pub(super) const ADAPTOR: Adaptor = Adaptor {
     name: "get",
@@ -36,10 +35,11 @@ fn say(reply: &Reply<'_>) -> Said {
     match reply {
         Reply::NotMine | Reply::Done => Said::text("{\"headers\":{}}\n"),
         // A bearer token holds no character that JSON would escape.
-        Reply::Credential(credential) => Said::secret(Zeroizing::new(format!(
-            "{{\"headers\":{{\"Authorization\":[\"Bearer {}\"]}},\"expires\":\"{}\"}}\n",
-            credential.text(),
-            timestamp(credential.usable_until)
-        ))),
+        Reply::Credential(credential) => {
+            let head = "{\"headers\":{\"Authorization\":[\"Bearer ";
+            let expires = timestamp(credential.usable_until);
+            let tail = ["\"]},\"expires\":\"", &expires, "\"}\n"];
+            Said::secret(joined(&[&[head, credential.text()], &tail[..]].concat()))
+        }
     }
 }

@@ -4,11 +4,9 @@
 //! Lines end in LF and nothing else: a reader that also splits at a lone CR takes the second line
 //! of `host=evil.test\rhost=ours` for a host (CVE-2024-50338, CVE-2024-52006).
 
-use zeroize::Zeroizing;
-
 use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
 use super::{InputError, uri_of};
-use crate::secret::Secret;
+use crate::secret::{Secret, joined};
 
 pub(super) const ADAPTOR: Adaptor = Adaptor {
     name: "git",
@@ -83,15 +81,14 @@ fn say(reply: &Reply<'_>, attributes: &Attributes) -> Said {
     };
     let expiry = credential.usable_until.unix_timestamp();
     let token = credential.text();
-    Said::secret(Zeroizing::new(if attributes.takes_bearer() {
-        format!(
-            "capability[]=authtype\nauthtype=Bearer\ncredential={token}\nephemeral=1\n\
-             password_expiry_utc={expiry}\n"
-        )
+    let expiry = format!("\npassword_expiry_utc={expiry}\n");
+    Said::secret(if attributes.takes_bearer() {
+        let kind = "capability[]=authtype\nauthtype=Bearer\ncredential=";
+        joined(&[kind, token, "\nephemeral=1", &expiry])
     } else {
         let username = attributes.username.as_deref().unwrap_or(USERNAME);
-        format!("username={username}\npassword={token}\npassword_expiry_utc={expiry}\n")
-    }))
+        joined(&["username=", username, "\npassword=", token, &expiry])
+    })
 }
 
 impl Attributes {

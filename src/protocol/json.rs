@@ -12,8 +12,14 @@ use super::InputError;
 use crate::quote::{nearest, quote};
 
 /// The members of an object, taken out one by one. `null` counts as not given.
-#[derive(Debug)]
 pub(super) struct Members(Map<String, Value>);
+
+/// A member may be a secret, and its name what somebody put in the wrong place.
+impl fmt::Debug for Members {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Members(REDACTED)")
+    }
+}
 
 impl Members {
     /// Reads one object and nothing behind it. A member that stands twice, at any depth, is an
@@ -108,7 +114,11 @@ fn mistyped(name: &'static str, wanted: &'static str) -> InputError {
 
 /// One JSON value and a newline.
 pub(crate) fn line(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
-    let mut bytes = Zeroizing::new(serde_json::to_vec(value).unwrap_or_default());
+    // Room for the longest token, so that it never grows and leaves copies of a part behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(24 * 1024));
+    if serde_json::to_writer(&mut *bytes, value).is_err() {
+        bytes.clear();
+    }
     bytes.push(b'\n');
     bytes
 }

@@ -1,11 +1,10 @@
 //! Kubernetes' `ExecCredential`: the cluster in a variable, a token and its expiry on stdout
 //! (`client.authentication.k8s.io/v1` and `v1beta1`, client-go's exec plugins).
 
-use zeroize::Zeroizing;
-
 use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
 use super::json::Members;
 use super::{InputError, timestamp};
+use crate::secret::joined;
 use crate::uri::Uri;
 
 pub(super) const ADAPTOR: Adaptor = Adaptor {
@@ -77,12 +76,14 @@ fn is_host_of(server: &str, name: &str) -> bool {
 fn say(reply: &Reply<'_>, version: &str) -> Said {
     match reply {
         // A bearer token holds no character that JSON would escape.
-        Reply::Credential(credential) => Said::secret(Zeroizing::new(format!(
-            "{{\"apiVersion\":\"{version}\",\"kind\":\"ExecCredential\",\"status\":{{\
-             \"expirationTimestamp\":\"{}\",\"token\":\"{}\"}}}}\n",
-            timestamp(credential.usable_until),
-            credential.text()
-        ))),
+        Reply::Credential(credential) => {
+            let head = format!(
+                "{{\"apiVersion\":\"{version}\",\"kind\":\"ExecCredential\",\"status\":{{\
+                 \"expirationTimestamp\":\"{}\",\"token\":\"",
+                timestamp(credential.usable_until)
+            );
+            Said::secret(joined(&[&head, credential.text(), "\"}}\n"]))
+        }
         // There is no answer by which the tool would go on without us.
         Reply::NotMine | Reply::Done => Said::not_covered(),
     }

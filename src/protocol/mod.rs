@@ -22,6 +22,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
+use crate::secret::joined;
+
 pub(crate) use adaptor::{
     Adaptor, Asked, Call, Complaint, Credential, End, Intake, Reply, Request, Said, Wanted,
 };
@@ -70,12 +72,12 @@ fn uri_of(scheme: &str, authority: &str) -> String {
 
 /// The value of the `Authorization` header (RFC 6750 §2.1).
 fn bearer(credential: &Credential<'_>) -> Zeroizing<String> {
-    Zeroizing::new(format!("Bearer {}", credential.text()))
+    joined(&["Bearer ", credential.text()])
 }
 
 /// The same as a line.
 fn header_value(credential: &Credential<'_>) -> Said {
-    Said::secret(Zeroizing::new(format!("Bearer {}\n", credential.text())))
+    Said::secret(joined(&["Bearer ", credential.text(), "\n"]))
 }
 
 #[cfg(test)]

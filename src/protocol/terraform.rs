@@ -3,12 +3,10 @@
 //!
 //! It is never asked for a provider's credentials, nor for those of a data source.
 
-use zeroize::Zeroizing;
-
 use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
 use super::json::Members;
 use super::{InputError, uri_of};
-use crate::secret::Secret;
+use crate::secret::{Secret, joined};
 
 pub(super) const ADAPTOR: Adaptor = Adaptor {
     name: "terraform",
@@ -65,10 +63,9 @@ fn read(call: &Call<'_>) -> Result<Asked, InputError> {
 fn say(reply: &Reply<'_>) -> Said {
     match reply {
         // A bearer token holds no character that JSON would escape.
-        Reply::Credential(credential) => Said::secret(Zeroizing::new(format!(
-            "{{\"token\":\"{}\"}}\n",
-            credential.text()
-        ))),
+        Reply::Credential(credential) => {
+            Said::secret(joined(&["{\"token\":\"", credential.text(), "\"}\n"]))
+        }
         Reply::NotMine | Reply::Done => Said::text("{}\n"),
     }
 }

@@ -55,15 +55,15 @@ pub(super) fn get(
             place: format!("the answer of `{program}`"),
             reason: "is not the JSON of a docker credential helper",
         })?;
+    let secret = Zeroizing::new(answer.secret.into_bytes());
     let server = entry.server.clone();
     // golang-docker-credential-helpers 0.6.4 answers a missing entry with empty strings.
-    if answer.secret.is_empty() {
+    if secret.is_empty() {
         return Err(SourceError::HelperHasNone { program, server });
     }
     if !answer.username.is_empty() && answer.username != entry.client_id {
         return Err(SourceError::HelperHasAnother { program, server });
     }
-    let secret = Zeroizing::new(answer.secret.into_bytes());
     usable(secret, || format!("the secret from `{program}`"))
 }
 
@@ -109,8 +109,11 @@ pub(super) fn put(
         username: &entry.client_id,
         secret: secret.expose(),
     };
-    let input = serde_json::to_string(&credentials).map(Zeroizing::new);
-    let input = input.map_err(|_| SourceError::Unusable {
+    // Room for all of it, so that it never grows and leaves copies of a part behind.
+    let longest = 6 * (secret.expose().len() + entry.server.len() + entry.client_id.len());
+    let mut input = Zeroizing::new(Vec::with_capacity(longest + 64));
+    let written = serde_json::to_writer(&mut *input, &credentials);
+    written.map_err(|_| SourceError::Unusable {
         place: "the client secret".to_owned(),
         reason: "cannot be written as JSON",
     })?;
@@ -169,7 +172,7 @@ fn ask(
     clock: &dyn Clock,
     deadline: Deadline,
 ) -> Result<Output, SourceError> {
-    run(entry, verb, Some(&entry.server), clock, deadline)
+    run(entry, verb, Some(entry.server.as_bytes()), clock, deadline)
 }
 
 /// What a helper says, it says on stdout; what it prints on stderr is a crash's (0.6.4 of
@@ -177,7 +180,7 @@ fn ask(
 fn run(
     entry: &HelperEntry,
     verb: &str,
-    input: Option<&str>,
+    input: Option<&[u8]>,
     clock: &dyn Clock,
     deadline: Deadline,
 ) -> Result<Output, SourceError> {

@@ -3,16 +3,14 @@
 use std::io;
 use std::path::Path;
 
-use zeroize::Zeroizing;
-
 use super::SourceError;
 use crate::file;
-use crate::secret::Secret;
+use crate::secret::{Secret, joined};
 
 /// Writes the secret and a newline, 0600, atomically. The guard is that of the configuration, so
 /// no two writers meet, and what a killed one left behind is cleaned up.
 pub(super) fn put(path: &Path, secret: &Secret, guard: &file::Guard) -> Result<(), SourceError> {
-    let line = Zeroizing::new(format!("{}\n", secret.expose()));
+    let line = joined(&[secret.expose(), "\n"]);
     file::replace(path, line.as_bytes(), guard).map_err(|error| unusable(path, error))
 }
 

@@ -41,6 +41,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("uri", 0),
     ("duration", 1),
     ("reading", 1),
+    ("process", 1),
     ("style", 1),
     ("template", 1),
     ("token", 1),
@@ -99,6 +100,45 @@ fn a_room_uses_only_what_stands_below_it() {
             );
         }
     }
+}
+
+#[test]
+fn what_holds_a_secret_shows_none_of_it_when_it_is_printed() {
+    // `Zeroizing` and serde's wire types print what they hold. `Secret` and `AccessToken` do not.
+    let telling = [
+        "Zeroizing<",
+        "access_token: String",
+        "secret: String",
+        "Map<String, Value>",
+    ];
+    let mut derived = 0;
+    for path in sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        for part in text.split("#[derive(").skip(1) {
+            let (traits, item) = part.split_once(")]").unwrap();
+            if !traits.contains("Debug") {
+                continue;
+            }
+            derived += 1;
+            // A type ends with its first brace at the margin, or in its first line.
+            let head = item.split_inclusive(['{', ';']).next().unwrap();
+            let is_empty = item[head.len()..].starts_with('}');
+            let body = if head.ends_with('{') && !is_empty {
+                let margin: String = item.chars().skip(1).take_while(|it| *it == ' ').collect();
+                item.split(&format!("\n{margin}}}")).next().unwrap()
+            } else {
+                head
+            };
+            for word in telling {
+                assert!(
+                    !body.contains(word),
+                    "{}: a derived Debug shows the {word} of{head}",
+                    path.display()
+                );
+            }
+        }
+    }
+    assert!(derived > 50, "the search finds what it looks through");
 }
 
 #[test]
