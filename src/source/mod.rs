@@ -4,6 +4,8 @@
 //! The secret is never given on a command line, and no child process inherits the variable
 //! `CLOUDCONNEXA_CLIENT_SECRET`.
 
+#[cfg(target_os = "linux")]
+mod descendants;
 mod docker_helper;
 mod program;
 mod store;
@@ -153,6 +155,14 @@ impl Source {
             Self::File(path) => Some(read_file(path, file::Trust::Secret)),
             Self::SystemdCredential(name) => Some(read_credential(name, environment)),
             Self::Command(_) | Self::DockerHelper(_) => None,
+        }
+    }
+
+    /// The variable that holds the secret, which is nobody else's to see.
+    pub(crate) fn variable(&self) -> Option<&str> {
+        match self {
+            Self::Variable(name) => Some(name),
+            _ => None,
         }
     }
 

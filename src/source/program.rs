@@ -45,7 +45,7 @@ impl Output {
 pub(super) fn run(
     program: &str,
     arguments: &[OsString],
-    input: Option<&str>,
+    input: Option<&[u8]>,
     stderr: Stderr,
     clock: &dyn Clock,
     deadline: Deadline,
@@ -72,7 +72,7 @@ pub(super) fn run(
         .map_err(not_started)?;
     if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
         // One short line; a program that does not read it (closed pipe) may answer all the same.
-        match stdin.write_all(input.as_bytes()) {
+        match stdin.write_all(input) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 return Err(not_started(error));
             }
@@ -84,7 +84,9 @@ pub(super) fn run(
     thread::Builder::new()
         .name("program".to_owned())
         .spawn(move || {
-            let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+            // Room for all of it and to spare: nothing grows and leaves a copy behind.
+            let room = usize::try_from(LONGEST).unwrap_or(0) + 64;
+            let mut bytes = Zeroizing::new(Vec::with_capacity(room));
             let read = stdout.map_or(Ok(0), |out| out.take(LONGEST + 1).read_to_end(&mut bytes));
             drop(sender.send(read.map(|_| bytes)));
         })
@@ -123,7 +125,14 @@ pub(super) fn run(
     }
 }
 
+/// Kills a program, and first those that it has started: one of them could hold our stderr open, and
+/// with it a caller who reads that to its end.
+///
+/// They are found by who started whom, not by a process group of their own: such a group could not
+/// ask a person on the terminal, and would outlive whoever kills ours (timeout(1), a cancelled job).
 fn end(child: &mut Child) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    super::descendants::kill(child.id());
     child.kill()?;
     child.wait().map(|_| ())
 }

@@ -346,6 +346,42 @@ fn a_program_that_hangs_is_ended_with_the_run() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_hanging_program_has_started_ends_with_it_but_for_daemons() {
+    // Their stderr is ours, and the harness reads that to its end.
+    let text = "echo $$ > sh.pid; setsid sh -c 'echo $$ > daemon.pid; exec sleep 60 >&- 2>&-' & \
+                (echo 1; (sh -c 'echo $$ > grandchild.pid; exec sleep 60'; true)) | cat; true";
+    let world = world_with(&script(text));
+
+    let run = world.run(["token", "--timeout", "3s"]);
+    let stderr = run.fails(6);
+
+    assert!(stderr.contains("gave no answer within 3s"), "{stderr}");
+    let is_alive = |name: &str| {
+        let pid = fs::read_to_string(world.path(name)).unwrap();
+        let state = fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+        // Whoever inherits the dead may take its time to bury them.
+        state.is_ok_and(|state| !state.contains(") Z "))
+    };
+    assert!(is_alive("daemon.pid"), "an agent is there for others too");
+    let daemon = fs::read_to_string(world.path("daemon.pid")).unwrap();
+    Command::new("kill").arg(daemon.trim()).status().unwrap();
+    assert!(!is_alive("sh.pid") && !is_alive("grandchild.pid"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_program_may_ask_the_person_at_the_terminal() {
+    let text = "printf 'PIN: ' > /dev/tty; read -r pin < /dev/tty; test \"$pin\" = 1234 && \
+                cat good.secret";
+    let world = world_with(&script(text));
+    let mut terminal = crate::terminal::Terminal::run(&world, &["exec", "--", "true"]);
+    terminal.answer("PIN: ", "1234");
+    let ended = terminal.end();
+    assert_eq!(ended.code, 0, "it is in the foreground: {}", ended.screen);
+}
+
 #[test]
 fn a_program_is_not_run_while_the_cache_has_a_token() {
     let world = world_with(&script("echo run >> runs; cat good.secret"));
