@@ -71,6 +71,9 @@ pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
         let config = path::absolute(config).unwrap_or_else(|_| config.clone());
         set("CLOUDCONNEXA_AUTH_CONFIG", Some(config.as_os_str()));
     }
+    if let Some(name) = profile.source.variable() {
+        set(name, None);
+    }
     let secret = secret.as_ref().map(Secret::expose);
     set(SECRET_VARIABLE, secret.map(OsStr::new));
     if secret.is_some() || profile.name != ENVIRONMENT_PROFILE {

@@ -78,6 +78,18 @@ fn the_client_secret_is_given_only_where_it_is_asked_for() {
 }
 
 #[test]
+fn the_variable_that_the_profile_has_its_secret_from_is_not_handed_on() {
+    let world = crate::sources::world_with("env = \"LAB_SECRET\"");
+    world.set("LAB_SECRET", &world.sandbox.credential().client_secret);
+    let seen = shell(&world, &[], "echo \"${LAB_SECRET-none}\"").succeeds();
+    assert_eq!(seen, "none\n");
+    let flags = ["--env", "LAB_SECRET=at {base_url}"];
+    let seen = shell(&world, &flags, "echo \"$LAB_SECRET\"").succeeds();
+    let expected = format!("at {}\n", world.sandbox.base_url());
+    assert_eq!(seen, expected, "but what is asked for is set");
+}
+
+#[test]
 fn any_variable_can_be_made_of_what_is_known() {
     let world = world();
     let printed = shell(

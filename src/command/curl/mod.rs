@@ -36,6 +36,7 @@ pub(super) fn run(context: &Context<'_>, stdout: &mut dyn Write) -> Result<ExitC
         url: &url,
         arguments,
         asked: &asked,
+        secret_variable: profile.source.variable(),
     };
     if !asked.is_repeatable {
         return call.once(&token, stdout);
@@ -49,6 +50,8 @@ pub(super) fn run(context: &Context<'_>, stdout: &mut dyn Write) -> Result<ExitC
         Ok(Some(next)) => call.once(&next, stdout),
         // Dropped a moment ago already: the new one is refused like the old one.
         Ok(None) => {
+            let what = "a token was refused less than a minute ago: this answer is passed on";
+            context.report.debug(what);
             refusal.release(stdout);
             Ok(ended.code)
         }

@@ -10,7 +10,7 @@ use crate::curl::Arguments;
 use crate::error::{CurlError, Error};
 use crate::output;
 use crate::report::Report;
-use crate::secret::Secret;
+use crate::secret::{Secret, joined};
 use crate::source::SECRET_VARIABLE;
 use crate::token::AccessToken;
 use crate::uri::{Scheme, Uri};
@@ -31,6 +31,8 @@ pub(super) struct Call<'a> {
     pub(super) arguments: &'a [OsString],
     /// What they mean.
     pub(super) asked: &'a Arguments,
+    /// The variable that holds the profile's secret.
+    pub(super) secret_variable: Option<&'a str>,
 }
 
 /// How curl ended.
@@ -69,6 +71,9 @@ impl Call<'_> {
             .args(["--url", &self.url.to_string()])
             .env_remove(SECRET_VARIABLE)
             .env_remove("CLOUDCONNEXA_TOKEN");
+        if let Some(name) = self.secret_variable {
+            command.env_remove(name);
+        }
         if is_plain {
             for name in ["http_proxy", "all_proxy", "ALL_PROXY"] {
                 command.env_remove(name);
@@ -80,8 +85,7 @@ impl Call<'_> {
 
 /// The configuration that gives curl the token.
 fn config(token: &AccessToken) -> Zeroizing<String> {
-    let token = token.expose();
-    Zeroizing::new(format!("header = \"Authorization: Bearer {token}\"\n"))
+    joined(&["header = \"Authorization: Bearer ", token.expose(), "\"\n"])
 }
 
 fn secret(token: &AccessToken) -> Secret {

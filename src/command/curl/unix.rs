@@ -1,11 +1,14 @@
-//! curl on Unix: the token through an inherited pipe, and one wait for all that curl says.
+//! curl on Unix: the token through an inherited descriptor, and one wait for all that curl says.
 
+#[cfg(target_os = "linux")]
+use std::fs::File;
 use std::io::{self, IsTerminal as _, PipeReader, Read, Write};
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ExitCode, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
 use super::{Call, Ended, Held, code_of, config, not_run, secret};
@@ -29,7 +32,7 @@ impl Call<'_> {
         if self.asked.is_verbose {
             return Ok(self.watched(token, stdout, false)?.code);
         }
-        let (_config, name) = token_pipe(token).map_err(not_run)?;
+        let (_config, name) = token_file(token).map_err(not_run)?;
         let error = self.command(&name).args(self.arguments).exec();
         Err(not_run(error))
     }
@@ -74,7 +77,7 @@ impl Call<'_> {
         token: &AccessToken,
         holds_back: bool,
     ) -> io::Result<(Child, Option<PipeReader>)> {
-        let (config, name) = token_pipe(token)?;
+        let (config, name) = token_file(token)?;
         let mut command = self.command(&name);
         let mut headers = None;
         if holds_back {
@@ -96,12 +99,46 @@ impl Call<'_> {
     }
 }
 
-/// A pipe with curl's configuration in it, and the name under which curl opens it.
-fn token_pipe(token: &AccessToken) -> io::Result<(PipeReader, String)> {
+/// Something to read curl's configuration from, and the name under which curl opens it.
+fn token_file(token: &AccessToken) -> io::Result<(OwnedFd, String)> {
+    let text = config(token);
+    let descriptor = match in_memory(text.as_bytes()) {
+        Some(file) => file,
+        None => in_pipe(text.as_bytes())?,
+    };
+    let name = handed_on(&descriptor)?;
+    Ok((descriptor, name))
+}
+
+/// A file that stands in no folder and can be changed by nobody; `None` where there are none.
+#[cfg(target_os = "linux")]
+fn in_memory(text: &[u8]) -> Option<OwnedFd> {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    // Before Linux 6.3 nobody knows the flag, and since then a system may insist on it.
+    let create = |flags| memfd_create("curl", flags);
+    let file = create(flags | MemfdFlags::NOEXEC_SEAL).or_else(|_| create(flags));
+    let mut file = File::from(file.ok()?);
+    file.write_all(text).ok()?;
+    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+    fcntl_add_seals(&file, seals).ok()?;
+    Some(file.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn in_memory(_text: &[u8]) -> Option<OwnedFd> {
+    None
+}
+
+/// A pipe that holds it all. Where a user has many pipes, a new one may be smaller than a token, and
+/// nobody reads it yet: that is an error instead of a wait for ever.
+fn in_pipe(text: &[u8]) -> io::Result<OwnedFd> {
     let (reader, mut writer) = io::pipe()?;
-    writer.write_all(config(token).as_bytes())?;
-    let name = handed_on(&reader)?;
-    Ok((reader, name))
+    let flags = fcntl_getfl(&writer)?;
+    fcntl_setfl(&writer, flags | OFlags::NONBLOCK)?;
+    writer.write_all(text)?;
+    Ok(reader.into())
 }
 
 /// Lets the child inherit a descriptor; its name there.

@@ -129,6 +129,11 @@ fn a_server_that_refuses_whatever_it_is_given_costs_one_token_request_a_minute()
         (server.requests().len(), world.sandbox.token_requests()),
         (3, 2)
     );
+    let run = world.run(["curl", "-v", &server.url(), "-sS"]);
+    let (stdout, stderr) = run.outcome().succeeds_with_stderr();
+    assert_eq!(stdout, "refused\n");
+    let says = "debug: a token was refused less than a minute ago: this answer is passed on\n";
+    assert!(stderr.contains(says), "{stderr}");
 }
 
 #[test]
