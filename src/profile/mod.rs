@@ -15,6 +15,7 @@ mod remove;
 mod resolve;
 mod select;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -117,10 +118,16 @@ impl Profiles {
         }
     }
 
-    /// Whether another profile has its secret from the same place.
+    /// Whether another profile has its secret from the same place, however that is written.
     pub(crate) fn shares_secret_of(&self, profile: &Profile) -> bool {
         let mut others = self.all.iter().filter(|other| other.name != profile.name);
-        others.any(|other| other.source == profile.source)
+        others.any(|other| match (&other.source, &profile.source) {
+            (Source::File(one), Source::File(another)) => {
+                let is_same = |one: PathBuf| fs::canonicalize(another).is_ok_and(|it| it == one);
+                one == another || fs::canonicalize(one).is_ok_and(is_same)
+            }
+            (one, another) => one == another,
+        })
     }
 
     /// The profile of that name.

@@ -106,6 +106,31 @@ fn a_secret_that_is_somebody_elses_stays() {
 }
 
 #[test]
+fn a_file_that_another_profile_names_in_another_way_stays() {
+    let world = acme();
+    login(&world, &["--store", "file"])
+        .outcome()
+        .succeeds_with_stderr();
+    let config = fs::read_to_string(world.config()).unwrap();
+    let folder = world.config_folder();
+    std::os::unix::fs::symlink("acme.secret", folder.join("link")).unwrap();
+    fs::create_dir(folder.join("sub")).unwrap();
+    for other in ["sub/../acme.secret", "link"] {
+        world.write_config(&format!(
+            "{config}\n[profiles.q]\ncloud_id = \"acme\"\nclient_id = \"x.acme\"\n\
+             client_secret = {{ file = \"{other}\" }}\n"
+        ));
+        let run = world.run(["logout", "--profile", "acme", "--yes"]);
+        let (_, stderr) = run.outcome().succeeds_with_stderr();
+        assert!(
+            stderr.contains("stays, for another profile uses it"),
+            "{stderr}"
+        );
+        assert!(folder.join("acme.secret").exists(), "{other}");
+    }
+}
+
+#[test]
 fn a_person_is_asked_before_anything_is_removed() {
     let world = acme();
     login(&world, &[]).outcome().succeeds_with_stderr();
