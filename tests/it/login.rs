@@ -390,7 +390,9 @@ fn credentials_that_are_refused_are_not_saved_and_the_portal_is_pointed_to() {
         .answer(CLOUD, "")
         .answer(SECRET, wrong)
         .answer(LIFETIME, "")
-        .answer(NAME, "");
+        .answer(NAME, "")
+        .answer(SECRET, wrong)
+        .answer(SECRET, wrong);
     let ended = terminal.end();
     assert_eq!(ended.code, 4, "{}", ended.screen);
     for says in [
@@ -403,6 +405,28 @@ fn credentials_that_are_refused_are_not_saved_and_the_portal_is_pointed_to() {
         assert!(ended.screen.contains(says), "{says}: {}", ended.screen);
     }
     nothing_is_saved(&world);
+}
+
+#[test]
+fn a_secret_that_the_server_does_not_know_is_asked_for_again_and_nothing_else() {
+    let world = acme();
+    let credential = world.sandbox.credential();
+    world.watch("mistyped-secret");
+    let mut terminal = Terminal::run(&world, &["login", "--store", "file"]);
+    terminal
+        .answer(ID, &credential.client_id)
+        .answer(CLOUD, "")
+        .answer(SECRET, "mistyped-secret")
+        .answer(LIFETIME, "")
+        .answer(NAME, "")
+        .expect("No: the token endpoint refused the credentials")
+        .answer(SECRET, "")
+        .expect("No: the client secret is empty")
+        .answer(SECRET, &credential.client_secret)
+        .expect("good");
+    let ended = terminal.end();
+    assert_eq!(ended.code, 0, "{}", ended.screen);
+    world.token();
 }
 
 #[test]

@@ -132,7 +132,7 @@ impl Dialogue<'_> {
             })?,
         };
         let (cloud_id, base_url) = self.server(&client_id)?;
-        let client_secret = self.secret()?;
+        let client_secret = typed_secret(self.terminal)?;
         let lifetime = match &options.lifetime {
             Some(lifetime) => Some(in_our_words(lifetime)),
             None => self.lifetime()?,
@@ -169,16 +169,6 @@ impl Dialogue<'_> {
             ))?;
         }
         Ok((Some(cloud_id), None))
-    }
-
-    fn secret(&self) -> Result<Secret, Error> {
-        loop {
-            let typed = self.terminal.ask_hidden("Client secret (not shown): ");
-            match given(typed.map_err(untold)?) {
-                Ok(secret) => return Ok(secret),
-                Err(error) => self.say(&format!("  No: {error}.\n"))?,
-            }
-        }
     }
 
     fn lifetime(&self) -> Result<Option<String>, Error> {
@@ -239,6 +229,17 @@ impl Dialogue<'_> {
 
     fn say(&self, text: &str) -> Result<(), Error> {
         self.terminal.say(text).map_err(untold)
+    }
+}
+
+/// Asks for the client secret until it could be one.
+pub(super) fn typed_secret(terminal: &Terminal) -> Result<Secret, Error> {
+    loop {
+        let typed = terminal.ask_hidden("Client secret (not shown): ");
+        match given(typed.map_err(untold)?) {
+            Ok(secret) => return Ok(secret),
+            Err(error) => terminal.say(&format!("  No: {error}.\n")).map_err(untold)?,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::Context;
 use crate::error::{Error, LoginError};
+use crate::oauth::Granted;
 use crate::profile::{
     Keeper, NewProfile, Profile, ProfileError, Profiles, choose, load, preview, store,
 };
@@ -18,7 +19,7 @@ use crate::terminal::{Terminal, TerminalError};
 
 pub(super) use dialogue::yes_or_no;
 
-use dialogue::Answers;
+use dialogue::{Answers, typed_secret};
 use keeper::Candidates;
 use trial::Trial;
 
@@ -34,8 +35,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Error> {
     let mut profile = answers.into_profile();
     let tried = preview(&context.editing(), &profile)?;
 
-    let trial = Trial::new(context, &tried, &profile.client_secret);
-    let granted = trial.run(terminal.as_ref())?;
+    let (trial, granted) = try_out(context, &tried, &mut profile, terminal.as_ref())?;
     let candidates = candidates.unwrap_or_else(|| Candidates::found(context));
     let (stored, why_not) = save(context, &mut profile, &candidates, terminal.as_ref())?;
     trial.adopt(&granted);
@@ -45,6 +45,34 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Error> {
     }
     report(context, &stored, &why_not);
     Ok(())
+}
+
+/// Tries the credentials. Who has typed a secret that the server does not know is asked for it again,
+/// a few times, and not for everything else.
+fn try_out<'a>(
+    context: &'a Context<'a>,
+    tried: &'a Profile,
+    profile: &mut NewProfile,
+    terminal: Option<&Terminal>,
+) -> Result<(Trial<'a>, Granted), Error> {
+    let mut attempt = 1;
+    loop {
+        let trial = Trial::new(context, tried, &profile.client_secret);
+        let refused = match trial.run(terminal) {
+            Ok(granted) => return Ok((trial, granted)),
+            Err(refused) => refused,
+        };
+        match terminal {
+            Some(terminal) if refused.may_be_mistyped && attempt < MOST_SECRETS => {
+                let what = refused.error.explanation().what;
+                let again = format!("  No: {what}.\n  Once more, or Ctrl-C.\n");
+                terminal.say(&again).map_err(untold)?;
+                profile.client_secret = typed_secret(terminal)?;
+                attempt += 1;
+            }
+            _ => return Err(refused.error),
+        }
+    }
 }
 
 /// The profiles that there are; a file that is named and not there is made.
@@ -135,6 +163,9 @@ fn report(context: &Context<'_>, stored: &Profile, why_not: &[String]) {
         ));
     }
 }
+
+/// How often a secret is asked for that the server does not know: as often as by sudo(8).
+const MOST_SECRETS: usize = 3;
 
 /// The time that a keychain has to show that it is there.
 const KEYCHAIN_LIMIT: Duration = Duration::from_secs(3);

@@ -7,7 +7,7 @@ use crate::broker::{Ask, Broker, Notice, ObtainError, ProfileEndpoint, explain};
 use crate::command::Context;
 use crate::command::session::{slot_of, tell};
 use crate::error::{Error, code_of, explain_api, explain_trial};
-use crate::oauth::{API_PATH, Granted};
+use crate::oauth::{API_PATH, Failure, Granted, Refusal};
 use crate::profile::Profile;
 use crate::report::Progress;
 use crate::secret::Secret;
@@ -21,6 +21,23 @@ pub(super) struct Trial<'a> {
     secret: Secret,
 }
 
+/// Credentials that did not work.
+pub(super) struct Refused {
+    /// Whether another secret could.
+    pub(super) may_be_mistyped: bool,
+    /// Why they did not.
+    pub(super) error: Error,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self {
+            may_be_mistyped: false,
+            error,
+        }
+    }
+}
+
 impl<'a> Trial<'a> {
     pub(super) fn new(context: &'a Context<'a>, profile: &'a Profile, secret: &Secret) -> Self {
         Self {
@@ -31,7 +48,7 @@ impl<'a> Trial<'a> {
     }
 
     /// Tries both; nothing is left in the cache whatever happens.
-    pub(super) fn run(&self, terminal: Option<&Terminal>) -> Result<Granted, Error> {
+    pub(super) fn run(&self, terminal: Option<&Terminal>) -> Result<Granted, Refused> {
         let say = |text: &str| match terminal {
             Some(terminal) => terminal.say(text).map_err(untold),
             None => Ok(()),
@@ -50,7 +67,8 @@ impl<'a> Trial<'a> {
             Err(_) => "\n",
         };
         say(said)?;
-        called.map(|_| granted)
+        called?;
+        Ok(granted)
     }
 
     /// Leaves the token for every later call.
@@ -58,11 +76,27 @@ impl<'a> Trial<'a> {
         self.with_broker(|broker, _, ask| broker.adopt(granted, &self.secret, ask));
     }
 
-    fn exchange(&self, terminal: Option<&Terminal>) -> Result<Granted, Error> {
+    fn exchange(&self, terminal: Option<&Terminal>) -> Result<Granted, Refused> {
         let wait = self.wait(terminal, "asking for a token");
         let granted = self.with_broker(|broker, _, ask| broker.try_out(ask));
         drop(wait);
-        granted.map_err(|error| self.refused(&error))
+        granted.map_err(|error| {
+            let refusal = match &error {
+                ObtainError::Exchange(Failure::Refused { refusal, .. }) => Some(*refusal),
+                _ => None,
+            };
+            Refused {
+                may_be_mistyped: refusal == Some(Refusal::Credentials) && self.is_id_whole(),
+                error: self.refused(&error),
+            }
+        })
+    }
+
+    /// Whether the client ID has the Cloud ID at its end; without it no secret works.
+    fn is_id_whole(&self) -> bool {
+        let id = self.profile.client.client_id.rsplit_once('.');
+        let is_its = |tenant: &str| id.is_some_and(|(_, end)| end.eq_ignore_ascii_case(tenant));
+        self.profile.tenant().is_none_or(is_its)
     }
 
     /// The status of a call that was not refused.
