@@ -1,5 +1,6 @@
 //! The search for what must not be seen, in every form in which it could be.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -46,25 +47,51 @@ fn search(place: &str, bytes: &[u8], what: &str, canaries: &[String]) {
     }
 }
 
-/// As it is, percent-encoded, and the inner part of its base64 at each of the three offsets that
-/// what stands in front can give it.
-fn forms(canary: &str) -> Vec<String> {
-    let encoded = canary.bytes().map(|byte| {
-        if byte.is_ascii_alphanumeric() {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    });
-    let mut forms = vec![canary.to_owned(), encoded.collect()];
+/// As it is, percent-encoded, as a form and as JSON have it, in hexadecimal, and the inner part of
+/// its base64 at each of the three offsets that what stands in front can give it.
+pub(crate) fn forms(canary: &str) -> BTreeSet<String> {
+    let percent = |upper: bool| {
+        let bytes = canary.bytes().map(|byte| match byte {
+            byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+            byte if upper => format!("%{byte:02X}"),
+            byte => format!("%{byte:02x}"),
+        });
+        bytes.collect::<String>()
+    };
+    let pairs = canary.bytes().map(|byte| format!("{byte:02x}"));
+    let hexadecimal = pairs.collect::<Vec<_>>().concat();
+    let json = serde_json::Value::from(canary).to_string();
+    let json = json.trim_matches('"');
+    let mut forms = BTreeSet::from([
+        canary.to_owned(),
+        percent(true),
+        percent(false),
+        form_of(canary),
+        json.to_owned(),
+        json.replace('/', "\\/"),
+        hexadecimal.to_ascii_uppercase(),
+        hexadecimal,
+    ]);
     for offset in 0..3 {
         let shifted = [&vec![b'x'; offset], canary.as_bytes()].concat();
         for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
             let text = engine.encode(&shifted);
-            forms.push(text[4..text.len() - 3].to_owned());
+            forms.insert(text[4..text.len() - 3].to_owned());
         }
     }
     forms
+}
+
+/// As an HTML form has it: what needs no encoding is not encoded.
+fn form_of(canary: &str) -> String {
+    let bytes = canary.bytes().map(|byte| match byte {
+        b' ' => "+".to_owned(),
+        byte if byte.is_ascii_alphanumeric() || b"-._*~".contains(&byte) => {
+            char::from(byte).to_string()
+        }
+        byte => format!("%{byte:02X}"),
+    });
+    bytes.collect()
 }
 
 /// Searches every file below `folder`: a secret may stand in `*.secret`, a token in an entry.
@@ -101,6 +128,11 @@ fn the_search_finds_each_form() {
     for text in [
         "x s3cret/+%&= ~ab x",
         "client_secret=s3cret%2F%2B%25%26%3D%20%7Eab",
+        "client_secret=s3cret%2f%2b%25%26%3d%20%7eab",
+        "client_secret=s3cret%2F%2B%25%26%3D+~ab",
+        r#"{"client_secret":"s3cret\/+%&= ~ab"}"#,
+        "7333637265742f2b25263d207e6162",
+        "7333637265742F2B25263D207E6162",
         &URL_SAFE_NO_PAD.encode("id.acme:s3cret/+%&= ~ab"),
         &STANDARD_NO_PAD.encode("s3cret/+%&= ~ab"),
     ] {
@@ -124,6 +156,141 @@ fn neither_secret_nor_token_shows_at_the_highest_verbosity() {
     let credential = world.sandbox.credential();
     world.sandbox.rotate_secret(&credential.client_id);
     world.run(["token", "-v", "--refresh"]).fails(4);
+}
+
+/// Every verb, with what it takes on stdin; and whether it is there to print a token.
+const VERBS: &[(&[&str], &str, bool)] = &[
+    (&["token"], "", true),
+    (&["token", "--json"], "", true),
+    (&["header"], "", true),
+    (&["header", "--curl"], "", true),
+    (&["header", "--json"], "", true),
+    (&["header", "--value"], "", true),
+    (&["exec", "--", "true"], "", false),
+    (&["curl", "/api/v1/networks", "--silent"], "", false),
+    (
+        &["curl", "/api/v1/networks", "--silent", "--verbose"],
+        "",
+        false,
+    ),
+    (&["get"], r#"{"uri":"BASE/x"}"#, true),
+    (&["git", "get"], "protocol=https\nhost=HOST\n\n", true),
+    (
+        &["git", "store"],
+        "protocol=https\nhost=HOST\npassword=SECRET\n\n",
+        false,
+    ),
+    (
+        &["git", "erase"],
+        "protocol=https\nhost=HOST\npassword=SECRET\n\n",
+        false,
+    ),
+    (&["docker", "get"], "HOST", true),
+    (
+        &["docker", "store"],
+        r#"{"ServerURL":"HOST","Username":"x","Secret":"SECRET"}"#,
+        false,
+    ),
+    (&["docker", "erase"], "HOST", false),
+    (&["docker", "list"], "", false),
+    (&["terraform", "get", "HOST"], "", true),
+    (
+        &["terraform", "store", "HOST"],
+        r#"{"token":"SECRET"}"#,
+        false,
+    ),
+    (&["terraform-external"], "{}", true),
+    (&["kubectl"], "", true),
+    (&["cargo"], "", false),
+    (&["go"], "", true),
+    (&["pnpm"], "", true),
+    (&["erase"], r#"{"profile":"prod","token":"SECRET"}"#, false),
+    (&["list"], "", false),
+    (&["version"], "", false),
+    (&["status"], "", false),
+    (&["status", "--json"], "", false),
+    (&["doctor"], "", false),
+    (&["doctor", "--json"], "", false),
+    (&["setup", "--list"], "", false),
+    (&["setup", "git", "--print"], "", false),
+    (&["man"], "", false),
+    (&["completions", "bash"], "", false),
+    (&["--help"], "", false),
+    (&["--version"], "", false),
+    (
+        &["store"],
+        r#"{"profile":"new","base_url":"BASE","client_id":"x.acme","client_secret":"SECRET"}"#,
+        false,
+    ),
+    (
+        &["store"],
+        r#"{"profile":"new","client_secret":"SECRET","client_secret":"SECRET"}"#,
+        false,
+    ),
+    (
+        &["store"],
+        r#"{"profile":"new","client_secret":{"x":"SECRET"}}"#,
+        false,
+    ),
+    (&["erase"], r#"{"SECRET":1}"#, false),
+    (
+        &[
+            "login",
+            "--profile",
+            "new",
+            "--store",
+            "file",
+            "--secret-stdin",
+            "--client-id",
+            "x.acme",
+        ],
+        "SECRET\n",
+        false,
+    ),
+    (&["logout", "--profile", "prod", "--yes"], "", false),
+];
+
+#[test]
+fn no_verb_tells_a_secret_and_only_those_made_for_it_a_token_however_much_is_told() {
+    // The harness searches stderr and the files; here stdout is searched too.
+    for (arguments, stdin, prints_token) in VERBS {
+        let world = World::without_profile(cloudconnexa_sandbox::Sandbox::builder());
+        world.write_config(&world.profile_text("prod"));
+        world.token();
+        let base = world.sandbox.base_url();
+        let host = base.strip_prefix("https://").unwrap();
+        let secret = world.sandbox.credential().client_secret;
+        let fill = |text: &str| {
+            text.replace("BASE", base)
+                .replace("HOST", host)
+                .replace("SECRET", &secret)
+        };
+        let arguments: Vec<String> = arguments.iter().map(|word| fill(word)).collect();
+        let before = world.canaries();
+        for refresh in [false, true] {
+            let mut all: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            if refresh {
+                world.advance(std::time::Duration::from_secs(24 * 60 * 60));
+            }
+            let run = world.run_all(&all).set("CLOUDCONNEXA_AUTH_LOG", "debug");
+            let quiet = run.stdin(fill(stdin)).outcome();
+            all.insert(1, "-v");
+            let told = world.run_all(&all).stdin(fill(stdin)).outcome();
+            for outcome in [quiet, told] {
+                for canaries in [&before, &world.canaries()] {
+                    let stdout = outcome.stdout.as_bytes();
+                    let allowed = if *prints_token {
+                        Allowed::Tokens
+                    } else {
+                        Allowed::Nothing
+                    };
+                    canaries.check(&format!("stdout of {all:?}"), stdout, allowed);
+                    let stderr = outcome.stderr.as_bytes();
+                    canaries.check(&format!("stderr of {all:?}"), stderr, Allowed::Nothing);
+                }
+            }
+        }
+    }
 }
 
 #[cfg(target_os = "linux")]

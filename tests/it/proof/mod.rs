@@ -10,6 +10,7 @@ mod hang;
 mod kill;
 mod processes;
 mod storms;
+mod secrets;
 
 use std::cell::Cell;
 use std::env;
