@@ -41,7 +41,7 @@ impl Output {
 /// Runs `program` and gives it until `deadline`; then it is killed.
 ///
 /// Its stdin is `input`, which must fit into a pipe, or nothing. This process's own client secret
-/// is not in its environment.
+/// is not in its environment, and neither is the token of an `exec` that we run under.
 pub(super) fn run(
     program: &str,
     arguments: &[OsString],
@@ -58,6 +58,7 @@ pub(super) fn run(
     let mut child = Command::new(program)
         .args(arguments)
         .env_remove(SECRET_VARIABLE)
+        .env_remove("CLOUDCONNEXA_TOKEN")
         .stdin(if input.is_some() {
             Stdio::piped()
         } else {

@@ -295,6 +295,62 @@ fn no_verb_tells_a_secret_and_only_those_made_for_it_a_token_however_much_is_tol
 
 #[cfg(target_os = "linux")]
 #[test]
+fn no_program_that_a_verb_starts_has_a_secret_in_its_arguments_or_its_environment() {
+    let world = World::new();
+    let secret = world.sandbox.credential().client_secret;
+    let token = world.token();
+    world.set("CLOUDCONNEXA_TOKEN", &token);
+    let look = "for file in environ cmdline; do tr '\\0' '\\n' < /proc/$$/$file >> seen; done; ";
+    let keep = "case $1 in store) cat > answer.secret;; list) echo '{}';; erase) rm answer.secret;; \
+                get) cat answer.secret || { echo credentials not found in native keychain; exit 1; };; \
+                esac 2> /dev/null";
+    crate::docker_helpers::install_helper(&world, "lab", &format!("{look}{keep}"));
+    let path = crate::docker_helpers::install_helper(&world, "curl", look);
+    let bin = world.path("bin");
+    fs::rename(bin.join("docker-credential-curl"), bin.join("curl")).unwrap();
+    world.set("PATH", &path);
+
+    let id = world.sandbox.credential().client_id;
+    let base = world.sandbox.base_url().to_owned();
+    let uri = format!("{{\"uri\":\"{base}/\"}}");
+    let login = [
+        "--secret-stdin",
+        "--store",
+        "lab",
+        "--client-id",
+        &id,
+        "--base-url",
+        &base,
+    ];
+    for (verb, arguments, stdin) in [
+        ("login", &login[..], format!("{secret}\n")),
+        ("token", &["--refresh"], String::new()),
+        ("header", &["--refresh"], String::new()),
+        ("get", &["--refresh"], uri),
+        ("exec", &["--refresh", "--", "true"], String::new()),
+        ("curl", &["/api/v1/networks"], String::new()),
+        ("curl", &["/api/v1/networks", "-d", "x"], String::new()),
+        ("doctor", &["--refresh"], String::new()),
+        ("logout", &["--yes"], String::new()),
+    ] {
+        let all = [&[verb, "--profile", "lab"], arguments].concat();
+        let outcome = world.run_all(&all).stdin(stdin).outcome();
+        let seen = fs::read_to_string(world.path("seen")).unwrap_or_default();
+        assert!(
+            seen.contains("HOME="),
+            "{verb} started a program, which saw its environment: {outcome:?}"
+        );
+        let place = format!("what {verb} starts");
+        world
+            .canaries()
+            .check(&place, seen.as_bytes(), Allowed::Nothing);
+        assert!(!seen.contains(&token), "{place}");
+        fs::remove_file(world.path("seen")).unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn a_child_is_given_neither_secret_nor_token() {
     let world = World::new();
     let token = world.token();
