@@ -19,7 +19,7 @@ fn workflows() -> Vec<Workflow> {
         let text = fs::read_to_string(&path).unwrap();
         found.push(Workflow {
             name: path.file_name().unwrap().to_str().unwrap().to_owned(),
-            lines: text.lines().map(|line| without_comment(line)).collect(),
+            lines: text.lines().map(without_comment).collect(),
         });
     }
     assert!(found.len() >= 2, "CI and release");

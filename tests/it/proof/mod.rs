@@ -3,14 +3,14 @@
 //! it counted.
 
 mod clocks;
-mod files;
-mod readings;
 mod crowd;
+mod files;
 mod hang;
 mod kill;
 mod processes;
-mod storms;
+mod readings;
 mod secrets;
+mod storms;
 
 use std::cell::Cell;
 use std::env;
