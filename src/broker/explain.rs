@@ -136,8 +136,8 @@ pub(super) fn explain_failure(failure: &Failure, profile: &Profile, name: &str) 
             hint: hint.clone(),
         },
         Failure::TimedOut { reason } => Explanation {
-            what: format!("the token endpoint of profile `{name}` did not answer in time"),
-            cause: Some(reason.clone()),
+            what: format!("the token endpoint of profile `{name}` did not answer in time: {reason}"),
+            cause: None,
             hint: Some("retry, or allow more time with `--timeout`".to_owned()),
         },
     }

@@ -6,24 +6,33 @@
 //! This is the only file that names ureq.
 
 use std::io::{self, Read as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use thiserror::Error;
+use ureq::config::Config;
 use ureq::http::{HeaderValue, Response, Uri as HttpUri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout, RustlsConnector,
+    SocksConnector, TcpConnector, Transport,
+};
 use ureq::{Agent, Body, Proxy, RequestBuilder, Timeout};
 use zeroize::Zeroizing;
 
+use super::dial::dial;
 use super::failure::Failure;
 use super::proxy::{Proxies, has_valid_port};
 use super::request::Composed;
 use super::response::Answer;
-use crate::duration;
+use super::trouble::{Ends, Stage};
 use crate::file;
 use crate::quote::quote;
 use crate::secret::joined;
@@ -73,13 +82,13 @@ pub(crate) enum SetupError {
 #[derive(Debug)]
 pub(crate) struct Http {
     agent: Agent,
-    host: String,
-    /// Whom the connection is made to: the host, or the proxy (without its password).
-    peer: String,
+    ends: Ends,
+    reached: Reached,
+    /// Whether no TLS is spoken, which is for loopback only.
+    is_plain: bool,
     /// The proxy's name and port.
     proxy: Option<(String, u16)>,
     roots: Arc<Vec<Certificate<'static>>>,
-    root_problem: Option<String>,
 }
 
 impl Http {
@@ -93,14 +102,9 @@ impl Http {
             Some((name, _)) => return Err(SetupError::Proxy(name)),
             None => None,
         };
-        let host = settings.origin.to_string();
         let place = proxy
             .as_ref()
             .map(|proxy| (proxy.host().to_owned(), proxy.port()));
-        let peer = match &place {
-            Some((name, port)) => format!("the proxy {name}:{port}"),
-            None => host.clone(),
-        };
         let (roots, root_problem) = match settings.origin.scheme() {
             Scheme::Http => (Vec::new(), None),
             Scheme::Https => read_roots(settings)?,
@@ -110,7 +114,7 @@ impl Http {
             .root_certs(RootCerts::Specific(Arc::clone(&roots)))
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .build();
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .proxy(proxy)
             .tls_config(tls)
             .max_redirects(0)
@@ -119,13 +123,26 @@ impl Http {
             .user_agent(concat!("cloudconnexa-auth/", env!("CARGO_PKG_VERSION")))
             .accept("application/json")
             .build();
+        let ends = Ends {
+            host: settings.origin.to_string(),
+            proxy: place
+                .as_ref()
+                .map(|(name, port)| format!("the proxy {name}:{port}")),
+            root_problem,
+        };
+        let reached = Reached::default();
+        let resolving = Resolving {
+            reached: reached.clone(),
+            inner: DefaultResolver::default(),
+        };
+        let connector = connector(&reached, place.is_some());
         Ok(Self {
-            agent: agent.into(),
-            host,
-            peer,
+            agent: Agent::with_parts(config, connector, resolving),
+            ends,
+            reached,
+            is_plain: settings.origin.scheme() == Scheme::Http,
             proxy: place,
             roots,
-            root_problem,
         })
     }
 
@@ -182,7 +199,7 @@ impl Http {
 
     /// How many root certificates there are, and what went wrong with reading them.
     pub(crate) fn roots(&self) -> (usize, Option<&str>) {
-        (self.roots.len(), self.root_problem.as_deref())
+        (self.roots.len(), self.ends.root_problem.as_deref())
     }
 
     pub(super) fn root_certificates(&self) -> impl Iterator<Item = CertificateDer<'_>> {
@@ -228,117 +245,219 @@ impl Http {
     }
 
     fn failure(&self, error: &ureq::Error, limit: Duration) -> Failure {
-        let unavailable = |reason: &str, detail: Option<String>| Failure::Unavailable {
+        let unusable = |reason: &str| Failure::Unusable {
             reason: reason.to_owned(),
-            detail,
+            detail: None,
+            hint: None,
         };
-        let unusable = |reason: &str, detail: Option<String>, hint: Option<&str>| {
-            let (reason, hint) = (reason.to_owned(), hint.map(str::to_owned));
-            Failure::Unusable {
-                reason,
-                detail,
-                hint,
-            }
-        };
-        let (host, peer) = (&self.host, &self.peer);
+        let stage = self.reached.stage();
         match error {
             // Where the caller's own time was shorter, it says nothing of the server.
             ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) if limit >= CONNECT_LIMIT => {
-                let shown = duration::show(CONNECT_LIMIT);
-                unavailable(&format!("no connection to {peer} within {shown}"), None)
+                Failure::Unavailable {
+                    reason: self.ends.unfinished(stage, CONNECT_LIMIT),
+                    detail: None,
+                }
             }
-            ureq::Error::Timeout(_) => Failure::TimedOut {
-                reason: format!(
-                    "nothing whole came from {host}{} within {}",
-                    if host == peer {
-                        String::new()
-                    } else {
-                        format!(" through {peer}")
-                    },
-                    duration::show(limit)
-                ),
-            },
-            ureq::Error::HostNotFound => {
-                unavailable(&format!("the name of {peer} was not found"), None)
-            }
-            ureq::Error::ConnectionFailed => unavailable(&format!("no connection to {peer}"), None),
+            ureq::Error::Timeout(_) => self.timed_out(stage, limit),
             ureq::Error::Io(io) => match io.get_ref().and_then(|inner| inner.downcast_ref()) {
-                Some(tls) => self.tls_failure(tls),
-                None => self.io_failure(io),
+                Some(tls) => self.tls_failure(stage, tls),
+                None => self.io_failure(stage, io),
             },
-            ureq::Error::Rustls(tls) => self.tls_failure(tls),
-            ureq::Error::ConnectProxyFailed(said) => unusable(
-                &format!("{peer} did not let the connection through"),
+            ureq::Error::HostNotFound => self.io_failure(
+                Stage::LookUp,
+                &io::Error::from(io::ErrorKind::AddrNotAvailable),
+            ),
+            ureq::Error::ConnectionFailed => self.io_failure(
+                Stage::Connect,
+                &io::Error::from(io::ErrorKind::NotConnected),
+            ),
+            ureq::Error::Rustls(tls) => self.tls_failure(stage, tls),
+            ureq::Error::ConnectProxyFailed(said) => self.ends.refused_by_proxy(
                 said.split(|c: char| !c.is_ascii_digit())
                     .find(|number| number.len() == 3)
-                    .map(|status| format!("it answered {status}")),
-                Some("check `HTTPS_PROXY` (its user and password too) and `NO_PROXY`"),
+                    .and_then(|status| status.parse().ok()),
             ),
-            ureq::Error::BodyExceedsLimit(_) => {
-                unusable("the answer is larger than 1 MiB", None, None)
-            }
-            ureq::Error::LargeResponseHeader(..) => {
-                unusable("the header of the answer is too large", None, None)
+            ureq::Error::BodyExceedsLimit(_) => unusable("the answer is larger than 1 MiB"),
+            ureq::Error::LargeResponseHeader(..) => self.ends.large_header(stage),
+            // Its type is of a crate that is not ours to name.
+            ureq::Error::Protocol(error) if error.to_string().contains("too many headers") => {
+                self.ends.large_header(stage)
             }
             ureq::Error::Protocol(_) | ureq::Error::Http(_) => {
-                unusable("the answer is not HTTP/1.1", None, None)
+                self.ends.no_http(stage, self.is_plain)
             }
-            _ => unusable("the request could not be made", None, None),
+            _ => unusable("the request could not be made"),
         }
     }
 
-    pub(super) fn io_failure(&self, error: &io::Error) -> Failure {
-        let (host, peer) = (&self.host, &self.peer);
-        let reason = match error.kind() {
-            io::ErrorKind::ConnectionRefused => format!("{peer} refused the connection"),
-            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-                format!("{host} reset the connection")
-            }
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted => {
-                format!("{host} closed the connection in the middle of the answer")
-            }
-            _ if error.to_string().contains("lookup address") => {
-                format!("the name of {peer} was not found")
-            }
-            _ => format!("no connection to {peer}"),
-        };
-        let told = error.to_string();
-        let told = told.split(" (os error").next().unwrap_or_default();
-        let told = told
-            .strip_prefix("failed to lookup address information: ")
-            .unwrap_or(told);
-        Failure::Unavailable {
-            reason,
-            detail: Some(quote(told)).filter(|told| !told.is_empty()),
+    pub(super) fn timed_out(&self, stage: Stage, limit: Duration) -> Failure {
+        Failure::TimedOut {
+            reason: self.ends.unfinished(stage, limit),
         }
     }
 
-    pub(super) fn tls_failure(&self, error: &rustls::Error) -> Failure {
-        use rustls::CertificateError as Bad;
-        let hint = match error {
-            rustls::Error::InvalidCertificate(Bad::UnknownIssuer) => {
-                "if the server or a proxy uses a private CA, set `ca_file` or `SSL_CERT_FILE`"
-            }
-            rustls::Error::InvalidCertificate(
-                Bad::Expired
-                | Bad::ExpiredContext { .. }
-                | Bad::NotValidYet
-                | Bad::NotValidYetContext { .. },
-            ) => "check this machine's clock, then the server's certificate",
-            rustls::Error::InvalidCertificate(
-                Bad::NotValidForName | Bad::NotValidForNameContext { .. },
-            ) => "check `cloud_id` or `base_url`: another host answers there",
-            _ => "the server must speak TLS 1.2 or 1.3",
+    pub(super) fn io_failure(&self, stage: Stage, error: &io::Error) -> Failure {
+        self.ends.io(stage, error)
+    }
+
+    pub(super) fn tls_failure(&self, stage: Stage, error: &rustls::Error) -> Failure {
+        self.ends.tls(stage, error)
+    }
+}
+
+/// How far the request under way has come, for ureq's errors do not tell.
+#[derive(Debug, Clone, Default)]
+struct Reached(Arc<AtomicU8>);
+
+impl Reached {
+    const STAGES: [Stage; 5] = [
+        Stage::LookUp,
+        Stage::Connect,
+        Stage::Tunnel,
+        Stage::Handshake,
+        Stage::Exchange,
+    ];
+
+    fn set(&self, stage: Stage) {
+        let place = Self::STAGES.iter().position(|it| *it == stage);
+        let place = place.and_then(|place| u8::try_from(place).ok());
+        self.0.store(place.unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    fn stage(&self) -> Stage {
+        let place = usize::from(self.0.load(Ordering::Relaxed));
+        Self::STAGES.get(place).copied().unwrap_or(Stage::Exchange)
+    }
+}
+
+/// ureq's chain of connectors, and after each of its links a note of how far it came.
+fn connector(reached: &Reached, has_proxy: bool) -> impl Connector<(), Out = impl Transport> {
+    let note = |stage| Note {
+        reached: reached.clone(),
+        has_proxy,
+        stage,
+    };
+    ().chain(SocksConnector::default())
+        .chain(ConnectProxyConnector::default())
+        .chain(Dial)
+        .chain(note(Stage::Handshake))
+        .chain(RustlsConnector::default())
+        .chain(note(Stage::Exchange))
+}
+
+/// The link that makes a connection, where a proxy has not made one.
+#[derive(Debug)]
+struct Dial;
+
+impl<In: Transport> Connector<In> for Dial {
+    type Out = Either<In, <TcpConnector as Connector<()>>::Out>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        if let Some(chained) = chained {
+            return Ok(Some(Either::A(chained)));
+        }
+        let timed_out = || ureq::Error::Timeout(details.timeout.reason);
+        let limit = details.timeout.not_zero().ok_or_else(timed_out)?;
+        let made = dial(&details.addrs, *limit, connect_to(details));
+        let made = made.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => timed_out(),
+            _ => ureq::Error::Io(error),
+        })?;
+        Ok(made.map(Either::B))
+    }
+}
+
+/// ureq's own connection to a single address, as it is made in a thread.
+fn connect_to(
+    details: &ConnectionDetails<'_>,
+) -> impl Fn(SocketAddr, Duration) -> io::Result<Option<<TcpConnector as Connector<()>>::Out>>
++ Clone
++ Send
++ use<> {
+    let (uri, config) = (details.uri.clone(), details.config.clone());
+    let (now, timeout) = (details.now, details.timeout);
+    let current_time = Arc::clone(&details.current_time);
+    let run_connector = Arc::clone(&details.run_connector);
+    let register_shutdown = Arc::clone(&details.register_shutdown);
+    let request_level = details.request_level;
+    move |address, limit| {
+        let resolver = DefaultResolver::default();
+        let mut addrs = resolver.empty();
+        addrs.push(address);
+        let single = ConnectionDetails {
+            uri: &uri,
+            addrs,
+            config: &config,
+            request_level,
+            resolver: &resolver,
+            now,
+            timeout: NextTimeout {
+                after: limit.into(),
+                ..timeout
+            },
+            current_time: Arc::clone(&current_time),
+            run_connector: Arc::clone(&run_connector),
+            register_shutdown: Arc::clone(&register_shutdown),
         };
-        let mut detail = quote(&error.to_string());
-        if let Some(problem) = &self.root_problem {
-            detail = format!("{detail}; {problem}");
-        }
-        Failure::Unusable {
-            reason: format!("the TLS connection to {} cannot be trusted", self.host),
-            detail: Some(detail),
-            hint: Some(hint.to_owned()),
-        }
+        TcpConnector::default()
+            .connect(&single, None::<()>)
+            .map_err(|error| match error {
+                ureq::Error::Timeout(_) => io::ErrorKind::TimedOut.into(),
+                error => error.into_io(),
+            })
+    }
+}
+
+/// A link that passes on what it is given, and notes what follows.
+#[derive(Debug)]
+struct Note {
+    reached: Reached,
+    has_proxy: bool,
+    stage: Stage,
+}
+
+impl<In: Transport> Connector<In> for Note {
+    type Out = In;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<In>, ureq::Error> {
+        // ureq runs the chain for an HTTP proxy itself too, with a configuration that has none.
+        let is_to_proxy = self.has_proxy && details.config.proxy().is_none();
+        self.reached.set(if is_to_proxy {
+            Stage::Tunnel
+        } else {
+            self.stage
+        });
+        Ok(chained)
+    }
+}
+
+/// ureq's look-up, with the same notes.
+#[derive(Debug)]
+struct Resolving {
+    reached: Reached,
+    inner: DefaultResolver,
+}
+
+impl Resolver for Resolving {
+    fn resolve(
+        &self,
+        uri: &ureq::http::Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        self.reached.set(Stage::LookUp);
+        let found = self.inner.resolve(uri, config, timeout)?;
+        self.reached.set(Stage::Connect);
+        Ok(found)
     }
 }
 

@@ -5,6 +5,7 @@
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod claims;
+mod dial;
 mod exchange;
 mod failure;
 mod http;
@@ -13,6 +14,7 @@ mod proxy;
 mod refusal;
 mod request;
 mod response;
+mod trouble;
 mod way;
 
 use crate::uri::Uri;

@@ -5,14 +5,17 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion, RootCertStore};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
+use super::dial::dial;
 use super::failure::Failure;
 use super::http::{CONNECT_LIMIT, Http};
+use super::trouble::Stage;
 use crate::clock::{Clock, Deadline};
 use crate::uri::Origin;
 
@@ -52,17 +55,16 @@ impl Http {
                 .recv_timeout(limit)
                 .unwrap_or_else(|_| Err(timed_out()))
         });
-        let missing = |detail: Option<String>| Failure::Unavailable {
-            reason: format!("the name `{name}` was not found"),
-            detail,
-        };
         match found {
-            Ok(found) if found.is_empty() => Err(missing(None)),
+            Ok(found) if found.is_empty() => {
+                let none = io::Error::from(io::ErrorKind::AddrNotAvailable);
+                Err(self.io_failure(Stage::LookUp, &none))
+            }
             Ok(found) => Ok(found),
-            Err(error) => match self.io_failure(&error) {
-                Failure::Unavailable { detail, .. } => Err(missing(detail)),
-                failure => Err(failure),
-            },
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(self.timed_out(Stage::LookUp, CONNECT_LIMIT.min(deadline.limit())))
+            }
+            Err(error) => Err(self.io_failure(Stage::LookUp, &error)),
         }
     }
 
@@ -74,18 +76,16 @@ impl Http {
         deadline: Deadline,
     ) -> Result<TcpStream, Failure> {
         let deadline = deadline.at_most(clock, CONNECT_LIMIT);
-        let mut failed = io::Error::from(io::ErrorKind::TimedOut);
-        for address in addresses {
-            let limit = deadline.remaining(clock);
-            if limit.is_zero() {
-                break;
-            }
-            match TcpStream::connect_timeout(address, limit) {
-                Ok(stream) => return Ok(stream),
-                Err(error) => failed = error,
-            }
+        let given = deadline.remaining(clock);
+        let timed_out = || self.timed_out(Stage::Connect, deadline.limit());
+        if given.is_zero() {
+            return Err(timed_out());
         }
-        Err(self.io_failure(&failed))
+        let connect = |address, limit| TcpStream::connect_timeout(&address, limit);
+        dial(addresses, given, connect).map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => timed_out(),
+            _ => self.io_failure(Stage::Connect, &error),
+        })
     }
 
     /// TLS on a connection, as far as the proof of the server's identity.
@@ -102,7 +102,7 @@ impl Http {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| self.tls_failure(&error))?
+            .map_err(|error| self.tls_failure(Stage::Handshake, &error))?
             .with_root_certificates(roots)
             .with_no_client_auth();
         let name = origin.host().trim_matches(['[', ']']).to_owned();
@@ -112,7 +112,7 @@ impl Http {
             hint: None,
         })?;
         let mut connection = ClientConnection::new(Arc::new(config), name)
-            .map_err(|error| self.tls_failure(&error))?;
+            .map_err(|error| self.tls_failure(Stage::Handshake, &error))?;
         let mut step = || -> io::Result<()> {
             while connection.is_handshaking() {
                 let left = deadline.remaining(clock);
@@ -135,7 +135,7 @@ impl Http {
             connection.write_tls(&mut stream)?;
             Ok(())
         };
-        step().map_err(|error| self.broken_handshake(&error))?;
+        step().map_err(|error| self.broken_handshake(&error, deadline.limit()))?;
         Ok(Trusted {
             protocol: match connection.protocol_version() {
                 Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
@@ -146,14 +146,14 @@ impl Http {
         })
     }
 
-    fn broken_handshake(&self, error: &io::Error) -> Failure {
+    fn broken_handshake(&self, error: &io::Error, given: Duration) -> Failure {
         match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-            Some(tls) => self.tls_failure(tls),
+            Some(tls) => self.tls_failure(Stage::Handshake, tls),
             None => match error.kind() {
-                io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Failure::TimedOut {
-                    reason: "the server did not finish the TLS handshake in time".to_owned(),
-                },
-                _ => self.io_failure(error),
+                io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+                    self.timed_out(Stage::Handshake, given)
+                }
+                _ => self.io_failure(Stage::Handshake, error),
             },
         }
     }

@@ -476,7 +476,11 @@ fn a_name_that_nobody_knows_ends_the_way_at_dns() {
     world.write_config(&text.replace(world.sandbox.base_url(), "https://nowhere.invalid"));
     let found = examine(&world, &[]);
     assert_eq!(found.code, 6);
-    found.says("dns", "failed", &["`nowhere.invalid` was not found", "DNS"]);
+    found.says(
+        "dns",
+        "failed",
+        &["the name of https://nowhere.invalid", "DNS"],
+    );
     found.nothing_from("tcp");
 }
 
@@ -508,7 +512,11 @@ fn a_server_that_accepts_and_is_silent_ends_it_at_tls_within_the_time_given() {
     world.write_config(&text.replace(world.sandbox.base_url(), &format!("https://{address}")));
     let found = examine(&world, &["--timeout", "1s"]);
     assert_eq!(found.code, 6);
-    found.says("tls", "failed", &["in time", "--timeout"]);
+    found.says(
+        "tls",
+        "failed",
+        &["no TLS handshake with", "within 1s", "--timeout"],
+    );
     found.nothing_from("http");
 }
 

@@ -176,7 +176,7 @@ fn cases() -> Vec<Case> {
         ),
         unavailable("reset", Fault::Reset, &["reset the connection"]),
         unavailable("closed", Fault::Close, &["closed the connection"]),
-        unavailable("cut off", Fault::CutOff, &["in the middle of the answer"]),
+        unavailable("cut off", Fault::CutOff, &["before the answer was whole"]),
         no_token(
             "2 MiB",
             Fault::Oversized(2 * 1024 * 1024),
@@ -322,24 +322,6 @@ fn every_expiry_that_a_server_may_tell_is_understood_and_bounded() {
             "{expires_in:?} gave {life}"
         );
     }
-}
-
-#[test]
-fn a_slow_body_ends_at_the_time_out_and_not_later_than_it() {
-    let world = World::new();
-    world.sandbox.next(Fault::SlowBody {
-        chunk: 1,
-        pause: Duration::from_millis(50),
-    });
-    let stderr = world.run(["token", "--timeout", "1s"]).fails(6);
-    assert!(
-        stderr.contains("did not answer in time") && stderr.contains("--timeout"),
-        "{stderr}"
-    );
-    assert!(
-        world.entries().is_empty(),
-        "a caller in a hurry spoils nothing for the patient"
-    );
 }
 
 #[test]
@@ -494,25 +476,6 @@ fn agent(world: &World) -> ureq::Agent {
         .unversioned_rustls_crypto_provider(provider)
         .build();
     ureq::Agent::config_builder().tls_config(tls).build().into()
-}
-
-#[test]
-fn a_server_that_is_not_there_is_unavailable() {
-    let world = World::new();
-    let stderr = world
-        .run(["token"])
-        .set("CLOUDCONNEXA_BASE_URL", "https://127.0.0.1:1")
-        .fails(6);
-    assert!(
-        stderr.contains("https://127.0.0.1:1 refused the connection"),
-        "{stderr}"
-    );
-    let missing = "https://nothing-here.invalid";
-    let stderr = world
-        .run(["token"])
-        .set("CLOUDCONNEXA_BASE_URL", missing)
-        .fails(6);
-    assert!(stderr.contains("was not found"), "{stderr}");
 }
 
 #[test]
