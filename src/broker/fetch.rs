@@ -61,6 +61,7 @@ impl Broker<'_> {
         let remembered = entry.auth_method.as_deref().and_then(Form::parse);
         let mut has_paused = false;
         let mut retries = 0;
+        let mut before: Option<Failure> = None;
         loop {
             (self.notify)(Notice::Asking);
             let given = ask.deadline.remaining(self.clock);
@@ -75,6 +76,13 @@ impl Broker<'_> {
                 Err(ObtainError::Exchange(failure)) => failure,
                 Err(error) => return Err(error),
             };
+            // A last try that had no time says less than what the one before it met.
+            let is_hasty =
+                |failure: &Failure| matches!(failure, Failure::TimedOut { .. }) && given < PATIENT;
+            let failure = before
+                .take()
+                .filter(|_| is_hasty(&failure))
+                .unwrap_or(failure);
             let left = ask.deadline.remaining(self.clock);
             let pause = cooldown::pause_before_retry(&failure, retries, has_paused)
                 .filter(|_| purpose == Purpose::Answer && !ask.is_single)
@@ -83,11 +91,11 @@ impl Broker<'_> {
                 (self.notify)(Notice::Retrying(reason, pause));
                 self.clock.sleep(pause);
                 retries += 1;
+                before = Some(failure);
                 continue;
             }
             // A caller in a hurry must not spoil it for those who would have waited.
-            let is_hasty = matches!(failure, Failure::TimedOut { .. }) && given < PATIENT;
-            if !is_hasty {
+            if !is_hasty(&failure) {
                 self.record(place, entry, &failure, &secret);
             }
             let Some(pause) = pause else {

@@ -399,6 +399,22 @@ fn a_caller_in_a_hurry_does_not_spoil_it_for_the_patient() {
 }
 
 #[test]
+fn a_last_try_without_time_does_not_hide_what_the_one_before_it_met() {
+    let scene = Scene::new();
+    scene.endpoint.takes.set(Duration::from_secs(10));
+    *scene.endpoint.always.borrow_mut() = Some(unavailable());
+
+    let failed = scene.call(12, false);
+
+    assert_eq!(scene.asked(), 2, "the second had less than 2 s");
+    assert!(matches!(
+        failed,
+        Err(ObtainError::Exchange(Failure::Unavailable { .. }))
+    ));
+    assert!(scene.slot.read().cooldown.is_some(), "10 s were enough");
+}
+
+#[test]
 fn a_clock_that_goes_back_makes_a_miss_and_not_an_endless_token() {
     let scene = Scene::new();
     scene.token();
