@@ -42,6 +42,9 @@ wanted=(
   strace                  strace
   faketime                faketime
   flock                   util-linux
+  unshare                 util-linux
+  /usr/sbin/ip            iproute2
+  /usr/sbin/iptables      iptables
   node                    nodejs
   npm                     npm
   make                    make

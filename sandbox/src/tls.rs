@@ -13,7 +13,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::random;
 
-/// What is right or wrong about the server's certificate. All are signed by the sandbox's CA.
+/// What is right or wrong about the server's certificate. All but one are signed by the sandbox's CA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Certificate {
     /// For `localhost`, `127.0.0.1` and `::1`, valid now.
@@ -23,6 +23,14 @@ pub enum Certificate {
     WrongHost,
     /// For the right hosts, but a year out of date.
     Expired,
+    /// For the right hosts, but from next year on.
+    NotYetValid,
+    /// For the name `localhost` and for no address.
+    NameOnly,
+    /// For the right hosts, but for clients only (its extended key usage).
+    ForClients,
+    /// For the right hosts, valid now, and signed by itself.
+    SelfSigned,
     /// For the right hosts and `CLOUD_ID.api.openvpn.com`: for clients that are led here by a proxy.
     Tenant,
 }
@@ -38,9 +46,12 @@ impl Identity {
         let now = OffsetDateTime::now_utc();
         let ca = authority(now);
         let key = KeyPair::generate().expect("ring makes P-256 keys");
-        let leaf = leaf(certificate, cloud_id, now)
-            .signed_by(&key, &ca)
-            .expect("the parameters are fixed and valid");
+        let leaf = leaf(certificate, cloud_id, now);
+        let leaf = match certificate {
+            Certificate::SelfSigned => leaf.self_signed(&key),
+            _ => leaf.signed_by(&key, &ca),
+        };
+        let leaf = leaf.expect("the parameters are fixed and valid");
         let key = PrivateKeyDer::try_from(key.serialize_der()).expect("rcgen writes PKCS #8");
 
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -72,10 +83,9 @@ fn authority(now: OffsetDateTime) -> CertifiedIssuer<'static, KeyPair> {
 
 fn leaf(certificate: Certificate, cloud_id: &str, now: OffsetDateTime) -> CertificateParams {
     let hosts: &[&str] = match certificate {
-        Certificate::Right | Certificate::Expired | Certificate::Tenant => {
-            &["localhost", "127.0.0.1", "::1"]
-        }
         Certificate::WrongHost => &["wrong-host.test"],
+        Certificate::NameOnly => &["localhost"],
+        _ => &["localhost", "127.0.0.1", "::1"],
     };
     let mut hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
     if certificate == Certificate::Tenant {
@@ -85,13 +95,15 @@ fn leaf(certificate: Certificate, cloud_id: &str, now: OffsetDateTime) -> Certif
     params
         .distinguished_name
         .push(DnType::CommonName, "cloudconnexa-sandbox");
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    params.use_authority_key_identifier_extension = true;
+    params.extended_key_usages = vec![match certificate {
+        Certificate::ForClients => ExtendedKeyUsagePurpose::ClientAuth,
+        _ => ExtendedKeyUsagePurpose::ServerAuth,
+    }];
+    params.use_authority_key_identifier_extension = certificate != Certificate::SelfSigned;
     let end = match certificate {
-        Certificate::Right | Certificate::WrongHost | Certificate::Tenant => {
-            now + Duration::weeks(26)
-        }
         Certificate::Expired => now - Duration::weeks(52),
+        Certificate::NotYetValid => now + Duration::weeks(2 * 52),
+        _ => now + Duration::weeks(26),
     };
     (params.not_before, params.not_after) = (end - Duration::weeks(30), end);
     params

@@ -1,4 +1,5 @@
-//! The way to the server: certificates and proxies. The proxy is tinyproxy.
+//! The way to the server as it is set up: roots and proxies. The proxy is tinyproxy. What goes wrong on
+//! the way is in `proof/networks`.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -6,22 +7,13 @@ use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cloudconnexa_sandbox::{Certificate, Sandbox};
+use cloudconnexa_sandbox::Sandbox;
 use tempfile::TempDir;
 
 use crate::harness::World;
 
 /// Where nobody listens: port 1 of loopback.
 const NOBODY: &str = "127.0.0.1:1";
-
-/// Runs `token`, which has to fail with exit code 6 and to say all of this.
-#[track_caller]
-fn unavailable(world: &World, says: &[&str]) -> String {
-    let stderr = world.run(["token", "--timeout", "10s"]).fails(6);
-    says_all(&stderr, says);
-    assert_eq!(world.sandbox.token_requests(), 0, "nothing was sent");
-    stderr
-}
 
 #[track_caller]
 fn says_all(stderr: &str, says: &[&str]) {
@@ -38,26 +30,6 @@ pub(crate) fn trust_another_ca(world: &World) {
 }
 
 // Certificates
-
-#[test]
-fn a_server_of_an_unknown_ca_is_sent_nothing() {
-    let world = World::new();
-    trust_another_ca(&world);
-    let says = [
-        "cannot be trusted",
-        "UnknownIssuer",
-        "set `ca_file` or `SSL_CERT_FILE`",
-    ];
-    unavailable(&world, &says);
-}
-
-#[test]
-fn roots_that_cannot_be_read_are_told_where_a_server_is_not_trusted() {
-    let world = World::new();
-    let missing = world.path("missing.pem");
-    world.set("SSL_CERT_FILE", missing.to_str().unwrap());
-    unavailable(&world, &["UnknownIssuer", missing.to_str().unwrap()]);
-}
 
 #[test]
 fn the_profiles_ca_file_is_trusted_beside_the_systems_roots() {
@@ -97,34 +69,6 @@ fn a_ca_file_without_a_certificate_is_a_setting_to_mend() {
 }
 
 #[test]
-fn a_certificate_for_another_host_is_not_taken() {
-    let world = World::with(Sandbox::builder().certificate(Certificate::WrongHost));
-    let says = [
-        "cannot be trusted",
-        "hint: check `cloud_id` or `base_url`: another host answers there",
-    ];
-    unavailable(&world, &says);
-}
-
-#[test]
-fn an_expired_certificate_points_at_the_clock() {
-    let world = World::with(Sandbox::builder().certificate(Certificate::Expired));
-    let says = ["cannot be trusted", "hint: check this machine's clock"];
-    unavailable(&world, &says);
-}
-
-#[test]
-fn a_server_without_tls_is_sent_nothing() {
-    let world = World::with(Sandbox::builder().http());
-    let address = world.sandbox.address();
-    world.set("CLOUDCONNEXA_BASE_URL", &format!("https://{address}"));
-    unavailable(
-        &world,
-        &["TLS", "hint: the server must speak TLS 1.2 or 1.3"],
-    );
-}
-
-#[test]
 fn plain_http_works_on_loopback() {
     let world = World::with(Sandbox::builder().http());
     world.token();
@@ -139,22 +83,6 @@ fn plain_http_works_on_loopback() {
         2,
         "another name is another identity"
     );
-}
-
-#[test]
-fn a_server_that_accepts_and_never_answers_ends_with_the_run() {
-    // The system accepts for a listener that never does.
-    let hole = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = hole.local_addr().unwrap();
-    let world = World::new();
-    for scheme in ["https", "http"] {
-        world.set("CLOUDCONNEXA_BASE_URL", &format!("{scheme}://{address}"));
-        let stderr = world.run(["token", "--timeout", "1s"]).fails(6);
-        says_all(
-            &stderr,
-            &[&format!("{scheme}://{address}"), "within 1s", "retry"],
-        );
-    }
 }
 
 // Proxies
@@ -235,10 +163,6 @@ impl Tinyproxy {
         log.contains(&format!("CONNECT {address} HTTP/1.1"))
             && log.contains(&format!("Established connection to host \"{host}\""))
     }
-
-    fn was_asked(&self) -> bool {
-        self.log().contains("Request (file descriptor")
-    }
 }
 
 impl Drop for Tinyproxy {
@@ -272,26 +196,6 @@ fn a_proxy_is_named_without_a_scheme_too() {
 }
 
 #[test]
-fn no_proxy_goes_around_the_proxy() {
-    let proxy = Tinyproxy::start();
-    for exception in ["127.0.0.1", "*", "example.test, 127.0.0.0/8"] {
-        for name in ["NO_PROXY", "no_proxy"] {
-            let world = World::new();
-            world.set("HTTPS_PROXY", &proxy.url());
-            world.set(name, exception);
-            world.token();
-        }
-    }
-    assert!(!proxy.was_asked(), "{}", proxy.log());
-
-    let world = World::new();
-    world.set("HTTPS_PROXY", &proxy.url());
-    world.set("NO_PROXY", "example.test,127.0.0.1:1");
-    world.token();
-    assert!(proxy.was_asked(), "neither entry is this server");
-}
-
-#[test]
 fn the_lower_case_variable_wins() {
     let (world, proxy) = (World::new(), Tinyproxy::start());
     world.set("https_proxy", &proxy.url());
@@ -319,58 +223,6 @@ fn the_profiles_ca_file_holds_behind_a_proxy() {
     ));
     world.run(["token", "--refresh"]).succeeds();
     assert!(proxy.let_through(world.sandbox.address()));
-}
-
-#[test]
-fn a_proxy_is_given_its_password_and_a_wrong_one_is_not_shown() {
-    let proxy = Tinyproxy::with("BasicAuth somebody right-pass-word");
-    let at = |user: &str| format!("http://{user}127.0.0.1:{}", proxy.port);
-    let world = World::new();
-    world.watch("wrong-pass-word");
-    for user in ["", "somebody:wrong-pass-word@"] {
-        world.set("HTTPS_PROXY", &at(user));
-        let refused = world.run(["token", "--refresh", "-v"]).outcome();
-        says_all(
-            &refused.stderr,
-            &[
-                "did not let the connection through",
-                "hint: check `HTTPS_PROXY` (its user and password too)",
-            ],
-        );
-        assert_eq!((refused.code, refused.stdout.as_str()), (Some(6), ""));
-    }
-    assert_eq!(world.sandbox.token_requests(), 0);
-
-    world.watch("right-pass-word");
-    world.set("HTTPS_PROXY", &at("somebody:right-pass-word@"));
-    world.run(["token", "--refresh"]).succeeds();
-    assert!(proxy.let_through(world.sandbox.address()));
-}
-
-#[test]
-fn a_proxy_that_forbids_the_port_is_told_from_a_server_that_refuses() {
-    let (world, proxy) = (World::new(), Tinyproxy::with("ConnectPort 1"));
-    world.set("HTTPS_PROXY", &proxy.url());
-    let says = ["did not let the connection through", "403", "`NO_PROXY`"];
-    unavailable(&world, &says);
-}
-
-#[test]
-fn a_proxy_that_cannot_reach_the_server_is_told() {
-    let (world, proxy) = (World::new(), Tinyproxy::start());
-    world.set("HTTPS_PROXY", &proxy.url());
-    world.set("CLOUDCONNEXA_BASE_URL", &format!("https://{NOBODY}"));
-    unavailable(&world, &["did not let the connection through"]);
-}
-
-#[test]
-fn a_proxy_that_is_not_running_is_unavailable() {
-    let world = World::new();
-    world.watch("proxy-pass-word");
-    let url = format!("http://somebody:proxy-pass-word@{NOBODY}");
-    world.set("HTTPS_PROXY", &url);
-    let refused = format!("is unavailable: the proxy {NOBODY} refused the connection");
-    unavailable(&world, &[&refused, "check the network, the proxy"]);
 }
 
 #[test]

@@ -1,0 +1,175 @@
+//! Names that are not found, and resolvers that do not answer, in a namespace with a resolver of our
+//! own making.
+
+use std::net::{IpAddr, UdpSocket};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cloudconnexa_sandbox::{Certificate, Sandbox};
+
+use super::{in_own_network, shell};
+use crate::harness::World;
+use crate::proof::Claim;
+
+/// What the resolver says to whatever it is asked.
+#[derive(Debug, Clone)]
+pub(super) enum Says {
+    Addresses(Vec<IpAddr>),
+    /// A code of RFC 1035 §4.1.1: 2 is SERVFAIL, 3 NXDOMAIN, 5 REFUSED.
+    Code(u8),
+    /// The first of these bytes are the question's.
+    Rubbish,
+    Nothing,
+}
+
+/// A resolver on port 53 of loopback, and the files by which it is the only one.
+pub(super) struct Dns {
+    says: Arc<Mutex<Says>>,
+}
+
+impl Dns {
+    /// In a namespace of our own only.
+    pub(super) fn start() -> Self {
+        shell(
+            "echo 'nameserver 127.0.0.1' > /run/resolv.conf; echo 'hosts: files dns' > /run/nsswitch.conf
+             echo > /run/hosts
+             for file in resolv.conf nsswitch.conf hosts; do
+               touch /etc/$file 2>/dev/null || true
+               mount --bind /run/$file \"$(readlink -f /etc/$file)\"
+             done",
+        );
+        let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
+        let says = Arc::new(Mutex::new(Says::Nothing));
+        let told = Arc::clone(&says);
+        thread::spawn(move || {
+            let mut buffer = [0; 1500];
+            while let Ok((length, peer)) = socket.recv_from(&mut buffer) {
+                let says = told.lock().unwrap().clone();
+                if let Some(answer) = answer(&buffer[..length], &says) {
+                    drop(socket.send_to(&answer, peer));
+                }
+            }
+        });
+        Self { says }
+    }
+
+    /// A name that the sandbox's certificate is for.
+    pub(super) const NAME: &str = "sandbox.api.openvpn.com";
+
+    pub(super) fn says(&self, says: Says) {
+        *self.says.lock().unwrap() = says;
+    }
+}
+
+/// RFC 1035 §4: the question again, and what answers it.
+fn answer(question: &[u8], says: &Says) -> Option<Vec<u8>> {
+    let end = 12 + question[12..].iter().position(|byte| *byte == 0)? + 1;
+    let (id, kind) = (&question[..2], &question[end..end + 2]);
+    let (code, addresses): (u8, Vec<&IpAddr>) = match says {
+        Says::Nothing => return None,
+        Says::Rubbish => return Some([id, &[0x81, 0x80, 0xff, 0xff][..], &[0xff; 40]].concat()),
+        Says::Code(code) => (*code, Vec::new()),
+        Says::Addresses(all) => {
+            let is_asked = |it: &&IpAddr| kind == if it.is_ipv4() { [0, 1] } else { [0, 28] };
+            (0, all.iter().filter(is_asked).collect())
+        }
+    };
+    let count = u8::try_from(addresses.len()).unwrap();
+    let mut answer = [id, &[0x81, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0][..]].concat();
+    answer.extend_from_slice(&question[12..end + 4]);
+    for address in addresses {
+        let bytes = match address {
+            IpAddr::V4(address) => address.octets().to_vec(),
+            IpAddr::V6(address) => address.octets().to_vec(),
+        };
+        let length = u8::try_from(bytes.len()).unwrap();
+        // A pointer to the name, class IN, no life.
+        answer.extend_from_slice(&[0xc0, 12]);
+        answer.extend_from_slice(kind);
+        answer.extend_from_slice(&[0, 1, 0, 0, 0, 0, 0, length]);
+        answer.extend_from_slice(&bytes);
+    }
+    Some(answer)
+}
+
+#[test]
+fn a_name_that_is_not_found_is_told_from_a_resolver_that_does_not_answer() {
+    let claim = Claim::that(
+        "a name that does not exist, a resolver that fails, refuses, talks rubbish, is silent or is not \
+         there are told in the first line, in time; a token that is still good goes on",
+    );
+    in_own_network(|| {
+        let world = World::with(Sandbox::builder().certificate(Certificate::Tenant));
+        let dns = Dns::start();
+        let url = format!("https://{}:{}", Dns::NAME, world.sandbox.address().port());
+        world.set("CLOUDCONNEXA_BASE_URL", &url);
+        let well = || dns.says(Says::Addresses(vec!["127.0.0.1".parse().unwrap()]));
+        well();
+        let mut token = world.token();
+        let not_found = format!("is unavailable: the name of {url} was not found");
+        let no_answer = format!("the name of {url} could not be looked up: DNS failed");
+        let silent =
+            format!("did not answer in time: DNS did not answer for the name of {url} within 1s");
+        let conf = |text: &str| shell(&format!("printf '{text}' > /run/resolv.conf"));
+        let one = "nameserver 127.0.0.1\\n";
+        for (name, says, text, limit, first) in [
+            ("NXDOMAIN", Says::Code(3), one, "2s", &not_found),
+            (
+                "no address",
+                Says::Addresses(Vec::new()),
+                one,
+                "2s",
+                &not_found,
+            ),
+            ("SERVFAIL", Says::Code(2), one, "2s", &no_answer),
+            ("REFUSED", Says::Code(5), one, "2s", &no_answer),
+            (
+                "nobody listens",
+                Says::Nothing,
+                "nameserver 127.0.0.2\\n",
+                "2s",
+                &no_answer,
+            ),
+            (
+                "no route to it",
+                Says::Nothing,
+                "nameserver 192.0.2.53\\n",
+                "2s",
+                &no_answer,
+            ),
+            ("rubbish", Says::Rubbish, one, "1s", &silent),
+            ("silence", Says::Nothing, one, "1s", &silent),
+        ] {
+            claim.holds(|| {
+                dns.says(says);
+                conf(text);
+                assert_eq!(world.token(), token, "{name}");
+                world.advance(Duration::from_secs(43_199 * 9 / 10));
+                let began = Instant::now();
+                let ahead = world.run(["token", "--timeout", "1s"]).succeeds();
+                assert_eq!(
+                    ahead.trim_end(),
+                    token,
+                    "{name}: old, and the answer all the same"
+                );
+                let stderr = world
+                    .run(["token", "--refresh", "--timeout", limit])
+                    .fails(6);
+                assert!(began.elapsed() < Duration::from_secs(30), "{name}");
+                assert!(
+                    stderr.lines().next().unwrap().contains(first),
+                    "{name}: {stderr}"
+                );
+                assert_eq!(world.token(), token, "{name}: and still is");
+                well();
+                conf(one);
+                token = world
+                    .run(["token", "--refresh"])
+                    .succeeds()
+                    .trim_end()
+                    .to_owned();
+            });
+        }
+    });
+}
