@@ -1,6 +1,6 @@
 //! Reading a file that somebody else may have had a hand in.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -71,36 +71,57 @@ pub(crate) fn read(path: &Path, limit: u64, trust: Trust) -> Result<Zeroizing<Ve
     // which it does not wipe.
     let capacity = usize::try_from(size).unwrap_or(0) + 64;
     let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
-    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if !is_read_at_once(&file, &mut bytes)? {
+        file.take(limit + 1).read_to_end(&mut bytes)?;
+    }
     if bytes.len() as u64 > limit {
         return Err(ReadError::TooLarge(limit));
     }
     Ok(bytes)
 }
 
-#[cfg_attr(
-    not(unix),
-    expect(unused_variables, reason = "the flags are a thing of Unix")
-)]
+/// Reads as much as the buffer holds, which is a byte more than the file has, and says whether that
+/// was all: the byte that did not come is the end, and a second read would only say so again.
+#[cfg(unix)]
+fn is_read_at_once(file: &File, bytes: &mut Vec<u8>) -> io::Result<bool> {
+    use rustix::buffer::spare_capacity;
+    use rustix::io::{read, retry_on_intr};
+
+    let expected = bytes.capacity() - 1;
+    let count = retry_on_intr(|| read(file, spare_capacity(bytes)))?;
+    Ok(count == expected && expected > 0)
+}
+
+#[cfg(not(unix))]
+fn is_read_at_once(_: &File, _: &mut Vec<u8>) -> io::Result<bool> {
+    Ok(false)
+}
+
+#[cfg(unix)]
 fn open(path: &Path, trust: Trust) -> Result<File, ReadError> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        // Opening a pipe that nobody writes to would never end.
-        let flags = match trust {
-            Trust::Anything | Trust::Secret => rustix::fs::OFlags::NONBLOCK,
-            Trust::Own => rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW,
-        };
-        options.custom_flags(flags.bits().cast_signed());
+    use rustix::fs::{Mode, OFlags};
+    use rustix::io::{Errno, retry_on_intr};
+
+    // Opening a pipe that nobody writes to would never end.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let flags = match trust {
+        Trust::Anything | Trust::Secret => flags,
+        Trust::Own => flags | OFlags::NOFOLLOW,
+    };
+    // Not by way of the standard library: musl's open tells the system twice that the file is not
+    // for children.
+    match retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())) {
+        Ok(file) => Ok(File::from(file)),
+        Err(Errno::NOENT) => Err(ReadError::Missing),
+        Err(Errno::LOOP) => Err(ReadError::Foreign("a symbolic link")),
+        Err(error) => Err(ReadError::Io(error.into())),
     }
-    options.open(path).map_err(|error| match error.kind() {
+}
+
+#[cfg(not(unix))]
+fn open(path: &Path, _: Trust) -> Result<File, ReadError> {
+    File::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => ReadError::Missing,
-        #[cfg(unix)]
-        _ if rustix::io::Errno::from_io_error(&error) == Some(rustix::io::Errno::LOOP) => {
-            ReadError::Foreign("a symbolic link")
-        }
         _ => ReadError::Io(error),
     })
 }
@@ -116,11 +137,11 @@ fn check(metadata: &Metadata, trust: Trust) -> Result<(), ReadError> {
     if !metadata.is_file() && !is_null {
         return Err(ReadError::Foreign("not a regular file"));
     }
-    let is_own = owner == rustix::process::geteuid().as_raw();
+    let is_own = || owner == rustix::process::geteuid().as_raw();
     let exposing = match trust {
         Trust::Anything => 0,
-        Trust::Own if !is_own => return Err(ReadError::Foreign("another user's file")),
-        Trust::Secret if owner == 0 && !is_own => 0o007,
+        Trust::Own if !is_own() => return Err(ReadError::Foreign("another user's file")),
+        Trust::Secret if owner == 0 && !is_own() => 0o007,
         Trust::Secret | Trust::Own => 0o077,
     };
     if mode & exposing == 0 {
