@@ -4,6 +4,11 @@ use std::env;
 use std::io;
 use std::process::ExitCode;
 
+/// See `Cargo.toml` for why.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     let arguments = env::args_os().collect();
     cloudconnexa_auth::run(arguments, &mut io::stdout())

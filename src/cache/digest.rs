@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sha2::{Digest as _, Sha256};
+use hmac_sha256::Hash;
 
 use crate::secret::Secret;
 
@@ -18,7 +18,9 @@ impl SecretDigest {
     pub(crate) fn of(secret: &Secret) -> Option<Self> {
         let mut salt = [0; SALT_DIGITS / 2];
         getrandom::fill(&mut salt).ok()?;
-        Some(Self::with_salt(hex(&salt), secret))
+        let salt = hex(&salt);
+        let digits = digits_of(&salt, secret);
+        Some(Self(salt + &digits))
     }
 
     /// Takes a digest from an entry.
@@ -34,16 +36,17 @@ impl SecretDigest {
 
     /// Whether it is the digest of this secret.
     pub(crate) fn is_of(&self, secret: &Secret) -> bool {
-        let salt = self.0.get(..SALT_DIGITS).unwrap_or_default();
-        *self == Self::with_salt(salt.to_owned(), secret)
+        let (salt, digits) = self.0.split_at_checked(SALT_DIGITS).unwrap_or_default();
+        digits == digits_of(salt, secret)
     }
+}
 
-    fn with_salt(salt: String, secret: &Secret) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(&salt);
-        hash.update(secret.expose());
-        Self(salt + &hex(&hash.finalize()))
-    }
+/// The digest itself.
+fn digits_of(salt: &str, secret: &Secret) -> String {
+    let mut hash = Hash::new();
+    hash.update(salt);
+    hash.update(secret.expose());
+    hex(&hash.finalize())
 }
 
 impl fmt::Debug for SecretDigest {
@@ -54,11 +57,19 @@ impl fmt::Debug for SecretDigest {
 
 /// Lower-case hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    let digit = |half: u8| {
+        char::from(if half < 10 {
+            b'0' + half
+        } else {
+            b'a' - 10 + half
+        })
+    };
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
 }
 
 #[cfg(test)]

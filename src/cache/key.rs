@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sha2::{Digest as _, Sha256};
+use hmac_sha256::Hash;
 
 /// Whose token it is: everything that makes two tokens different, and no secret.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,7 @@ impl Key {
     /// The key of an identity. The form is versioned: each field with its length in front, so
     /// that no two identities have one form.
     pub(crate) fn of(identity: &Identity<'_>) -> Self {
-        let mut hash = Sha256::new();
+        let mut hash = Hash::new();
         hash.update(b"cloudconnexa-auth identity v1\n");
         for field in [
             Some(identity.token_url),

@@ -13,7 +13,7 @@
 
 use std::ops::Range;
 
-use sha2::{Digest as _, Sha256};
+use hmac_sha256::Hash;
 
 use super::{Draft, Refusal};
 
@@ -81,7 +81,7 @@ impl Block {
     }
 
     fn opening(&self, tool: &str) -> String {
-        let mut hash = Sha256::new();
+        let mut hash = Hash::new();
         hash.update(self.was.as_deref().unwrap_or_default());
         hash.update([0]);
         hash.update(&self.body);
