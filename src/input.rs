@@ -7,6 +7,9 @@ use zeroize::Zeroizing;
 
 use crate::clock::{Clock, Deadline};
 
+/// How much is read at a time, in bytes: what most tools send fits, and all of it is wiped.
+const CHUNK: usize = 512;
+
 /// Why there is no input.
 #[derive(Debug)]
 pub(crate) enum StdinError {
@@ -35,7 +38,7 @@ impl<'a> Stdin<'a> {
             largest,
             clock,
             deadline,
-            bytes: Zeroizing::new(Vec::with_capacity(4096)),
+            bytes: Zeroizing::new(Vec::with_capacity(CHUNK)),
             pipe: Pipe::default(),
         }
     }
@@ -70,22 +73,23 @@ impl<'a> Stdin<'a> {
 
     /// Reads some more; `false` at the end.
     fn fill(&mut self) -> Result<bool, StdinError> {
-        let mut chunk = Zeroizing::new([0; 4096]);
-        let count = self
-            .pipe
-            .read(chunk.as_mut_slice(), self.clock, self.deadline)?;
-        let read = chunk.get(..count).unwrap_or_default();
-        if self.bytes.len() + read.len() > self.largest {
+        self.make_room();
+        let had = self.bytes.len();
+        self.pipe.read(&mut self.bytes, self.clock, self.deadline)?;
+        if self.bytes.len() > self.largest {
             return Err(StdinError::TooLarge);
         }
-        if self.bytes.capacity() - self.bytes.len() < read.len() {
-            // By hand, for what grows by itself leaves its old place unwiped.
-            let mut larger = Zeroizing::new(Vec::with_capacity(self.bytes.capacity() * 2));
+        Ok(self.bytes.len() > had)
+    }
+
+    /// Makes room for a chunk. What grows moves, and is wiped where it was.
+    fn make_room(&mut self) {
+        let (length, capacity) = (self.bytes.len(), self.bytes.capacity());
+        if capacity - length < CHUNK {
+            let mut larger = Zeroizing::new(Vec::with_capacity(2 * capacity.max(CHUNK)));
             larger.extend_from_slice(&self.bytes);
             self.bytes = larger;
         }
-        self.bytes.extend_from_slice(read);
-        Ok(!read.is_empty())
     }
 }
 
@@ -102,16 +106,17 @@ impl Pipe {
     )]
     fn read(
         &mut self,
-        chunk: &mut [u8],
+        bytes: &mut Vec<u8>,
         clock: &dyn Clock,
         deadline: Option<Deadline>,
-    ) -> Result<usize, StdinError> {
+    ) -> Result<(), StdinError> {
         loop {
             wait(clock, deadline)?;
             // Past the buffer of the standard library, which would hide from `wait` what it holds.
-            match rustix::io::read(io::stdin(), &mut *chunk) {
+            match rustix::io::read(io::stdin(), rustix::buffer::spare_capacity(bytes)) {
+                Ok(_) => return Ok(()),
                 Err(rustix::io::Errno::INTR) => {}
-                read => return read.map_err(|error| StdinError::Io(error.into())),
+                Err(error) => return Err(StdinError::Io(error.into())),
             }
         }
     }
@@ -148,37 +153,34 @@ struct Pipe {
 impl Pipe {
     fn read(
         &mut self,
-        chunk: &mut [u8],
+        bytes: &mut Vec<u8>,
         clock: &dyn Clock,
         deadline: Option<Deadline>,
-    ) -> Result<usize, StdinError> {
-        let chunks = self.chunks.get_or_insert_with(|| start_reader(chunk.len()));
+    ) -> Result<(), StdinError> {
+        let chunks = self.chunks.get_or_insert_with(start_reader);
         let limit = deadline.map_or(Duration::MAX, |deadline| deadline.remaining(clock));
         let told = deadline.map_or(limit, Deadline::limit);
         match chunks.recv_timeout(limit) {
             Ok(Ok(read)) => {
-                let count = read.len().min(chunk.len());
-                if let (Some(place), Some(read)) = (chunk.get_mut(..count), read.get(..count)) {
-                    place.copy_from_slice(read);
-                }
-                Ok(count)
+                bytes.extend_from_slice(&read);
+                Ok(())
             }
             Ok(Err(error)) => Err(StdinError::Io(error)),
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => Err(StdinError::TimedOut(told)),
             // The reader ends with stdin.
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Ok(0),
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Ok(()),
         }
     }
 }
 
 #[cfg(not(unix))]
-fn start_reader(size: usize) -> std::sync::mpsc::Receiver<io::Result<Zeroizing<Vec<u8>>>> {
+fn start_reader() -> std::sync::mpsc::Receiver<io::Result<Zeroizing<Vec<u8>>>> {
     use std::io::Read as _;
 
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         loop {
-            let mut chunk = Zeroizing::new(vec![0; size]);
+            let mut chunk = Zeroizing::new(vec![0; CHUNK]);
             let read = io::stdin().read(&mut chunk).map(|count| {
                 chunk.truncate(count);
                 chunk
