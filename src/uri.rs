@@ -136,6 +136,18 @@ impl fmt::Display for Origin {
     }
 }
 
+/// The scheme of a URI, and what stands behind `://`.
+fn split_scheme(text: &str) -> Option<(Scheme, &str)> {
+    [Scheme::Https, Scheme::Http]
+        .into_iter()
+        .find_map(|scheme| {
+            let (name, behind) = text.split_at_checked(scheme.name().len())?;
+            let after = behind.strip_prefix("://")?;
+            name.eq_ignore_ascii_case(scheme.name())
+                .then_some((scheme, after))
+        })
+}
+
 /// An absolute URI: its origin, and the rest from the path on as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Uri {
@@ -147,12 +159,7 @@ impl Uri {
     /// Reads an absolute URI. The fragment, if any, is dropped: it never goes over the wire.
     pub(crate) fn parse(text: &str) -> Result<Self, UriError> {
         check_characters(text)?;
-        let (scheme, after) = text.split_once("://").ok_or(UriError::Scheme)?;
-        let scheme = match scheme.to_ascii_lowercase().as_str() {
-            "https" => Scheme::Https,
-            "http" => Scheme::Http,
-            _ => return Err(UriError::Scheme),
-        };
+        let (scheme, after) = split_scheme(text).ok_or(UriError::Scheme)?;
         let end = after.find(['/', '?', '#']).unwrap_or(after.len());
         let (authority, rest) = after.split_at(end);
         let origin = Origin::of_authority(scheme, authority)?;
@@ -232,7 +239,13 @@ impl fmt::Display for Uri {
 }
 
 fn check_characters(text: &str) -> Result<(), UriError> {
-    let allowed = |byte: u8| (0x21..0x7f).contains(&byte) && !b"\\\"<>^`{|}".contains(&byte);
+    let foreign = |byte: u8| {
+        matches!(
+            byte,
+            b'\\' | b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}'
+        )
+    };
+    let allowed = |byte: u8| (0x21..0x7f).contains(&byte) && !foreign(byte);
     if text.bytes().all(allowed) {
         Ok(())
     } else {

@@ -28,8 +28,8 @@ impl Cache {
 
     /// The place of one identity.
     pub(crate) fn slot(&self, key: Key) -> Slot {
-        let entry = self.folder.join(format!("{key}.json"));
-        let sidecar = self.folder.join(format!("{key}.lock"));
+        let file = |ending| self.folder.join([key.as_str(), ending].concat());
+        let (entry, sidecar) = (file(".json"), file(".lock"));
         Slot {
             folder: self.folder.clone(),
             home: self.home.clone(),

@@ -37,9 +37,12 @@ pub(crate) fn load(
     profiles.path = path;
     match from_variables(environment)? {
         Variables::Profile(profile) => profiles.all.insert(0, *profile),
-        Variables::Missing(names) => {
+        Variables::Missing {
+            names,
+            is_client_named,
+        } => {
             profiles.missing_variables = names;
-            profiles.is_environment_meant = environment.raw(CLIENT_ID).is_some();
+            profiles.is_environment_meant = is_client_named;
         }
     }
     Ok(profiles)
@@ -81,7 +84,7 @@ fn read_file(
         let document = Document {
             path: path.to_owned(),
             text: &start,
-            home: None,
+            environment,
         };
         document.invalid(&(start.len()..start.len()), "this is not UTF-8 text", None)
     })?;
@@ -94,11 +97,10 @@ pub(super) fn parse(
     text: &str,
     environment: &Environment,
 ) -> Result<Profiles, ProfileError> {
-    let home = environment.home();
     let document = Document {
         path: path.to_owned(),
         text,
-        home,
+        environment,
     };
     let written = document.read()?;
     let mut all = Vec::with_capacity(written.profiles.len());
@@ -128,7 +130,10 @@ pub(super) fn parse(
 
 enum Variables {
     Profile(Box<Profile>),
-    Missing(Vec<&'static str>),
+    Missing {
+        names: Vec<&'static str>,
+        is_client_named: bool,
+    },
 }
 
 /// The profile `env`, where a server, a client ID and a secret are all named.
@@ -154,7 +159,10 @@ fn from_variables(environment: &Environment) -> Result<Variables, ProfileError> 
             .iter()
             .filter(|(_, is_set)| any && !is_set)
             .map(|(name, _)| *name);
-        return Ok(Variables::Missing(missing.collect()));
+        return Ok(Variables::Missing {
+            names: missing.collect(),
+            is_client_named: client_id.is_some(),
+        });
     };
     let invalid = |name, problem: String| ProfileError::Variable { name, problem };
     let tenant = match &cloud_id {
@@ -174,7 +182,10 @@ fn from_variables(environment: &Environment) -> Result<Variables, ProfileError> 
         None => tenant,
     };
     let Some(base_url) = base_url else {
-        return Ok(Variables::Missing(vec![CLOUD_ID]));
+        return Ok(Variables::Missing {
+            names: vec![CLOUD_ID],
+            is_client_named: true,
+        });
     };
     resolve::check_client_id(client_id)
         .map_err(|problem| invalid(CLIENT_ID, format!("is not usable: {problem}")))?;
