@@ -33,6 +33,10 @@ target=()
 if [[ -e $CARGO_TARGET_DIR/$musl/release/cloudconnexa-auth ]]; then
   target=(--target "$musl")
   if LC_ALL=C readelf --dynamic "$binary" | grep '(NEEDED)'; then fail 'the static binary is not one'; fi
+  # See .cargo/config.toml.
+  LC_ALL=C readelf --file-header "$binary" | grep -q 'EXEC (' || fail 'the static binary is one that can be loaded anywhere'
+  cargo build --quiet --locked --package cloudconnexa-sandbox
+  tests/costs.sh "$binary" "$CARGO_TARGET_DIR/debug/cloudconnexa-sandbox"
 elif [[ -n ${CI-} ]]; then
   fail "no static binary: rustup target add $musl, and the package musl-tools"
 else

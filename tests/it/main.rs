@@ -63,6 +63,8 @@ mod servers;
 mod setup;
 #[cfg(unix)]
 mod sources;
+#[cfg(target_os = "linux")]
+mod speed;
 #[cfg(unix)]
 mod status;
 mod store;
