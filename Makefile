@@ -12,13 +12,14 @@ HAS_MUSL := $(shell rustc --print target-libdir --target $(MUSL) 2>/dev/null | x
 CARGO_DENY := 0.20.2
 DENY := $(if $(filter cargo-deny $(CARGO_DENY),$(shell cargo-deny --version 2>/dev/null)),$(shell command -v cargo-deny),$(TARGET_DIR)/lint-tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny)
 
-.PHONY: help build test soak fuzz lint advisories miri demo release install uninstall deb package-test reproduce clean
+.PHONY: help build test soak fuzz bench lint advisories miri demo release install uninstall deb package-test reproduce clean
 
 help:
 	@echo 'make build     build the program'
 	@echo 'make test      install what the tests need, run them, run the demonstration'
 	@echo 'make soak      the faults of docs/reliability.md, many times over; FILTER=NAME for one'
 	@echo 'make fuzz      the parsers with inputs that a fuzzer finds; TARGET=NAME for one, SECONDS=N for each'
+	@echo 'make bench     times, beside the least there can be and beside others; writes docs/performance.md'
 	@echo 'make lint      formatting, lints, documentation, licences'
 	@echo 'make advisories  known weaknesses of what this is made of'
 	@echo 'make demo      the whole story on this machine, against a sandbox'
@@ -96,11 +97,16 @@ ifneq ($(HAS_MUSL),yes)
 	@echo 'release: for a static one: rustup target add $(MUSL), and the package musl-tools'
 endif
 	flags=$$(packaging/rustflags.sh '$(TARGET_DIR)') && \
-		CARGO_ENCODED_RUSTFLAGS=$$flags $(CARGO) build --locked --release $(RELEASE)
+		$(CARGO) build --locked --release --config "$$flags" $(RELEASE)
 
 # Where that puts it, for scripts.
 show-binary:
 	@echo '$(BUILT)'
+
+# Ours as it is shipped; of the others whatever is installed.
+bench: release
+	$(CARGO) build --quiet --locked --package cloudconnexa-sandbox
+	tests/bench/bench.sh '$(BINARY)' '$(TARGET_DIR)/debug/cloudconnexa-sandbox'
 
 # Under these names git, docker, cargo and pnpm look for their helper. Terraform looks in
 # ~/.terraform.d/plugins only.

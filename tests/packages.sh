@@ -69,8 +69,7 @@ else
 fi
 
 # For the same target and with the same flags, so that nothing is built twice.
-CARGO_ENCODED_RUSTFLAGS=$(packaging/rustflags.sh "$CARGO_TARGET_DIR")
-export CARGO_ENCODED_RUSTFLAGS
-cargo install --quiet --locked --path . --root "$folder/cargo" "${target[@]}" --no-track
+flags=$(packaging/rustflags.sh "$CARGO_TARGET_DIR")
+cargo install --quiet --locked --config "$flags" --path . --root "$folder/cargo" "${target[@]}" --no-track
 check "$folder/cargo/bin/cloudconnexa-auth"
 echo 'packages: installed by make, dpkg and cargo, run, and removed'
