@@ -4,6 +4,7 @@
 # markers of docs/performance.md. What is not installed is named and left out.
 #
 #   usage: bench.sh BINARY SANDBOX        (ROUNDS=500)
+# shellcheck disable=SC2016  # backticks here are those of Markdown
 set -euo pipefail
 [[ $# -eq 2 ]] || { echo 'usage: bench.sh BINARY SANDBOX' >&2; exit 2; }
 cd "$(dirname "$0")/../.."
