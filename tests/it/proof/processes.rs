@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Long enough for a loaded build machine; nobody waits so long where all is well.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Sends a signal to a process that has not been waited for, so that its number is its own.
 pub(crate) fn signal(id: u32, signal: Signal) {
@@ -16,13 +16,16 @@ pub(crate) fn signal(id: u32, signal: Signal) {
     kill_process(pid, signal).unwrap();
 }
 
-/// Looks again and again until something is so.
+/// Looks again and again until something is so, more and more seldom: to look at a thousand
+/// processes takes a processor from them.
 #[track_caller]
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
+    let mut pause = Duration::from_millis(1);
     while !is_so() {
         assert!(start.elapsed() < PATIENCE, "{what}: not in {PATIENCE:?}");
-        thread::sleep(Duration::from_millis(1));
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(250));
     }
 }
 
@@ -52,7 +55,13 @@ pub(crate) fn stop(id: u32) -> bool {
 
 /// Whether it waits in the system for a lock of a file.
 pub(crate) fn waits_for_lock(id: u32) -> bool {
-    locks().any(|(pid, is_held)| pid == id && !is_held)
+    lock_waiters().contains(&id)
+}
+
+/// Who waits for a lock of a file.
+pub(crate) fn lock_waiters() -> BTreeSet<u32> {
+    let waiting = locks().filter(|(_, is_held)| !is_held);
+    waiting.map(|(pid, _)| pid).collect()
 }
 
 /// Who has a lock of a file alone or together with others.

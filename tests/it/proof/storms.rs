@@ -10,7 +10,7 @@ use cloudconnexa_sandbox::{CredentialSpec, Fault, Sandbox};
 use serde_json::json;
 
 use super::crowd::{Answer, Call, Crowd, counted};
-use super::processes::{until, waits_for_lock};
+use super::processes::{lock_waiters, until};
 use super::{Claim, tries};
 use crate::harness::{World, write_private};
 
@@ -117,7 +117,8 @@ fn a_storm_that_waits_for_one_request_wakes_together_to_its_token() {
     crowd.begin();
     let all = crowd.alive().count();
     until("all wait but the one who asks", || {
-        crowd.alive().filter(|id| waits_for_lock(*id)).count() == all - 1
+        let waiters = lock_waiters();
+        crowd.alive().filter(|id| waiters.contains(id)).count() == all - 1
     });
     gate.wait_for_requests(1);
     gate.release();
@@ -195,7 +196,8 @@ fn a_storm_that_waits_for_a_request_that_fails_is_told_and_does_not_repeat_it() 
     crowd.begin();
     let all = crowd.alive().count();
     until("all wait but the one who asks", || {
-        crowd.alive().filter(|id| waits_for_lock(*id)).count() == all - 1
+        let waiters = lock_waiters();
+        crowd.alive().filter(|id| waiters.contains(id)).count() == all - 1
     });
     gate.release();
 
