@@ -12,7 +12,9 @@ HAS_MUSL := $(shell rustc --print target-libdir --target $(MUSL) 2>/dev/null | x
 CARGO_DENY := 0.20.2
 DENY := $(if $(filter cargo-deny $(CARGO_DENY),$(shell cargo-deny --version 2>/dev/null)),$(shell command -v cargo-deny),$(TARGET_DIR)/lint-tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny)
 
-.PHONY: help build test soak fuzz bench lint advisories miri demo release install uninstall deb package-test reproduce clean
+INSTALL_TOOL := env -u CARGO_TARGET_DIR CARGO_PROFILE_DEV_DEBUG=false $(CARGO) install --quiet --locked --debug
+
+.PHONY: help build test soak fuzz bench lint advisories miri mutants demo release show-binary install uninstall deb package-test reproduce clean
 
 help:
 	@echo 'make build     build the program'
@@ -22,6 +24,8 @@ help:
 	@echo 'make bench     times, beside the least there can be and beside others; writes docs/performance.md'
 	@echo 'make lint      formatting, lints, documentation, licences'
 	@echo 'make advisories  known weaknesses of what this is made of'
+	@echo 'make miri      the rooms without I/O, run by Miri'
+	@echo 'make mutants   changes what decides, place by place; some test has to notice; hours'
 	@echo 'make demo      the whole story on this machine, against a sandbox'
 	@echo 'make install   build for release and install (PREFIX=$(PREFIX), DESTDIR=$(DESTDIR))'
 	@echo 'make uninstall remove what that has installed'
@@ -65,9 +69,8 @@ advisories: $(DENY)
 	$(DENY) --locked check advisories
 
 # Without optimisation, for it runs a second and takes minutes to build with it.
-$(TARGET_DIR)/lint-tools/%/bin/cargo-deny:
-	env -u CARGO_TARGET_DIR CARGO_PROFILE_DEV_DEBUG=false $(CARGO) install --quiet --locked --debug \
-		--version '$(CARGO_DENY)' --root '$(TARGET_DIR)/lint-tools/$*' cargo-deny
+$(TARGET_DIR)/lint-tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny:
+	$(INSTALL_TOOL) --version '$(CARGO_DENY)' --root '$(abspath $(@D)/..)' cargo-deny
 
 # The nightly compiler with Miri, and the rooms that do no I/O.
 MIRI ?= nightly-2026-05-20
@@ -76,6 +79,20 @@ MIRI_ROOMS := uri quote duration template token secret explanation style
 miri:
 	rustup toolchain install '$(MIRI)' --profile minimal --component miri,rust-src
 	$(CARGO) +$(MIRI) miri test --locked --lib --target-dir '$(TARGET_DIR)/miri' -- $(addsuffix ::,$(MIRI_ROOMS))
+
+# What decides is changed in each place, one after the other, and some test has to notice
+# (docs/mutation.md). Takes hours; MUTATE='FILES' for some of it.
+CARGO_MUTANTS := 27.1.0
+MUTANTS := $(TARGET_DIR)/lint-tools/cargo-mutants-$(CARGO_MUTANTS)/bin/cargo-mutants
+MUTATE ?= src/uri.rs src/profile/*.rs src/cache/*.rs src/oauth/*.rs src/broker/*.rs
+MUTANT_TESTS := uri profile cache oauth broker exchange hosts helper configuration storms attacks network
+
+$(MUTANTS):
+	$(INSTALL_TOOL) --version '$(CARGO_MUTANTS)' --root '$(abspath $(@D)/..)' cargo-mutants
+
+mutants: $(MUTANTS)
+	$(MUTANTS) mutants --jobs 1 --minimum-test-timeout 120 --output '$(TARGET_DIR)/mutants' \
+		$(patsubst %,--file '%',$(MUTATE)) -- --lib --test it -- $(addsuffix ::,$(MUTANT_TESTS))
 
 demo:
 	tests/demo.sh
