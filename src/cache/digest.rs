@@ -74,7 +74,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::SecretDigest;
+    use super::{SecretDigest, hex};
     use crate::secret::Secret;
 
     #[test]
@@ -88,5 +88,16 @@ mod tests {
                 .unwrap()
                 .is_of(&one)
         );
+    }
+
+    #[test]
+    fn every_digit_of_every_byte_is_written() {
+        assert_eq!(hex(&[0x00, 0x0f, 0xf0, 0xa5, 0x5a]), "000ff0a55a");
+    }
+
+    #[test]
+    fn debug_shows_nothing_of_it() {
+        let digest = SecretDigest::of(&Secret::new("one".to_owned())).unwrap();
+        assert_eq!(format!("{digest:?}"), "SecretDigest(…)");
     }
 }

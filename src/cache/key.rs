@@ -93,4 +93,19 @@ mod tests {
         assert_eq!(Key::of(&base), Key::of(&base.clone()));
         assert_eq!(Key::of(&base).as_str().len(), 64);
     }
+
+    /// Another version of this program must find what this one has written.
+    #[test]
+    fn the_form_is_the_one_that_its_version_says() {
+        let key = Key::of(&Identity {
+            token_url: "https://acme.test/token",
+            client_id: "id.acme",
+            scope: Some("read"),
+            audience: None,
+        });
+        assert_eq!(
+            key.to_string(),
+            "b9653f079d3bb36556f4f10d42d0ea007c03c035280fa72a27fb6b6e036263f4"
+        );
+    }
 }
