@@ -181,6 +181,16 @@ mod tests {
     }
 
     #[test]
+    fn the_variable_that_counts_is_named() {
+        let named = |name: &str| {
+            let given = [(name.to_owned(), "http://a:1".to_owned())];
+            Proxies::of(&Environment::Given(given.into())).variable()
+        };
+        assert_eq!(named("ALL_PROXY"), Some("ALL_PROXY"));
+        assert_eq!(named("HTTP_PROXY"), None);
+    }
+
+    #[test]
     fn the_secret_never_goes_to_a_proxy_in_clear() {
         let all = [("https_proxy", "http://a:1"), ("http_proxy", "http://a:1")];
         assert_eq!(proxied(&all, "http://127.0.0.1:80"), None);
@@ -205,6 +215,12 @@ mod tests {
             ("9.8.7", "10.9.8.7", false),
             ("::1", "[::1]", true),
             ("fd00::/8", "[fd00::1]", true),
+            ("fd00::/8", "[fd12:3456::1]", true),
+            ("fd00::/8", "[fe80::1]", false),
+            ("::/0", "[fe80::1]", true),
+            ("fd00::/129", "[fd00::]", false),
+            ("0.0.0.0/0", "10.9.8.7", true),
+            ("10.9.8.7/33", "10.9.8.7", false),
             ("", "acme.test", false),
         ] {
             let variables = [("https_proxy", "http://a:1"), ("no_proxy", exceptions)];

@@ -281,4 +281,42 @@ mod tests {
         let expected = serde_json::json!({"grant_type": "client_credentials", "scope": "default"});
         assert_eq!(body, expected);
     }
+
+    /// What is not cut out stands in an error message.
+    #[test]
+    fn an_echo_of_the_secret_is_cut_out_in_each_form_that_a_server_may_write() {
+        let client = Client {
+            token_url: Uri::parse("https://acme.test/api/v1/oauth/token").unwrap(),
+            client_id: "id.acme".to_owned(),
+            scope: None,
+            audience: None,
+            auth_method: AuthMethod::Auto,
+        };
+        let secret = Secret::new("a/b\"c%Z é".to_owned());
+        let request = compose(&client.token_url, &client, &secret, Form::Basic);
+        for form in [
+            "a/b\"c%Z é",
+            "a%2Fb%22c%25Z%20%C3%A9",
+            "a%2fb%22c%25Z%20%c3%a9",
+            "a/b\\\"c%Z é",
+            "aWQuYWNtZTphJTJGYiUyMmMlMjVaJTIwJUMzJUE5",
+        ] {
+            let shown = request.redact(&format!("no {form}, no"));
+            assert_eq!(shown, "no [redacted], no", "{form}");
+        }
+    }
+
+    #[test]
+    fn a_form_is_read_by_the_name_that_it_is_written_with() {
+        for name in AuthMethod::NAMES {
+            let method = AuthMethod::parse(name).unwrap();
+            let written = match method {
+                AuthMethod::Auto => "auto",
+                AuthMethod::Fixed(form) => form.name(),
+            };
+            assert_eq!(written, name);
+        }
+        assert_eq!(AuthMethod::parse("Basic"), None);
+        assert_eq!(Form::parse("auto"), None);
+    }
 }
