@@ -7,11 +7,11 @@ mod crowd;
 mod files;
 mod hang;
 mod kill;
+mod networks;
 mod processes;
 mod readings;
 mod secrets;
 mod storms;
-mod networks;
 
 use std::cell::Cell;
 use std::env;
