@@ -245,3 +245,58 @@ fn a_waiter_that_was_there_before_the_limit_is_told_of_it_and_not_of_the_lock() 
     assert!(stderr.contains("(429)"), "{stderr}");
     leader.kill();
 }
+
+/// A profile whose secret comes from a program that first notes its run.
+#[cfg(target_os = "linux")]
+fn world_with_program(script: &str) -> World {
+    let world = World::without_profile(Sandbox::builder());
+    let text = world.profile_text("p");
+    let source = format!("command = [\"sh\", \"-c\", \"echo run >> runs; {script}\"]");
+    world.write_config(&text.replace("file = \"p.secret\"", &source));
+    world
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_caller_in_a_hurry_does_not_spoil_a_slow_program_for_those_who_have_time() {
+    let world = world_with_program(
+        "if test -e second; then cat config/p.secret; else touch second; exec sleep 60; fi",
+    );
+    std::os::unix::fs::symlink(world.config_folder(), world.path("config")).unwrap();
+    let hurried = world.run(["token", "--timeout", "2s"]).start();
+    while !world.path("second").exists() {
+        std::thread::yield_now();
+    }
+    let patient = world.run(["token", "--timeout", "30s"]).start();
+    wait_until_blocked(&patient);
+
+    hurried.outcome().fails(6);
+
+    let (token, _) = patient.outcome().succeeds_with_stderr();
+    assert!(!token.is_empty(), "it has asked by itself");
+    let runs = std::fs::read_to_string(world.path("runs")).unwrap();
+    assert_eq!(runs.lines().count(), 2);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_program_that_says_no_at_once_is_told_to_those_who_wait_however_little_time_there_was() {
+    let world = world_with_program("test -e open || cat gate; exit 1");
+    let gate = world.path("gate");
+    let made = std::process::Command::new("mkfifo").arg(&gate).status();
+    assert!(made.unwrap().success());
+    let first = world.run(["token", "--timeout", "3s"]).start();
+    while !world.path("runs").exists() {
+        std::thread::yield_now();
+    }
+    let second = world.run(["token", "--timeout", "30s"]).start();
+    wait_until_blocked(&second);
+
+    std::fs::write(world.path("open"), "").unwrap();
+    std::fs::write(&gate, "").unwrap();
+
+    first.outcome().fails(3);
+    second.outcome().fails(3);
+    let runs = std::fs::read_to_string(world.path("runs")).unwrap();
+    assert_eq!(runs.lines().count(), 1, "nobody asks it again");
+}
