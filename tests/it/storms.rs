@@ -300,3 +300,20 @@ fn a_program_that_says_no_at_once_is_told_to_those_who_wait_however_little_time_
     let runs = std::fs::read_to_string(world.path("runs")).unwrap();
     assert_eq!(runs.lines().count(), 1, "nobody asks it again");
 }
+
+#[test]
+fn who_has_less_time_than_the_limit_lasts_is_told_so_without_a_wait() {
+    let world = World::new();
+    world.sandbox.next(Fault::Status {
+        code: 429,
+        headers: vec![("Retry-After".to_owned(), "60".to_owned())],
+        body: Vec::new(),
+    });
+    let mut leader = world.run(["token", "--timeout", "5m"]).start();
+    leader.wait_for_stderr("is rate limited; asking again");
+
+    let stderr = world.run(["token", "--timeout", "20s"]).fails(5);
+
+    assert!(!stderr.contains("waiting"), "{stderr}");
+    leader.kill();
+}
