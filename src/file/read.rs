@@ -69,9 +69,9 @@ pub(crate) fn read(path: &Path, limit: u64, trust: Trust) -> Result<Zeroizing<Ve
     }
     // With room to spare nothing grows, and the standard library reads past no buffer of its own,
     // which it does not wipe.
-    let capacity = usize::try_from(size).unwrap_or(0) + 64;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
-    if !is_read_at_once(&file, &mut bytes)? {
+    let size = usize::try_from(size).unwrap_or(0);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size + 64));
+    if !is_read_at_once(&file, size, &mut bytes)? {
         file.take(limit + 1).read_to_end(&mut bytes)?;
     }
     if bytes.len() as u64 > limit {
@@ -80,20 +80,19 @@ pub(crate) fn read(path: &Path, limit: u64, trust: Trust) -> Result<Zeroizing<Ve
     Ok(bytes)
 }
 
-/// Reads as much as the buffer holds, which is a byte more than the file has, and says whether that
-/// was all: the byte that did not come is the end, and a second read would only say so again.
+/// Reads as much as the buffer holds, which is more than the file has, and says whether that was all:
+/// what did not come is behind the end, and a second read would only say so again.
 #[cfg(unix)]
-fn is_read_at_once(file: &File, bytes: &mut Vec<u8>) -> io::Result<bool> {
+fn is_read_at_once(file: &File, size: usize, bytes: &mut Vec<u8>) -> io::Result<bool> {
     use rustix::buffer::spare_capacity;
     use rustix::io::{read, retry_on_intr};
 
-    let expected = bytes.capacity() - 1;
     let count = retry_on_intr(|| read(file, spare_capacity(bytes)))?;
-    Ok(count == expected && expected > 0)
+    Ok(count == size && size > 0)
 }
 
 #[cfg(not(unix))]
-fn is_read_at_once(_: &File, _: &mut Vec<u8>) -> io::Result<bool> {
+fn is_read_at_once(_: &File, _: usize, _: &mut Vec<u8>) -> io::Result<bool> {
     Ok(false)
 }
 

@@ -25,22 +25,22 @@ macro_rules! faults_of {
 const FAULTS: &[Case] = &[
     // The entry is read.
     case("openat of the entry, EIO", "")
-        .under(faults_of!("E", "openat:error=EIO"))
+        .under(faults_of!("E", "?open,openat:error=EIO"))
         .missed(),
     case("openat of the entry, EACCES", "")
-        .under(faults_of!("E", "openat:error=EACCES"))
+        .under(faults_of!("E", "?open,openat:error=EACCES"))
         .missed(),
     case("openat of the entry, ENFILE", "")
-        .under(faults_of!("E", "openat:error=ENFILE"))
+        .under(faults_of!("E", "?open,openat:error=ENFILE"))
         .missed(),
     case("openat of the entry, ESTALE", "")
-        .under(faults_of!("E", "openat:error=ESTALE"))
+        .under(faults_of!("E", "?open,openat:error=ESTALE"))
         .missed(),
     case("openat of the entry, EINTR", "")
-        .under(faults_of!("E", "openat:error=EINTR:when=1"))
+        .under(faults_of!("E", "?open,openat:error=EINTR:when=1"))
         .served(),
     case("fstat of the entry, EIO", "")
-        .under(faults_of!("E", "statx:error=EIO"))
+        .under(faults_of!("E", "fstat,statx:error=EIO"))
         .missed(),
     case("read of the entry, EIO", "")
         .under(faults_of!("E", "read:error=EIO"))
@@ -53,15 +53,15 @@ const FAULTS: &[Case] = &[
         .served(),
     // The lock.
     case("openat of the lock, EIO", "")
-        .under(faults_of!("L", "openat:error=EIO"))
+        .under(faults_of!("L", "?open,openat:error=EIO"))
         .served()
         .warns("Input/output error"),
     case("openat of the lock, EROFS", "")
-        .under(faults_of!("L", "openat:error=EROFS"))
+        .under(faults_of!("L", "?open,openat:error=EROFS"))
         .served()
         .warns("Read-only"),
     case("openat of the lock, ENFILE", "")
-        .under(faults_of!("L", "openat:error=ENFILE"))
+        .under(faults_of!("L", "?open,openat:error=ENFILE"))
         .served()
         .warns("Too many open files"),
     case("flock, ENOLCK", "")
@@ -86,15 +86,15 @@ const FAULTS: &[Case] = &[
         .unlocked("cannot be locked: Bad file descriptor"),
     // The entry is written.
     case("openat of the temporary file, EIO", "")
-        .under(faults_of!("T", "openat:error=EIO"))
+        .under(faults_of!("T", "?open,openat:error=EIO"))
         .served()
         .warns("Input/output error"),
     case("openat of the temporary file, EDQUOT", "")
-        .under(faults_of!("T", "openat:error=EDQUOT"))
+        .under(faults_of!("T", "?open,openat:error=EDQUOT"))
         .served()
         .warns("quota exceeded"),
     case("openat of the temporary file, EEXIST", "")
-        .under(faults_of!("T", "openat:error=EEXIST"))
+        .under(faults_of!("T", "?open,openat:error=EEXIST"))
         .served()
         .warns("File exists"),
     case("write, EIO", "")
@@ -132,7 +132,7 @@ const FAULTS: &[Case] = &[
         .under(faults_of!("C", "fsync:error=EIO"))
         .served(),
     case("openat of the folder, EACCES", "")
-        .under(faults_of!("C", "openat:error=EACCES"))
+        .under(faults_of!("C", "?open,openat:error=EACCES"))
         .served(),
     case("rename, EIO", "")
         .under(faults!("rename:error=EIO"))
@@ -155,7 +155,7 @@ const FAULTS: &[Case] = &[
         .served()
         .warns("not permitted"),
     case("statx of the folder, EIO", "")
-        .under(faults_of!("C", "statx:error=EIO"))
+        .under(faults_of!("C", "fstat,statx:error=EIO"))
         .served()
         .warns("Input/output error"),
     case("mkdir, ENOSPC", "rm -r $C")

@@ -160,7 +160,8 @@ impl<'a> Ground<'a> {
         places
     }
 
-    /// A run of the program; `under` is a command line in front of it.
+    /// A run of the program; `under` is a command line in front of it. It is root's: an ordinary
+    /// user's `strace` cannot see which file a descriptor of this program is.
     pub(super) fn run(&self, under: &str, arguments: &str, places: &Places) -> Run<'a> {
         let enter = self.enter().join(" ");
         let user = match self.user {
@@ -172,7 +173,7 @@ impl<'a> Ground<'a> {
                 format!("unshare --user --map-user={ORDINARY} --map-group={ORDINARY}")
             }
         };
-        let script = format!("exec {enter} {user} {under} \"$WORLD/program\" {arguments}");
+        let script = format!("exec {enter} {under} {user} \"$WORLD/program\" {arguments}");
         let mut run = self.world.run(["-c", &script]).through_shell();
         for (name, path) in &places.0 {
             run = run.set(name, path.to_str().unwrap());

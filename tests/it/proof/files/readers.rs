@@ -93,7 +93,7 @@ const CONFIGURATIONS: &[Case] = &[
     (
         "not to be opened",
         "",
-        "strace -f -qq -o /dev/null -P \"$K\" -e inject=openat:error=EIO",
+        "strace -f -qq -o /dev/null -P \"$K\" -e inject=?open,openat:error=EIO",
         [Some("Input/output error"); 2],
     ),
 ];
