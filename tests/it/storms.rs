@@ -139,7 +139,7 @@ fn of_many_who_refresh_at_once_one_asks() {
     gate.wait_for_requests(1);
     // Each of them began before the gate opens, so what comes through it is new to all.
     for running in &running {
-        wait_until_blocked(running);
+        wait_until_at_the_lock(running);
     }
     gate.release();
 
@@ -174,7 +174,7 @@ fn a_locked_vault_asks_once_and_not_for_every_process() {
             .success()
     );
     let running: Vec<_> = (0..10).map(|_| world.run(["token"]).start()).collect();
-    running.iter().for_each(wait_until_blocked);
+    running.iter().for_each(wait_until_at_the_lock);
 
     std::fs::write(world.path("open"), "").unwrap();
     std::fs::write(&gate, "").unwrap();
@@ -201,21 +201,14 @@ fn a_locked_vault_asks_once_and_not_for_every_process() {
     assert_eq!(asked(), 2, "who comes later may just have unlocked it");
 }
 
-/// Waits until a process waits for a lock, by which it has passed its own beginning. Its own folder
-/// in /proc is closed to an ordinary user.
-fn wait_until_blocked(running: &crate::harness::Running<'_>) {
+/// Waits until a process has the lock or waits for it, by which it has passed its own beginning.
+fn wait_until_at_the_lock(running: &crate::harness::Running<'_>) {
     #[cfg(target_os = "linux")]
     {
-        let id = running.id().to_string();
-        let waits = |line: &str| {
-            let mut words = line.split_whitespace().skip(1);
-            words.next() == Some("->") && words.nth(3) == Some(&id)
-        };
-        let waits_now = || {
-            let locks = std::fs::read_to_string("/proc/locks").unwrap();
-            locks.lines().any(waits)
-        };
-        while !waits_now() {
+        use crate::proof::processes::{lock_holders, lock_waiters};
+
+        let id = running.id();
+        while !lock_waiters().contains(&id) && !lock_holders().contains(&id) {
             std::thread::yield_now();
         }
     }
@@ -236,7 +229,7 @@ fn a_waiter_that_was_there_before_the_limit_is_told_of_it_and_not_of_the_lock() 
     let mut leader = world.run(["token", "--timeout", "5m"]).start();
     gate.wait_for_requests(1);
     let waiter = world.run(["token", "--timeout", "3s"]).start();
-    wait_until_blocked(&waiter);
+    wait_until_at_the_lock(&waiter);
     gate.release();
     leader.wait_for_stderr("is rate limited; asking again");
 
@@ -268,7 +261,7 @@ fn a_caller_in_a_hurry_does_not_spoil_a_slow_program_for_those_who_have_time() {
         std::thread::yield_now();
     }
     let patient = world.run(["token", "--timeout", "30s"]).start();
-    wait_until_blocked(&patient);
+    wait_until_at_the_lock(&patient);
 
     hurried.outcome().fails(6);
 
@@ -290,7 +283,7 @@ fn a_program_that_says_no_at_once_is_told_to_those_who_wait_however_little_time_
         std::thread::yield_now();
     }
     let second = world.run(["token", "--timeout", "30s"]).start();
-    wait_until_blocked(&second);
+    wait_until_at_the_lock(&second);
 
     std::fs::write(world.path("open"), "").unwrap();
     std::fs::write(&gate, "").unwrap();

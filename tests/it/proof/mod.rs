@@ -8,7 +8,7 @@ mod files;
 mod hang;
 mod kill;
 mod networks;
-mod processes;
+pub(crate) mod processes;
 mod readings;
 mod secrets;
 mod storms;
