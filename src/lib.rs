@@ -40,6 +40,7 @@ mod quote;
 #[cfg(any(test, fuzzing))]
 mod reading;
 mod report;
+mod roots;
 mod secret;
 mod source;
 mod style;

@@ -244,9 +244,7 @@ fn source_hint(error: &SourceError) -> String {
 
 fn set_up_hint(error: &SetupError) -> &'static str {
     match error {
-        SetupError::CaFile { .. } | SetupError::NoCertificate(_) => {
-            "correct `ca_file`: a file of PEM certificates"
-        }
+        SetupError::Roots(_) => "correct `ca_file`: a file of PEM certificates",
         SetupError::Proxy(_) => {
             "write it as `http://HOST:PORT` or `http://USER:PASSWORD@HOST:PORT`"
         }

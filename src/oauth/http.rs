@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use thiserror::Error;
 use ureq::config::Config;
 use ureq::http::{HeaderValue, Response, Uri as HttpUri};
@@ -33,17 +32,13 @@ use super::proxy::{Proxies, has_valid_port};
 use super::request::Composed;
 use super::response::Answer;
 use super::trouble::{Ends, Stage};
-use crate::file;
-use crate::quote::quote;
+use crate::roots::{self, RootsError};
 use crate::secret::joined;
 use crate::token::AccessToken;
 use crate::uri::{Origin, Scheme, Uri};
 
 /// The largest answer that is read, in bytes.
 const LARGEST_ANSWER: u64 = 1024 * 1024;
-
-/// The largest CA file that is read, in bytes.
-const LARGEST_CA_FILE: u64 = 4 * 1024 * 1024;
 
 /// How long the name look-up may take, and then again TCP, proxy and TLS together.
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -62,17 +57,9 @@ pub(crate) struct HttpSettings {
 /// Settings with which no request can be made. Mend them; a retry does not help.
 #[derive(Debug, Error)]
 pub(crate) enum SetupError {
-    /// The file of further root certificates cannot be read.
-    #[error("the CA file `{}` cannot be used: {error}", path.display())]
-    CaFile {
-        /// Which file.
-        path: PathBuf,
-        /// Why not.
-        error: file::ReadError,
-    },
-    /// There is no certificate in it.
-    #[error("the CA file `{}` holds no PEM certificate", .0.display())]
-    NoCertificate(PathBuf),
+    /// The file of further root certificates is of no use.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
     /// The variable holds no URL of a proxy. The value is not shown: it can hold a password.
     #[error("the environment variable `{0}` holds no URL of a proxy")]
     Proxy(&'static str),
@@ -522,34 +509,14 @@ pub(crate) struct Seen {
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
-/// The system's roots (or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name), then `ca_file`;
-/// and what went wrong with the former, to be told only where a certificate is then not trusted.
+/// The roots as ureq takes them, and what went wrong with reading the system's.
 fn read_roots(
     settings: &HttpSettings,
 ) -> Result<(Vec<Certificate<'static>>, Option<String>), SetupError> {
-    let native = rustls_native_certs::load_native_certs();
-    let problem = match native.errors.first() {
-        Some(error) => Some(quote(&error.to_string())),
-        None if native.certs.is_empty() => Some("no root certificates were found".to_owned()),
-        None => None,
-    };
-    let mut ders: Vec<CertificateDer<'static>> = native.certs;
-    if let Some(path) = &settings.ca_file {
-        let bytes = file::read(path, LARGEST_CA_FILE, file::Trust::Anything).map_err(|error| {
-            SetupError::CaFile {
-                path: path.clone(),
-                error,
-            }
-        })?;
-        let before = ders.len();
-        ders.extend(CertificateDer::pem_slice_iter(&bytes).filter_map(Result::ok));
-        if ders.len() == before {
-            return Err(SetupError::NoCertificate(path.clone()));
-        }
-    }
-    let certificates = ders
-        .iter()
+    let roots = roots::read(settings.ca_file.as_deref())?;
+    let certificates = roots.certificates.iter();
+    let certificates = certificates
         .map(|der| Certificate::from_der(der).to_owned())
         .collect();
-    Ok((certificates, problem))
+    Ok((certificates, roots.problem))
 }

@@ -47,6 +47,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("token", 1),
     ("input", 1),
     ("terminal", 1),
+    ("roots", 1),
     ("source", 10),
     ("oauth", 10),
     ("cache", 10),

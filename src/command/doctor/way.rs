@@ -53,7 +53,7 @@ fn go(case: &Case<'_>, findings: &mut Vec<Finding>) -> Option<()> {
         Err(error) => {
             let name = match error {
                 SetupError::Proxy(_) => "proxy",
-                SetupError::CaFile { .. } | SetupError::NoCertificate(_) => "tls",
+                SetupError::Roots(_) => "tls",
             };
             let error = ObtainError::SetUp(error);
             let told = explain(&error, case.profile, clock.now());
