@@ -14,7 +14,7 @@ DENY := $(if $(filter cargo-deny $(CARGO_DENY),$(shell cargo-deny --version 2>/d
 
 INSTALL_TOOL := env -u CARGO_TARGET_DIR CARGO_PROFILE_DEV_DEBUG=false $(CARGO) install --quiet --locked --debug
 
-.PHONY: help build test soak fuzz bench lint advisories miri mutants demo release show-binary install uninstall deb package-test reproduce clean
+.PHONY: help build test soak fleet fuzz bench lint advisories miri mutants demo release show-binary install uninstall deb package-test reproduce clean
 
 help:
 	@echo 'make build     build the program'
@@ -22,6 +22,7 @@ help:
 	@echo 'make soak      the faults of docs/reliability.md, many times over; FILTER=NAME for one'
 	@echo 'make fuzz      the parsers with inputs that a fuzzer finds; TARGET=NAME for one, SECONDS=N for each'
 	@echo 'make bench     times, beside the least there can be and beside others; writes docs/performance.md'
+	@echo 'make fleet     the simulation of docs/fleet.md: 100,000 hosts over a week'
 	@echo 'make lint      formatting, lints, documentation, licences'
 	@echo 'make advisories  known weaknesses of what this is made of'
 	@echo 'make miri      the rooms without I/O, run by Miri'
@@ -57,10 +58,18 @@ SECONDS ?= 60
 fuzz:
 	CARGO_TARGET_DIR='$(TARGET_DIR)/fuzz' tests/fuzz/run.sh '$(TEST_TOOLS)' '$(SECONDS)' $(TARGET)
 
+# Hosts of the simulation whose figures stand in docs/fleet.md.
+FLEET_HOSTS ?= 100000
+
+fleet:
+	FLEET_HOSTS=$(FLEET_HOSTS) $(CARGO) test --locked --release --lib -- --nocapture \
+		broker::tests::fleet::the_figures_of_the_document
+
 lint: $(DENY)
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --no-default-features --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
 	$(DENY) --locked check bans licenses sources
 

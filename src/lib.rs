@@ -12,7 +12,7 @@
 //! | 4 | `error`, `report` | what people are told, and the exit code |
 //! | 3 | `broker` | the life of a request: cache, lock, exchange, cool-down |
 //! | 2 | `profile`, `cli` | configuration, and which profile a request is for; argv |
-//! | 1 | `source`, `oauth`, `cache`, `protocol`, `wiring`, `curl` | secret sources; the exchange; the entries; the tools' protocols and configuration files; curl's arguments and answers |
+//! | 1 | `source`, `oauth`, `cache`, `fleet`, `protocol`, `wiring`, `curl` | secret sources; the exchange; the entries; the store that hosts share; the tools' protocols and configuration files; curl's arguments and answers |
 //! | 0 | `process`, `file`, `input`, `output`, `secret`, `token`, `uri`, `clock`, … | what the process shows of itself, plain values, stdin and stdout, files that hold secrets |
 //!
 //! Deliberately absent: async, a daemon, unsafe code, anything on stdout but the reply.
@@ -30,6 +30,8 @@ mod environment;
 mod error;
 mod explanation;
 mod file;
+#[cfg(feature = "shared-store")]
+mod fleet;
 mod input;
 mod oauth;
 mod output;

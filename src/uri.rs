@@ -238,6 +238,23 @@ impl fmt::Display for Uri {
     }
 }
 
+/// Reads `host` or `host:port` as strictly as a URI's: the host in lower case, the port, and whether
+/// it is this machine.
+#[cfg(feature = "shared-store")]
+pub(crate) fn host_and_port(text: &str, default: u16) -> Result<(String, u16, bool), UriError> {
+    if text.contains('@') {
+        return Err(UriError::UserInfo);
+    }
+    let (host, port) = split_port(text)?;
+    let port = port.map_or(Ok(default), parse_port)?;
+    let host = host.to_ascii_lowercase();
+    if !is_plain_host(&host) || port == 0 {
+        return Err(UriError::Host);
+    }
+    let is_loopback = is_loopback(&host);
+    Ok((host, port, is_loopback))
+}
+
 fn check_characters(text: &str) -> Result<(), UriError> {
     let foreign = |byte: u8| {
         matches!(

@@ -13,7 +13,7 @@ use crate::token::is_from_the_future;
 /// After a server's refusal of a token was believed, no other refusal is for so long. A server that refuses whatever it is given (no permission, another
 /// audience), a git that calls a good token refused (2.39 where a server offers Bearer only), and
 /// many tools that were all refused the same token, would else cost a token request each.
-const REFUSAL_PAUSE: Duration = Duration::from_secs(60);
+pub(super) const REFUSAL_PAUSE: Duration = Duration::from_secs(60);
 
 /// Which token is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,7 @@ impl Broker<'_> {
     /// [`ObtainError::LockTimedOut`], where another process holds the lock to the end, and
     /// [`ObtainError::CacheUnwritable`].
     pub(crate) fn erase(&self, which: Which<'_>, ask: &Ask) -> Result<(), ObtainError> {
+        self.erase_shared(which, ask);
         let Some(slot) = &self.slot else {
             return Ok(());
         };

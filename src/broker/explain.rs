@@ -30,6 +30,11 @@ pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTim
             cause: Some(error.to_string()),
             hint: Some(set_up_hint(error).to_owned()),
         },
+        ObtainError::LockTimedOut { limit } if limit.is_zero() => Explanation {
+            what: format!("another host looks for the next token of profile `{name}`"),
+            cause: None,
+            hint: None,
+        },
         ObtainError::LockTimedOut { limit } => Explanation {
             what: format!(
                 "another process did not finish its token request for profile `{name}` within {}",

@@ -1,9 +1,10 @@
 //! Asking the endpoint, and leaving the outcome for everybody.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::{Ask, Broker, Notice, ObtainError, cooldown};
-use crate::cache::{Entry, Held, SecretDigest, Slot};
+use crate::cache::{Cooldown, Entry, Held, SecretDigest, Slot};
 use crate::file::Guard;
 use crate::oauth::{Failure, Form, Granted};
 use crate::secret::Secret;
@@ -15,6 +16,9 @@ const PATIENT: Duration = Duration::from_secs(4);
 
 /// What must be left after a pause: a request cut short would only have cost one.
 const TIME_FOR_RETRY: Duration = Duration::from_secs(1);
+
+/// Where the outcome is left, and the leave to do so; `None` where nothing is written.
+pub(super) type Place<'a> = Option<(&'a Slot, &'a Guard)>;
 
 /// What a token is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +34,7 @@ impl Broker<'_> {
     /// entry. A good token that stands there is kept whatever happens.
     pub(super) fn fetch(
         &self,
-        place: Option<(&Slot, &Guard)>,
+        place: Place<'_>,
         entry: &Entry,
         ask: &Ask,
         purpose: Purpose,
@@ -42,7 +46,7 @@ impl Broker<'_> {
     /// The same, with the form of request that worked.
     pub(super) fn fetch_granted(
         &self,
-        place: Option<(&Slot, &Guard)>,
+        place: Place<'_>,
         entry: &Entry,
         ask: &Ask,
         purpose: Purpose,
@@ -58,6 +62,10 @@ impl Broker<'_> {
                 return Err(ObtainError::Source(error));
             }
         };
+        let mut hold = match self.share(place, entry, ask, purpose, &secret) {
+            ControlFlow::Break(answer) => return answer,
+            ControlFlow::Continue(hold) => hold,
+        };
         let remembered = entry.auth_method.as_deref().and_then(Form::parse);
         let mut has_paused = false;
         let mut retries = 0;
@@ -71,10 +79,14 @@ impl Broker<'_> {
             let failure = match answer {
                 Ok(granted) => {
                     self.keep(place, entry, &granted, &secret);
+                    self.share_token(&hold, &granted, &secret, ask);
                     return Ok(granted);
                 }
                 Err(ObtainError::Exchange(failure)) => failure,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.give_back(&hold, ask);
+                    return Err(error);
+                }
             };
             // A last try that had no time says less than what the one before it met.
             let is_hasty =
@@ -95,26 +107,24 @@ impl Broker<'_> {
                 continue;
             }
             // A caller in a hurry must not spoil it for those who would have waited.
-            if !is_hasty(&failure) {
-                self.record(place, entry, &failure, &secret);
-            }
+            let recorded =
+                (!is_hasty(&failure)).then(|| self.record(place, entry, &failure, &secret));
+            self.share_failure(&hold, &failure, recorded.as_ref(), pause, &secret, ask);
             let Some(pause) = pause else {
                 return Err(ObtainError::Exchange(failure));
             };
             (self.notify)(Notice::Pausing(pause));
             self.clock.sleep(pause);
             has_paused = true;
+            hold = match self.share_again(hold, place, entry, ask, &secret) {
+                ControlFlow::Break(answer) => return answer,
+                ControlFlow::Continue(hold) => hold,
+            };
         }
     }
 
     /// Leaves a new token for everybody.
-    pub(super) fn keep(
-        &self,
-        place: Option<(&Slot, &Guard)>,
-        old: &Entry,
-        granted: &Granted,
-        secret: &Secret,
-    ) {
+    pub(super) fn keep(&self, place: Place<'_>, old: &Entry, granted: &Granted, secret: &Secret) {
         let form = granted.form.map(|form| form.name().to_owned());
         let entry = Entry {
             held: Some(Held {
@@ -139,14 +149,21 @@ impl Broker<'_> {
     /// Leaves the failure for everybody, beside the token at hand.
     fn record(
         &self,
-        place: Option<(&Slot, &Guard)>,
+        place: Place<'_>,
         entry: &Entry,
         failure: &Failure,
         secret: &Secret,
-    ) {
+    ) -> Cooldown {
         let now = self.clock.now();
         let told = self.endpoint.tell(failure);
         let cooldown = cooldown::of(failure, told, now, SecretDigest::of(secret));
+        self.note(place, entry, &cooldown);
+        cooldown
+    }
+
+    /// Leaves a cool-down for everybody, beside the token at hand.
+    pub(super) fn note(&self, place: Place<'_>, entry: &Entry, cooldown: &Cooldown) {
+        let now = self.clock.now();
         let held = entry
             .held
             .clone()
@@ -154,7 +171,7 @@ impl Broker<'_> {
         let entry = Entry {
             held,
             auth_method: entry.auth_method.clone(),
-            cooldown: Some(cooldown),
+            cooldown: Some(cooldown.clone()),
             refresh_not_before: entry.refresh_not_before,
             refused_at: entry.refused_at,
         };
@@ -162,7 +179,7 @@ impl Broker<'_> {
     }
 
     /// Leaves word that the program which knows the secret does not give it.
-    fn record_missing(&self, place: Option<(&Slot, &Guard)>, entry: &Entry, error: &SourceError) {
+    fn record_missing(&self, place: Place<'_>, entry: &Entry, error: &SourceError) {
         let told = self.endpoint.tell_missing(error);
         let cooldown = cooldown::of_missing_secret(told, self.clock.now());
         self.write(
@@ -174,7 +191,7 @@ impl Broker<'_> {
         );
     }
 
-    fn write(&self, place: Option<(&Slot, &Guard)>, entry: &Entry) {
+    fn write(&self, place: Place<'_>, entry: &Entry) {
         if let Some((slot, guard)) = place
             && let Err(error) = slot.write(entry, guard)
         {

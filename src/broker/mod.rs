@@ -15,6 +15,11 @@ mod erase;
 mod explain;
 mod fetch;
 mod judge;
+#[cfg(feature = "shared-store")]
+mod shared;
+#[cfg(not(feature = "shared-store"))]
+#[path = "shared_off.rs"]
+mod shared;
 #[cfg(test)]
 mod tests;
 mod wait;
@@ -40,6 +45,8 @@ use wait::{LockError, Locked};
 pub(crate) use endpoint::{Endpoint, ProfileEndpoint};
 pub(crate) use erase::Which;
 pub(crate) use explain::{SEE_DOCTOR, cooldown_message, explain};
+pub(crate) use shared::ProfileStore;
+use shared::{Shared, StoreError};
 
 /// The most time that looking for the next token may take while this one is good.
 const REFRESH_AHEAD_LIMIT: Duration = Duration::from_secs(5);
@@ -63,6 +70,10 @@ pub(crate) struct Ask {
 
 /// What happens on the way, for those who want to hear it.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "shared-store"),
+    expect(dead_code, reason = "nobody tells of a store that there cannot be")
+)]
 pub(crate) enum Notice<'a> {
     /// The token at hand is the answer.
     Hit,
@@ -77,6 +88,12 @@ pub(crate) enum Notice<'a> {
         /// When the wait ends.
         limit: Duration,
     },
+    /// Another host was quicker: its token is the answer.
+    Shared,
+    /// Another host asks, or waits until it may, and this one waits for it at most so long.
+    WaitingForHost(Duration),
+    /// The shared store is of no use to this run; the answer is not the worse for it.
+    StoreUnusable(&'a StoreError),
     /// The server asked to wait, and there is time.
     Pausing(Duration),
     /// A passing failure, in a few words; the next try follows after this.
@@ -140,6 +157,8 @@ pub(crate) struct Broker<'a> {
     pub(crate) slot: Option<Slot>,
     /// Who gives the secret and answers a request.
     pub(crate) endpoint: &'a dyn Endpoint,
+    /// What hosts share; `None` where nothing is.
+    pub(crate) shared: Option<&'a Shared<'a>>,
     /// Hears what happens.
     pub(crate) notify: &'a dyn Fn(Notice<'_>),
 }

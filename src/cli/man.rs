@@ -28,6 +28,11 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ),
     ("CLOUDCONNEXA_AUTH_CACHE_DIR", "The folder of the cache."),
     (
+        "CLOUDCONNEXA_AUTH_SHARED_STORE, CLOUDCONNEXA_AUTH_SHARED_STORE_USER, \
+         CLOUDCONNEXA_AUTH_SHARED_STORE_PASSWORD",
+        "The Redis or Valkey server through which hosts share the token, and who we are there.",
+    ),
+    (
         "CLOUDCONNEXA_AUTH_LOG",
         "How much is told on stderr: `error`, `warn` (the default) or `debug`.",
     ),

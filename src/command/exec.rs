@@ -14,7 +14,7 @@ use crate::profile::{ENVIRONMENT_PROFILE, Profile};
 use crate::protocol::timestamp;
 use crate::quote::quote;
 use crate::secret::Secret;
-use crate::source::SECRET_VARIABLE;
+use crate::source::{SECRET_VARIABLE, STORE_PASSWORD_VARIABLE};
 use crate::template::{Placeholder, Template};
 use crate::token::AccessToken;
 
@@ -76,6 +76,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
     }
     let secret = secret.as_ref().map(Secret::expose);
     set(SECRET_VARIABLE, secret.map(OsStr::new));
+    set(STORE_PASSWORD_VARIABLE, None);
     if secret.is_some() || profile.name != ENVIRONMENT_PROFILE {
         // Another client's ID and secret must not go to this profile's server.
         let client_id = secret.map(|_| OsStr::new(&profile.client.client_id));

@@ -9,7 +9,9 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::Context;
-use crate::broker::{Ask, Broker, Notice, ObtainError, ProfileEndpoint, Which, explain};
+use crate::broker::{
+    Ask, Broker, Notice, ObtainError, ProfileEndpoint, ProfileStore, Which, explain,
+};
 use crate::cache::{Cache, Identity, Key, Slot};
 use crate::clock::Deadline;
 use crate::duration::show;
@@ -269,10 +271,15 @@ impl<'a> Session<'a> {
                 progress.replace(report.progress(&format!("asking {server} for a token")));
             }
         };
+        let deadline = self.deadline(profile);
+        let store = store_of(self.context, profile, deadline);
+        let identity = || key_of(profile);
+        let shared = store.as_ref().map(|store| store.shared(&identity));
         let broker = Broker {
             clock,
             slot,
             endpoint: &endpoint,
+            shared: shared.as_ref(),
             notify: &notify,
         };
         let began = clock.now();
@@ -282,7 +289,7 @@ impl<'a> Session<'a> {
             refresh_ahead: RefreshAhead::LastFifth,
             is_single: false,
             began,
-            deadline: self.deadline(profile),
+            deadline,
         };
         let done = act(&broker, &ask);
         progress.take();
@@ -303,15 +310,32 @@ pub(super) fn slot_of(context: &Context<'_>, profile: &Profile) -> Option<Slot> 
         return None;
     }
     let folder = context.environment.cache_folder()?;
-    let token_url = profile.client.token_url.to_string();
-    let key = Key::of(&Identity {
-        token_url: &token_url,
+    let home = context.environment.home();
+    Some(Cache::in_folder(folder, home).slot(key_of(profile)))
+}
+
+/// Whose token it is.
+pub(super) fn key_of(profile: &Profile) -> Key {
+    Key::of(&Identity {
+        token_url: &profile.client.token_url.to_string(),
         client_id: &profile.client.client_id,
         scope: profile.client.scope.as_deref(),
         audience: profile.client.audience.as_deref(),
-    });
-    let home = context.environment.home();
-    Some(Cache::in_folder(folder, home).slot(key))
+    })
+}
+
+/// The store that a profile shares with other hosts, where it may be used; nothing is opened yet.
+pub(super) fn store_of<'a>(
+    context: &Context<'a>,
+    profile: &'a Profile,
+    deadline: Deadline,
+) -> Option<ProfileStore<'a>> {
+    let settings = profile.shared_store.as_ref();
+    let settings = settings.filter(|_| !context.options.no_cache)?;
+    let Context {
+        environment, clock, ..
+    } = *context;
+    Some(ProfileStore::new(settings, environment, clock, deadline))
 }
 
 /// Puts into words what the broker does.
@@ -330,6 +354,15 @@ pub(super) fn tell(context: &Context<'_>, profile: &Profile, notice: &Notice<'_>
              all (`--timeout`)",
             slot.sidecar().display(),
             show(*limit)
+        )),
+        Notice::Shared => report.debug(&format!("profile `{name}`: another host has a good token")),
+        Notice::WaitingForHost(limit) => report.waiting(&format!(
+            "waiting for another host's token request for profile `{name}`, at most {} in all \
+             (`--timeout`)",
+            show(*limit)
+        )),
+        Notice::StoreUnusable(error) => report.warning(&format!(
+            "profile `{name}`: the shared store cannot be used: {error}; this host asks for itself"
         )),
         Notice::Pausing(pause) => report.waiting(&format!(
             "profile `{name}` is rate limited; asking again in {}",

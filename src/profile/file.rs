@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::shared::{self, WrittenStore};
 use super::{Position, ProfileError};
 use crate::environment::Environment;
 use crate::quote::{nearest, quote};
 
 /// The keys of a profile.
-const PROFILE_KEYS: [&str; 14] = [
+const PROFILE_KEYS: [&str; 15] = [
     "cloud_id",
     "base_url",
     "client_id",
@@ -27,6 +28,7 @@ const PROFILE_KEYS: [&str; 14] = [
     "hosts",
     "timeout",
     "ca_file",
+    "shared_store",
     "token_url",
     "scope",
     "audience",
@@ -66,6 +68,7 @@ pub(super) struct WrittenProfile {
     pub(super) hosts: Vec<At<String>>,
     pub(super) timeout: Option<At<String>>,
     pub(super) ca_file: Option<At<String>>,
+    pub(super) shared_store: Option<WrittenStore>,
     pub(super) token_url: Option<At<String>>,
     pub(super) scope: Option<At<String>>,
     pub(super) audience: Option<At<String>>,
@@ -86,6 +89,7 @@ impl WrittenProfile {
             hosts: Vec::new(),
             timeout: None,
             ca_file: None,
+            shared_store: None,
             token_url: None,
             scope: None,
             audience: None,
@@ -187,13 +191,14 @@ impl Document<'_> {
                 "cloud_id" => written.cloud_id = text()?,
                 "base_url" => written.base_url = text()?,
                 "client_id" => written.client_id = text()?,
-                "client_secret" => written.client_secret = Some(self.read_source(value)?),
+                "client_secret" => written.client_secret = Some(self.read_source(value, "client_secret")?),
                 "secret_expires" => written.secret_expires = Some(self.date(value, name)?),
                 "min_ttl" => written.min_ttl = text()?,
                 "auth_method" => written.auth_method = text()?,
                 "hosts" => written.hosts = self.texts(value, name)?,
                 "timeout" => written.timeout = text()?,
                 "ca_file" => written.ca_file = text()?,
+                "shared_store" => written.shared_store = Some(shared::read(self, value)?),
                 "token_url" => written.token_url = text()?,
                 "scope" => written.scope = text()?,
                 "audience" => written.audience = text()?,
@@ -207,7 +212,11 @@ impl Document<'_> {
         Ok(written)
     }
 
-    fn read_source(&self, value: &Spanned<DeValue<'_>>) -> Result<At<WrittenSource>, ProfileError> {
+    pub(super) fn read_source(
+        &self,
+        value: &Spanned<DeValue<'_>>,
+        key: &'static str,
+    ) -> Result<At<WrittenSource>, ProfileError> {
         let span = value.span();
         let table = match value.get_ref() {
             DeValue::Table(table) => table,
@@ -224,25 +233,17 @@ impl Document<'_> {
                 ));
             }
             other => {
-                return Err(self.mistyped(
-                    &span,
-                    "client_secret",
-                    "a table such as { file = \"…\" }",
-                    other,
-                ));
+                return Err(self.mistyped(&span, key, "a table such as { file = \"…\" }", other));
             }
         };
-        self.check_keys(table, &SECRET_KEYS, "in client_secret")?;
+        self.check_keys(table, &SECRET_KEYS, &format!("in {key}"))?;
         let mut keys = table.iter();
-        let (Some((key, value)), None) = (keys.next(), keys.next()) else {
-            let problem = format!(
-                "client_secret needs exactly one of {}",
-                listed(&SECRET_KEYS)
-            );
+        let (Some((kind, value)), None) = (keys.next(), keys.next()) else {
+            let problem = format!("{key} needs exactly one of {}", listed(&SECRET_KEYS));
             return Err(self.invalid(&span, problem, None));
         };
-        let text = || self.text(value, key.get_ref()).map(|at| at.value);
-        let source = match key.get_ref().as_ref() {
+        let text = || self.text(value, kind.get_ref()).map(|at| at.value);
+        let source = match kind.get_ref().as_ref() {
             "file" => WrittenSource::File(text()?),
             "env" => WrittenSource::Variable(text()?),
             "docker_helper" => WrittenSource::DockerHelper(text()?),
@@ -258,7 +259,7 @@ impl Document<'_> {
         })
     }
 
-    fn check_keys(
+    pub(super) fn check_keys(
         &self,
         table: &DeTable<'_>,
         known: &[&'static str],
@@ -291,7 +292,7 @@ impl Document<'_> {
         self.invalid(&key.span(), problem, Some(hint))
     }
 
-    fn table<'a, 'b>(
+    pub(super) fn table<'a, 'b>(
         &self,
         value: &'a Spanned<DeValue<'b>>,
         key: impl Fn() -> String,
@@ -302,7 +303,11 @@ impl Document<'_> {
         }
     }
 
-    fn text_of(&self, table: &DeTable<'_>, key: &str) -> Result<Option<At<String>>, ProfileError> {
+    pub(super) fn text_of(
+        &self,
+        table: &DeTable<'_>,
+        key: &str,
+    ) -> Result<Option<At<String>>, ProfileError> {
         table
             .get(key)
             .map(|value| self.text(value, key))
@@ -340,7 +345,7 @@ impl Document<'_> {
         }
     }
 
-    fn mistyped(
+    pub(super) fn mistyped(
         &self,
         span: &Range<usize>,
         key: &str,

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::file::Document;
-use super::{ENVIRONMENT_PROFILE, Profile, ProfileError, Profiles, resolve};
+use super::{ENVIRONMENT_PROFILE, Profile, ProfileError, Profiles, resolve, shared};
 use crate::environment::Environment;
 use crate::file::{self, ReadError, Trust};
 use crate::oauth::{AuthMethod, Client};
@@ -45,6 +45,7 @@ pub(crate) fn load(
             profiles.is_environment_meant = is_client_named;
         }
     }
+    shared::from_variables(environment, &mut profiles)?;
     Ok(profiles)
 }
 
@@ -206,5 +207,6 @@ fn from_variables(environment: &Environment) -> Result<Variables, ProfileError> 
         base_url: Some(base_url),
         timeout: None,
         ca_file: None,
+        shared_store: None,
     })))
 }

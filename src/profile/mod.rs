@@ -14,6 +14,11 @@ mod load;
 mod remove;
 mod resolve;
 mod select;
+#[cfg(feature = "shared-store")]
+mod shared;
+#[cfg(not(feature = "shared-store"))]
+#[path = "shared_off.rs"]
+mod shared;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,6 +40,7 @@ pub(crate) use load::load;
 pub(crate) use remove::remove;
 pub(crate) use resolve::{check_client_id, check_helper_name, check_name, tenant_url};
 pub(crate) use select::{choose, choose_for};
+pub(crate) use shared::SharedStore;
 
 /// The name of the profile that the environment makes.
 pub(crate) const ENVIRONMENT_PROFILE: &str = "env";
@@ -62,6 +68,8 @@ pub(crate) struct Profile {
     pub(crate) timeout: Option<Duration>,
     /// Further root certificates, PEM.
     pub(crate) ca_file: Option<PathBuf>,
+    /// The store that hosts share.
+    pub(crate) shared_store: Option<SharedStore>,
 }
 
 impl Profile {

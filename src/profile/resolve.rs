@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::file::{At, Document, WrittenProfile, WrittenSource, listed};
-use super::{ENVIRONMENT_PROFILE, Profile, ProfileError, lifetime};
+use super::{ENVIRONMENT_PROFILE, Profile, ProfileError, lifetime, shared};
 use crate::duration;
 use crate::oauth::{AuthMethod, Client};
 use crate::quote::{nearest, quote};
@@ -94,7 +94,10 @@ pub(super) fn resolve(
     check_client_id(&client_id.value)
         .map_err(|problem| invalid(&client_id.span, problem.to_owned(), None))?;
     let source = match &written.client_secret {
-        Some(at) => resolve_source(document, at, &token_url, &client_id.value)?,
+        Some(at) => {
+            let server = format!("{}/{}", token_url.origin(), client_id.value);
+            resolve_source(document, at, server, &client_id.value)?
+        }
         None => {
             return Err(missing(
                 document,
@@ -149,6 +152,10 @@ pub(super) fn resolve(
         origins,
         timeout,
         ca_file: written.ca_file.map(|at| document.path(&at.value)),
+        shared_store: match written.shared_store {
+            Some(store) => Some(shared::resolve(document, store)?),
+            None => None,
+        },
         name: written.name.value,
     })
 }
@@ -175,11 +182,12 @@ fn resolve_base_url(
     }
 }
 
-fn resolve_source(
+/// `server` and `user` are what a keychain keeps the secret under.
+pub(super) fn resolve_source(
     document: &Document<'_>,
     at: &At<WrittenSource>,
-    token_url: &Uri,
-    client_id: &str,
+    server: String,
+    user: &str,
 ) -> Result<Source, ProfileError> {
     let invalid = |problem: &str| document.invalid(&at.span, problem, None);
     match &at.value {
@@ -206,8 +214,8 @@ fn resolve_source(
             check_helper_name(name).map_err(invalid)?;
             Ok(Source::DockerHelper(HelperEntry {
                 name: name.clone(),
-                server: format!("{}/{client_id}", token_url.origin()),
-                client_id: client_id.to_owned(),
+                server,
+                client_id: user.to_owned(),
             }))
         }
     }

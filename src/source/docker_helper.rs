@@ -28,7 +28,7 @@ pub(crate) struct HelperEntry {
     /// The entry's name: the token endpoint's origin, a slash and the client ID, so that two
     /// credentials of one tenant do not meet.
     pub(crate) server: String,
-    /// The user name the entry must carry.
+    /// The user name the entry must carry; empty where any will do.
     pub(crate) client_id: String,
 }
 
@@ -61,7 +61,8 @@ pub(super) fn get(
     if secret.is_empty() {
         return Err(SourceError::HelperHasNone { program, server });
     }
-    if !answer.username.is_empty() && answer.username != entry.client_id {
+    let is_other = !answer.username.is_empty() && answer.username != entry.client_id;
+    if is_other && !entry.client_id.is_empty() {
         return Err(SourceError::HelperHasAnother { program, server });
     }
     usable(secret, || format!("the secret from `{program}`"))

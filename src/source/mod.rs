@@ -38,6 +38,9 @@ pub(crate) const LONGEST_GIVEN: usize = 4096;
 /// The variable that holds a client secret; it is taken out of every child's environment.
 pub(crate) const SECRET_VARIABLE: &str = "CLOUDCONNEXA_CLIENT_SECRET";
 
+/// The variable that holds the password of the shared store; no child inherits it either.
+pub(crate) const STORE_PASSWORD_VARIABLE: &str = "CLOUDCONNEXA_AUTH_SHARED_STORE_PASSWORD";
+
 /// A place that holds a client secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::{LONGEST, SECRET_VARIABLE, SourceError};
+use super::{LONGEST, SECRET_VARIABLE, STORE_PASSWORD_VARIABLE, SourceError};
 use crate::clock::{Clock, Deadline};
 use crate::quote::quote;
 
@@ -59,6 +59,7 @@ pub(super) fn run(
         .args(arguments)
         .env_remove(SECRET_VARIABLE)
         .env_remove("CLOUDCONNEXA_TOKEN")
+        .env_remove(STORE_PASSWORD_VARIABLE)
         .stdin(if input.is_some() {
             Stdio::piped()
         } else {

@@ -459,3 +459,25 @@ fn of_five_thousand_profiles_a_person_is_told_ten() {
         "{stderr}"
     );
 }
+
+#[cfg(not(feature = "shared-store"))]
+#[test]
+fn a_build_without_the_shared_store_says_so() {
+    let world = World::without_profile(Sandbox::builder());
+    let profile = world.profile_text("prod");
+    world.write_config(&format!(
+        "{profile}[profiles.prod.shared_store]\nurl = \"rediss://cache\"\n"
+    ));
+    let stderr = world.run(["token"]).fails(3);
+    assert!(
+        stderr.contains("config.toml:5:") && stderr.contains("feature `shared-store`"),
+        "{stderr}"
+    );
+    world.write_config(&profile);
+    let run = world
+        .run(["token"])
+        .set("CLOUDCONNEXA_AUTH_SHARED_STORE", "rediss://cache");
+    let stderr = run.fails(3);
+    assert!(stderr.contains("feature `shared-store`"), "{stderr}");
+    world.run(["token"]).succeeds();
+}

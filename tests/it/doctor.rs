@@ -13,13 +13,14 @@ use crate::helper::validate;
 use crate::network::{Tinyproxy, trust_another_ca};
 
 /// Every check there is, in its order.
-const CHECKS: [&str; 19] = [
+const CHECKS: [&str; 20] = [
     "configuration",
     "profile",
     "client_id",
     "secret",
     "credential",
     "cache",
+    "shared_store",
     "proxy",
     "dns",
     "tcp",

@@ -1,7 +1,13 @@
 //! The broker's rules over time, with a clock that the test moves and an endpoint that it scripts.
 
+#[cfg(feature = "shared-store")]
+mod fleet;
+#[cfg(feature = "shared-store")]
+mod memory;
 mod moments;
 mod refused;
+#[cfg(feature = "shared-store")]
+mod shared;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -197,6 +203,7 @@ impl Scene {
             clock: &self.clock,
             slot: Some(self.slot.clone()),
             endpoint: &self.endpoint,
+            shared: None,
             notify: &|_: Notice<'_>| {},
         })
     }

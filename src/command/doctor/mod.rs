@@ -9,6 +9,7 @@ mod finding;
 mod links;
 mod server;
 mod setup;
+mod shared_store;
 mod tools;
 mod way;
 
@@ -93,6 +94,7 @@ fn order() -> impl Iterator<Item = &'static str> {
         "secret",
         "credential",
         "cache",
+        "shared_store",
     ];
     let last = ["links", "tools"];
     let all = first.into_iter().chain(way::NAMES).chain(server::NAMES);
@@ -106,6 +108,7 @@ fn examine(case: &Case<'_>, findings: &mut Vec<Finding>) {
     findings.push(setup::credential(case));
     let slot = case.session.slot(case.profile);
     findings.extend(cache::check(case.context, slot.as_ref()));
+    findings.push(shared_store::check(case, secret.as_ref()));
     let is_open = way::check(case, findings);
     server::check(case, secret, is_open, findings);
     case.progress.take();

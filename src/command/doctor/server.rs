@@ -8,7 +8,7 @@ use super::finding::Finding;
 use super::way;
 use crate::broker::{Ask, Broker, Endpoint, Notice, ObtainError, ProfileEndpoint, explain};
 use crate::clock::{Clock, Deadline};
-use crate::command::session::tell;
+use crate::command::session::{key_of, store_of, tell};
 use crate::duration::show;
 use crate::error::{Code, code_of};
 use crate::explanation::Explanation;
@@ -84,10 +84,14 @@ fn ask(case: &Case<'_>, secret: Secret, findings: &mut Vec<Finding>) -> Option<F
         // What is wrong with the cache stands in a line of its own.
         _ => {}
     };
+    let store = store_of(context, profile, case.deadline);
+    let identity = || key_of(profile);
+    let shared = store.as_ref().map(|store| store.shared(&identity));
     let broker = Broker {
         clock,
         slot: case.session.slot(profile),
         endpoint: &endpoint,
+        shared: shared.as_ref(),
         notify: &notify,
     };
     let token = broker.obtain(&Ask {

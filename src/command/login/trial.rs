@@ -145,6 +145,7 @@ impl<'a> Trial<'a> {
             clock: context.clock,
             slot: slot_of(context, self.profile),
             endpoint: &endpoint,
+            shared: None,
             notify: &notify,
         };
         let ask = Ask {

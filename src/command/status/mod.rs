@@ -71,6 +71,8 @@ struct State {
     #[serde(skip)]
     refresh_in: Option<Duration>,
     auth_method: Option<String>,
+    /// Where hosts share the token; not asked.
+    shared_store: Option<String>,
     cooldown: Option<WireCooldown>,
     warnings: Vec<String>,
 }
@@ -135,6 +137,7 @@ impl State {
                 .map(|token| token.refresh_at(RefreshAhead::LastFifth))
                 .map(timestamp),
             auth_method: entry.auth_method.clone(),
+            shared_store: profile.shared_store.as_ref().map(ToString::to_string),
             cooldown: cooldown.map(|cooldown| WireCooldown::of(cooldown, profile, now)),
             warnings: warnings(profile, trouble, secret_days_left),
         }

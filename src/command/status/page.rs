@@ -52,6 +52,9 @@ fn page(state: &State, style: Style) -> String {
         let shown = "query: the secret is in the URL; see `auth_method`".to_owned();
         line("request", (Tone::Doubtful, shown));
     }
+    if let Some(store) = &state.shared_store {
+        line("store", (Tone::Quiet, format!("{store} (not asked)")));
+    }
     if let Some(cooldown) = &state.cooldown {
         let left = show(Duration::from_secs(cooldown.seconds_left));
         let shown = format!("{left} left: {}", cooldown.message);

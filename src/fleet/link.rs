@@ -1,0 +1,261 @@
+//! A connection to a store: a socket, plain TCP or TLS, every wait on it bounded.
+
+use std::cell::Cell;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use super::{Address, StoreError};
+use crate::clock::{Clock, Deadline};
+use crate::quote::quote;
+use crate::roots;
+use crate::secret::Secret;
+
+/// Who we are towards the store.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    /// The user of its access list, where it is not the default one.
+    pub(crate) user: Option<Secret>,
+    /// The password.
+    pub(crate) password: Option<Secret>,
+}
+
+/// The way to a store.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// Where it is.
+    pub(crate) address: Address,
+    /// Further root certificates, PEM.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Who we are there.
+    pub(crate) account: Account,
+}
+
+/// An open connection.
+pub(super) enum Channel<'a> {
+    Plain(Wire<'a>),
+    Tls(Box<StreamOwned<ClientConnection, Wire<'a>>>),
+}
+
+/// The bytes below TLS. Each read and write ends at the deadline of the moment.
+pub(super) struct Wire<'a> {
+    stream: Stream,
+    clock: &'a dyn Clock,
+    deadline: Cell<Deadline>,
+}
+
+enum Stream {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl Link {
+    /// Opens a connection to `address`, which is the link's own or that of a fellow node.
+    pub(super) fn open<'a>(
+        &self,
+        address: &Address,
+        clock: &'a dyn Clock,
+        deadline: Deadline,
+    ) -> Result<Channel<'a>, StoreError> {
+        let wire = |stream| Wire {
+            stream,
+            clock,
+            deadline: Cell::new(deadline),
+        };
+        match address {
+            #[cfg(unix)]
+            Address::Socket(path) => {
+                let stream = UnixStream::connect(path).map_err(|error| unreachable(&error))?;
+                Ok(Channel::Plain(wire(Stream::Unix(stream))))
+            }
+            #[cfg(not(unix))]
+            Address::Socket(_) => Err(StoreError::Unreachable("no sockets here".to_owned())),
+            Address::Host {
+                host, port, is_tls, ..
+            } => {
+                let name = host.trim_matches(['[', ']']);
+                let stream = connect(name, *port, clock, deadline)?;
+                // The commands of a round trip leave in one piece.
+                stream.set_nodelay(true).ok();
+                let wire = wire(Stream::Tcp(stream));
+                if *is_tls {
+                    let connection = self.tls(name)?;
+                    Ok(Channel::Tls(Box::new(StreamOwned::new(connection, wire))))
+                } else {
+                    Ok(Channel::Plain(wire))
+                }
+            }
+        }
+    }
+
+    fn tls(&self, name: &str) -> Result<ClientConnection, StoreError> {
+        let found = roots::read(self.ca_file.as_deref());
+        let found = found.map_err(|error| StoreError::SetUp(error.to_string()))?;
+        let mut trusted = RootCertStore::empty();
+        trusted.add_parsable_certificates(found.certificates);
+        let untrusted = |error: rustls::Error| StoreError::Untrusted(quote(&error.to_string()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(untrusted)?
+            .with_root_certificates(trusted)
+            .with_no_client_auth();
+        let name = ServerName::try_from(name.to_owned())
+            .map_err(|_| StoreError::Untrusted(format!("{name} is no name for a certificate")))?;
+        ClientConnection::new(Arc::new(config), name).map_err(untrusted)
+    }
+}
+
+fn connect(
+    name: &str,
+    port: u16,
+    clock: &dyn Clock,
+    deadline: Deadline,
+) -> Result<TcpStream, StoreError> {
+    let mut failed = StoreError::TimedOut(deadline.limit());
+    for address in look_up(name, port, deadline.remaining(clock))? {
+        let limit = deadline.remaining(clock);
+        if limit.is_zero() {
+            break;
+        }
+        match TcpStream::connect_timeout(&address, limit) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failed = failure(&error, deadline.limit()),
+        }
+    }
+    Err(failed)
+}
+
+fn look_up(name: &str, port: u16, limit: Duration) -> Result<Vec<SocketAddr>, StoreError> {
+    if let Ok(address) = name.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let asked = (name.to_owned(), port);
+    // The system's look-up knows no limit, so a thread does it; it may be left behind.
+    let started = thread::Builder::new().spawn(move || {
+        let found = asked.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+        drop(sender.send(found));
+    });
+    let not_found = || StoreError::Unreachable(format!("the name {} was not found", quote(name)));
+    started.map_err(|error| unreachable(&error))?;
+    match receiver.recv_timeout(limit) {
+        Ok(Ok(found)) if !found.is_empty() => Ok(found),
+        Ok(_) => Err(not_found()),
+        Err(_) => Err(StoreError::TimedOut(limit)),
+    }
+}
+
+/// What an error of a connection means; `limit` is what it was given.
+pub(super) fn failure(error: &io::Error, limit: Duration) -> StoreError {
+    if let Some(tls) = error
+        .get_ref()
+        .and_then(|it| it.downcast_ref::<rustls::Error>())
+    {
+        return StoreError::Untrusted(quote(&tls.to_string()));
+    }
+    match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => StoreError::TimedOut(limit),
+        io::ErrorKind::UnexpectedEof => {
+            StoreError::Unreachable("it closed the connection".to_owned())
+        }
+        _ => unreachable(error),
+    }
+}
+
+fn unreachable(error: &io::Error) -> StoreError {
+    let told = error.to_string();
+    let told = told.split(" (os error").next().unwrap_or_default();
+    StoreError::Unreachable(quote(told).to_lowercase())
+}
+
+impl Channel<'_> {
+    /// From now on every wait ends by `deadline`.
+    pub(super) fn set_deadline(&self, deadline: Deadline) {
+        let wire = match self {
+            Self::Plain(wire) => wire,
+            Self::Tls(stream) => stream.get_ref(),
+        };
+        wire.deadline.set(deadline);
+    }
+}
+
+impl Read for Channel<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(wire) => wire.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Channel<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(wire) => wire.write(buffer),
+            Self::Tls(stream) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(wire) => wire.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+impl Wire<'_> {
+    fn bound(&self) -> io::Result<()> {
+        let left = self.deadline.get().remaining(self.clock);
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match &self.stream {
+            Stream::Tcp(stream) => {
+                stream.set_read_timeout(Some(left))?;
+                stream.set_write_timeout(Some(left))
+            }
+            #[cfg(unix)]
+            Stream::Unix(stream) => {
+                stream.set_read_timeout(Some(left))?;
+                stream.set_write_timeout(Some(left))
+            }
+        }
+    }
+}
+
+impl Read for Wire<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.bound()?;
+        match &mut self.stream {
+            Stream::Tcp(stream) => stream.read(buffer),
+            #[cfg(unix)]
+            Stream::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Wire<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.bound()?;
+        match &mut self.stream {
+            Stream::Tcp(stream) => stream.write(buffer),
+            #[cfg(unix)]
+            Stream::Unix(stream) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
