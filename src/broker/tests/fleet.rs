@@ -503,8 +503,11 @@ impl Figures {
         self.requests.values().map(|(all, _)| all).sum()
     }
 
-    fn peak(&self) -> u64 {
-        self.store_calls.values().max().copied().unwrap_or(0)
+    /// The busiest second, and the store's round trips in it.
+    fn peak(&self) -> (u64, u64) {
+        let calls = self.store_calls.iter();
+        let peak = calls.max_by_key(|(_, calls)| **calls);
+        peak.map_or((0, 0), |(second, calls)| (*second, *calls))
     }
 
     fn worst(&self) -> Duration {
@@ -527,7 +530,8 @@ impl Figures {
             ("calls answered by the local cache alone", self.warm),
             ("token requests", self.total_requests()),
             ("store round trips", store),
-            ("store round trips in the busiest second", self.peak()),
+            ("store round trips in the busiest second", self.peak().1),
+            ("the busiest second", self.peak().0),
             (
                 "store round trips a second, on average",
                 store * SECOND / plan.end,
