@@ -64,6 +64,11 @@ wanted=(
   mandoc                  mandoc
   lintian                 lintian
   strip                   binutils
+  redis-server            redis-server
+  redis-cli               redis-tools
+  /usr/bin/faketime       faketime
+  ip                      iproute2
+  /usr/sbin/iptables      iptables
 )
 mod_auth_openidc=/usr/lib/apache2/modules/mod_auth_openidc.so
 

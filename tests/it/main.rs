@@ -61,6 +61,8 @@ mod proof;
 mod servers;
 #[cfg(target_os = "linux")]
 mod setup;
+#[cfg(all(target_os = "linux", feature = "shared-store"))]
+mod shared_store;
 #[cfg(unix)]
 mod sources;
 #[cfg(target_os = "linux")]

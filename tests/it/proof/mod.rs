@@ -11,6 +11,8 @@ mod networks;
 pub(crate) mod processes;
 mod readings;
 mod secrets;
+#[cfg(feature = "shared-store")]
+mod shared_store;
 mod storms;
 
 use std::cell::Cell;

@@ -1,0 +1,112 @@
+//! Hosts with addresses of their own: network namespaces, each with a line to the first one, where
+//! the store and the token endpoint are.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use cloudconnexa_sandbox::Sandbox;
+
+use super::{Fleet, Server};
+use crate::clients::found_or_skipped;
+
+/// A namespace and its line; both are gone when it is dropped.
+struct Namespace {
+    name: String,
+    line: String,
+    /// The address of the first namespace as it is seen from here.
+    gateway: String,
+}
+
+fn ip(arguments: &str) -> bool {
+    let mut command = Command::new("ip");
+    command.args(arguments.split(' '));
+    command.output().is_ok_and(|output| output.status.success())
+}
+
+impl Namespace {
+    /// `None` where that is not allowed.
+    fn new(number: usize) -> Option<Self> {
+        let id = std::process::id() % 100_000;
+        let (name, line) = (format!("cca-{id}-{number}"), format!("cca{id}x{number}"));
+        let network = format!("10.213.{}", id as usize % 60 * 4 + number);
+        if !ip(&format!("netns add {name}")) {
+            return None;
+        }
+        let namespace = Self {
+            name: name.clone(),
+            line: line.clone(),
+            gateway: format!("{network}.1"),
+        };
+        let made = [
+            format!("link add {line} type veth peer name eth0 netns {name}"),
+            format!("address add {network}.1/24 dev {line}"),
+            format!("link set {line} up"),
+            format!("-n {name} address add {network}.2/24 dev eth0"),
+            format!("-n {name} link set eth0 up"),
+        ];
+        made.iter().all(|step| ip(step)).then_some(namespace)
+    }
+
+    /// A script that becomes `$0` with `arguments` here, where `localhost` is the first namespace.
+    fn script(&self, folder: &Path, arguments: &str) -> String {
+        let hosts = folder.join(&self.name);
+        // Once: a run may be reading it.
+        if !hosts.exists() {
+            fs::write(&hosts, format!("{} localhost\n", self.gateway)).unwrap();
+        }
+        format!(
+            "exec ip netns exec {} sh -c 'mount --bind {} /etc/hosts && exec \"$0\" {arguments}' \"$0\"",
+            self.name,
+            hosts.display()
+        )
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        // The line goes with either of them.
+        ip(&format!("link del {}", self.line));
+        ip(&format!("netns del {}", self.name));
+    }
+}
+
+#[test]
+fn hosts_with_addresses_of_their_own_share_a_token() {
+    let namespaces: Option<Vec<Namespace>> = (0..4).map(Namespace::new).collect();
+    let Some(namespaces) = namespaces else {
+        found_or_skipped("leave to make network namespaces", None);
+        return;
+    };
+    let server = Server::of(Path::new("redis-server"), true, &["--bind", "0.0.0.0"]);
+    let everywhere = "0.0.0.0:0".parse().unwrap();
+    let fleet = Fleet::with(Sandbox::builder().https().listen(everywhere), server, true);
+    let port = fleet.world.sandbox.address().port();
+    let base_url = format!("https://localhost:{port}");
+    fleet.world.set("CLOUDCONNEXA_BASE_URL", &base_url);
+
+    let run = |number: usize| {
+        let host = number % namespaces.len();
+        let script = namespaces[host].script(&fleet.world.path(""), "token --timeout 60s");
+        fleet.on(host, ["-c", &script]).through_shell().start()
+    };
+    let outcomes = fleet.world.outcomes((0..20).map(run).collect());
+
+    let tokens: BTreeSet<String> = outcomes.into_iter().map(|it| it.succeeds()).collect();
+    assert_eq!(tokens.len(), 1);
+    assert_eq!(fleet.world.sandbox.token_requests(), 1);
+    let clients = fleet.server.cli(&["INFO", "stats"]);
+    let line = clients
+        .lines()
+        .find(|line| line.starts_with("total_connections_received"));
+    let count: usize = line
+        .unwrap()
+        .trim()
+        .rsplit(':')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(count >= 4, "each of them came over its own line");
+}
