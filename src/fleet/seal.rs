@@ -138,7 +138,7 @@ impl<'a> Sealer<'a> {
     /// HKDF-SHA-256 (RFC 5869) from the client secret.
     fn derive(&self, salt: &[u8], info: &[u8], out: &mut [u8]) {
         let key = Zeroizing::new(HKDF::extract(salt, self.secret.expose()));
-        HKDF::expand(out, &*key, info);
+        HKDF::expand(out, *key, info);
     }
 
     fn authenticated(&self, kind: Kind) -> String {

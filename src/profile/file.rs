@@ -191,7 +191,9 @@ impl Document<'_> {
                 "cloud_id" => written.cloud_id = text()?,
                 "base_url" => written.base_url = text()?,
                 "client_id" => written.client_id = text()?,
-                "client_secret" => written.client_secret = Some(self.read_source(value, "client_secret")?),
+                "client_secret" => {
+                    written.client_secret = Some(self.read_source(value, "client_secret")?);
+                }
                 "secret_expires" => written.secret_expires = Some(self.date(value, name)?),
                 "min_ttl" => written.min_ttl = text()?,
                 "auth_method" => written.auth_method = text()?,

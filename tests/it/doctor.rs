@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cloudconnexa_sandbox::{Certificate, Fault, Form, Sandbox};
 
-use crate::harness::{PROGRAM, World, write_private};
+use crate::harness::{PROGRAM, World, copy_program, write_private};
 use crate::helper::validate;
 use crate::network::{Tinyproxy, trust_another_ca};
 
@@ -813,7 +813,7 @@ fn a_pipe_under_a_helpers_name_is_no_program_and_not_waited_for() {
 #[test]
 fn a_copy_is_this_program_and_what_stands_behind_it_on_path_is_not_asked() {
     let world = world();
-    fs::copy(PROGRAM, world.path("bin/cargo-credential-cloudconnexa")).unwrap();
+    copy_program(&world.path("bin/cargo-credential-cloudconnexa"));
     let second = world.path("second");
     fs::create_dir(&second).unwrap();
     fs::write(second.join("cargo-credential-cloudconnexa"), "old").unwrap();

@@ -21,6 +21,14 @@ use crate::leaks;
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cloudconnexa-auth");
 
+/// Copies the program, by another process: while this one has the copy open for writing, a thread may
+/// start a child that holds it open a moment longer, and then nobody can run it ("text file busy").
+#[cfg(unix)]
+pub(crate) fn copy_program(to: &Path) {
+    let status = Command::new("cp").arg(PROGRAM).arg(to).status().unwrap();
+    assert!(status.success(), "cp {PROGRAM}");
+}
+
 /// A home, and perhaps a server.
 pub(crate) struct World {
     folder: TempDir,

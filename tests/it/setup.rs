@@ -10,7 +10,7 @@ use std::thread;
 
 use cloudconnexa_sandbox::Sandbox;
 
-use crate::harness::{PROGRAM, World};
+use crate::harness::{PROGRAM, World, copy_program};
 use crate::helper::validate;
 
 const TOOLS: [&str; 10] = [
@@ -548,7 +548,7 @@ fn a_program_whose_path_holds_a_line_feed_is_written_nowhere() {
     let folder = world.home().join("a\nb");
     fs::create_dir(&folder).unwrap();
     let program = folder.join("cloudconnexa-auth");
-    fs::copy(PROGRAM, &program).unwrap();
+    copy_program(&program);
     for tool in ["git", "kubectl", "bazel", "go"] {
         let output = Command::new(&program)
             .args(["setup", tool])

@@ -256,7 +256,7 @@ impl World {
         };
         let broker = Broker {
             clock: &clock,
-            slot: Some(Cache::in_folder(folder_of(&self.folder, host)).slot(key())),
+            slot: Some(Cache::in_folder(folder_of(&self.folder, host), None).slot(key())),
             endpoint: &endpoint,
             shared: Some(&Shared::new(&connection, "p:", &key)),
             notify: &|_: Notice<'_>| {},

@@ -39,7 +39,7 @@ impl Hosts {
     }
 
     fn slot(&self, host: u32) -> Slot {
-        Cache::in_folder(self.folder.path().join(host.to_string())).slot(key())
+        Cache::in_folder(self.folder.path().join(host.to_string()), None).slot(key())
     }
 
     fn on<T>(&self, host: u32, act: impl FnOnce(&Broker<'_>) -> T) -> T {

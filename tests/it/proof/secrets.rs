@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 use serde_json::json;
 
 use crate::docker_helpers::{install_helper, write_answer};
-use crate::harness::{PROGRAM, World};
+use crate::harness::{PROGRAM, World, copy_program};
 use crate::leaks;
 use crate::proof::{Claim, tries};
 use crate::sources::world_with;
@@ -254,7 +254,7 @@ struct Ordinary {
 impl Ordinary {
     fn new() -> Self {
         let world = world_with("file = \"good.secret\"");
-        fs::copy(PROGRAM, world.path("program")).unwrap();
+        copy_program(&world.path("program"));
         let user = rustix::process::geteuid().is_root().then_some(NOBODY);
         if let Some(user) = user {
             let owner = format!("{user}:{user}");
