@@ -32,6 +32,7 @@ mod explanation;
 mod file;
 #[cfg(feature = "shared-store")]
 mod fleet;
+mod hex;
 mod input;
 mod oauth;
 mod output;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use hmac_sha256::Hash;
 
+use crate::hex::hex;
 use crate::secret::Secret;
 
 /// SHA-256 of 16 random bytes and the secret, with those bytes in front; hexadecimal.
@@ -55,26 +56,9 @@ impl fmt::Debug for SecretDigest {
     }
 }
 
-/// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let digit = |half: u8| {
-        char::from(if half < 10 {
-            b'0' + half
-        } else {
-            b'a' - 10 + half
-        })
-    };
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{SecretDigest, hex};
+    use super::SecretDigest;
     use crate::secret::Secret;
 
     #[test]
@@ -88,11 +72,6 @@ mod tests {
                 .unwrap()
                 .is_of(&one)
         );
-    }
-
-    #[test]
-    fn every_digit_of_every_byte_is_written() {
-        assert_eq!(hex(&[0x00, 0x0f, 0xf0, 0xa5, 0x5a]), "000ff0a55a");
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use hmac_sha256::Hash;
 
+use crate::hex::hex;
+
 /// Whose token it is: everything that makes two tokens different, and no secret.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Identity<'a> {
@@ -41,7 +43,7 @@ impl Key {
                 None => hash.update(u64::MAX.to_be_bytes()),
             }
         }
-        Self(super::digest::hex(&hash.finalize()))
+        Self(hex(&hash.finalize()))
     }
 
     /// The digits.

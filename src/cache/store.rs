@@ -27,12 +27,12 @@ impl Cache {
     }
 
     /// The place of one identity.
-    pub(crate) fn slot(&self, key: Key) -> Slot {
+    pub(crate) fn slot(self, key: Key) -> Slot {
         let file = |ending| self.folder.join([key.as_str(), ending].concat());
         let (entry, sidecar) = (file(".json"), file(".lock"));
         Slot {
-            folder: self.folder.clone(),
-            home: self.home.clone(),
+            folder: self.folder,
+            home: self.home,
             entry,
             sidecar,
             key,

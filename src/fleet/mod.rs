@@ -19,7 +19,7 @@ use thiserror::Error;
 pub(crate) use address::Address;
 pub(crate) use link::{Account, Link};
 pub(crate) use redis::Redis;
-pub(crate) use seal::{Kind, Names, Sealer, hex};
+pub(crate) use seal::{Kind, Names, Sealer};
 
 /// The largest value that is read or written, in bytes.
 pub(crate) const LARGEST_VALUE: usize = 64 * 1024;

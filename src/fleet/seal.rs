@@ -8,6 +8,7 @@ use hmac_sha256::HKDF;
 use zeroize::Zeroizing;
 
 use super::LARGEST_VALUE;
+use crate::hex::hex;
 use crate::secret::Secret;
 
 /// The first byte of every value.
@@ -146,18 +147,10 @@ impl<'a> Sealer<'a> {
     }
 }
 
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{HEAD, Kind, LARGEST_VALUE, Sealer, hex};
+    use super::{HEAD, Kind, LARGEST_VALUE, Sealer};
+    use crate::hex::hex;
     use crate::secret::Secret;
 
     const IDENTITY: &str = "8c1f0f3a5d7be2960c4a1e8d3f5b7a9c0e2d4f6a8b1c3d5e7f9a0b2c4d6e8f01";

@@ -68,7 +68,7 @@ pub(super) struct WrittenProfile {
     pub(super) hosts: Vec<At<String>>,
     pub(super) timeout: Option<At<String>>,
     pub(super) ca_file: Option<At<String>>,
-    pub(super) shared_store: Option<WrittenStore>,
+    pub(super) shared_store: Option<Box<WrittenStore>>,
     pub(super) token_url: Option<At<String>>,
     pub(super) scope: Option<At<String>>,
     pub(super) audience: Option<At<String>>,
@@ -159,7 +159,7 @@ impl Document<'_> {
         // by piece would be 6,000 instructions of 131,000.
         let table = ManuallyDrop::new(table);
         let table = table.get_ref();
-        self.check_keys(table, &TOP_KEYS, "at the top of the file")?;
+        self.check_keys(table, &TOP_KEYS, || "at the top of the file".to_owned())?;
         let default_profile = self.text_of(table, "default_profile")?;
         let mut profiles = Vec::new();
         if let Some(value) = table.get("profiles") {
@@ -200,7 +200,7 @@ impl Document<'_> {
                 "hosts" => written.hosts = self.texts(value, name)?,
                 "timeout" => written.timeout = text()?,
                 "ca_file" => written.ca_file = text()?,
-                "shared_store" => written.shared_store = Some(shared::read(self, value)?),
+                "shared_store" => written.shared_store = Some(Box::new(shared::read(self, value)?)),
                 "token_url" => written.token_url = text()?,
                 "scope" => written.scope = text()?,
                 "audience" => written.audience = text()?,
@@ -238,7 +238,7 @@ impl Document<'_> {
                 return Err(self.mistyped(&span, key, "a table such as { file = \"…\" }", other));
             }
         };
-        self.check_keys(table, &SECRET_KEYS, &format!("in {key}"))?;
+        self.check_keys(table, &SECRET_KEYS, || format!("in {key}"))?;
         let mut keys = table.iter();
         let (Some((kind, value)), None) = (keys.next(), keys.next()) else {
             let problem = format!("{key} needs exactly one of {}", listed(&SECRET_KEYS));
@@ -265,11 +265,11 @@ impl Document<'_> {
         &self,
         table: &DeTable<'_>,
         known: &[&'static str],
-        place: &str,
+        place: impl Fn() -> String,
     ) -> Result<(), ProfileError> {
         let is_unknown = |key: &&Spanned<Cow<'_, str>>| !known.contains(&key.get_ref().as_ref());
         match table.keys().find(is_unknown) {
-            Some(key) => Err(self.unknown(key, known, place)),
+            Some(key) => Err(self.unknown(key, known, &place())),
             None => Ok(()),
         }
     }

@@ -69,7 +69,7 @@ pub(crate) struct Profile {
     /// Further root certificates, PEM.
     pub(crate) ca_file: Option<PathBuf>,
     /// The store that hosts share.
-    pub(crate) shared_store: Option<SharedStore>,
+    pub(crate) shared_store: Option<Box<SharedStore>>,
 }
 
 impl Profile {

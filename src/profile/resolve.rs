@@ -95,7 +95,7 @@ pub(super) fn resolve(
         .map_err(|problem| invalid(&client_id.span, problem.to_owned(), None))?;
     let source = match &written.client_secret {
         Some(at) => {
-            let server = format!("{}/{}", token_url.origin(), client_id.value);
+            let server = || format!("{}/{}", token_url.origin(), client_id.value);
             resolve_source(document, at, server, &client_id.value)?
         }
         None => {
@@ -153,7 +153,7 @@ pub(super) fn resolve(
         timeout,
         ca_file: written.ca_file.map(|at| document.path(&at.value)),
         shared_store: match written.shared_store {
-            Some(store) => Some(shared::resolve(document, store)?),
+            Some(store) => Some(Box::new(shared::resolve(document, *store)?)),
             None => None,
         },
         name: written.name.value,
@@ -186,7 +186,7 @@ fn resolve_base_url(
 pub(super) fn resolve_source(
     document: &Document<'_>,
     at: &At<WrittenSource>,
-    server: String,
+    server: impl FnOnce() -> String,
     user: &str,
 ) -> Result<Source, ProfileError> {
     let invalid = |problem: &str| document.invalid(&at.span, problem, None);
@@ -214,7 +214,7 @@ pub(super) fn resolve_source(
             check_helper_name(name).map_err(invalid)?;
             Ok(Source::DockerHelper(HelperEntry {
                 name: name.clone(),
-                server,
+                server: server(),
                 client_id: user.to_owned(),
             }))
         }

@@ -63,7 +63,7 @@ pub(super) fn read(
     value: &Spanned<DeValue<'_>>,
 ) -> Result<WrittenStore, ProfileError> {
     let table = document.table(value, || "shared_store".to_owned())?;
-    document.check_keys(table, &KEYS, "in shared_store")?;
+    document.check_keys(table, &KEYS, || "in shared_store".to_owned())?;
     let source = |key: &'static str| {
         let Some(value) = table.get(key) else {
             return Ok(None);
@@ -120,7 +120,7 @@ pub(super) fn resolve(
     let server = address.to_string();
     let source = |at: &Option<At<WrittenSource>>| {
         let at = at.as_ref();
-        at.map(|at| resolve_source(document, at, server.clone(), ""))
+        at.map(|at| resolve_source(document, at, || server.clone(), ""))
             .transpose()
     };
     Ok(SharedStore {
@@ -167,13 +167,13 @@ pub(super) fn from_variables(
             Some(store) => (store.prefix, store.ca_file),
             None => (DEFAULT_PREFIX.to_owned(), None),
         };
-        profile.shared_store = Some(SharedStore {
+        profile.shared_store = Some(Box::new(SharedStore {
             address,
             prefix,
             user: source(USER_VARIABLE),
             password: source(STORE_PASSWORD_VARIABLE),
             ca_file,
-        });
+        }));
     }
     Ok(())
 }

@@ -38,6 +38,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("output", 0),
     ("environment", 0),
     ("file", 0),
+    ("hex", 0),
     ("uri", 0),
     ("duration", 1),
     ("reading", 1),

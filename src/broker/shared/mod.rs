@@ -18,7 +18,8 @@ use super::fetch::{Place, Purpose};
 use super::judge::Verdict;
 use super::{Ask, Broker, Notice, ObtainError, Which, cooldown};
 use crate::cache::{Cooldown, Entry, Held, Key, Reason};
-use crate::fleet::{Kind, Names, Sealer, Seen, Store, hex};
+use crate::fleet::{Kind, Names, Sealer, Seen, Store};
+use crate::hex::hex;
 use crate::oauth::{Failure, Form, Granted};
 use crate::secret::Secret;
 
