@@ -2,13 +2,15 @@
  *
  *   usage: start ROUNDS ENVIRONMENT... < JOBS
  *          start @COUNT ENVIRONMENT... < JOB
+ *          start %COUNT ENVIRONMENT... < JOB
  *
  * A job is a line of words with tabs between them: the file for its stdin, the program, its
  * arguments. One line for each start comes out: the number of the job, nanoseconds from posix_spawn
  * to the end, microseconds of processor time, KiB of memory at most, page faults. With @COUNT that
  * many processes of one job are started at once, and one line says how many nanoseconds went by
- * until the last had ended, and microseconds of processor time of all. The variables of a job are
- * those of the command line alone.
+ * until the last had ended, and microseconds of processor time of all. With %COUNT each processor
+ * starts one job that often, one start after the other, and one line says the same. The variables of
+ * a job are those of the command line alone.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -61,17 +63,37 @@ static pid_t spawn(const struct job *job, char **environment) {
   return child;
 }
 
-static void storm(int count, const struct job *job, char **environment) {
-  struct timespec began, ended;
-  struct rusage usage;
+static void all_end(int count, const char *what) {
   int status;
 
-  clock_gettime(CLOCK_MONOTONIC, &began);
-  for (int number = 0; number < count; number++) spawn(job, environment);
   for (int number = 0; number < count; number++) {
     while (wait(&status) < 0)
       if (errno != EINTR) die("wait", strerror(errno));
-    if (status) die(job->words[0], "it failed");
+    if (status) die(what, "it failed");
+  }
+}
+
+static void many(int count, int side_by_side, const struct job *job, char **environment) {
+  struct timespec began, ended;
+  struct rusage usage;
+
+  clock_gettime(CLOCK_MONOTONIC, &began);
+  if (side_by_side) {
+    for (int number = 0; number < count; number++) spawn(job, environment);
+    all_end(count, job->words[0]);
+  } else {
+    int processors = sysconf(_SC_NPROCESSORS_ONLN);
+    for (int number = 0; number < processors; number++) {
+      pid_t child = fork();
+      if (child < 0) die("fork", strerror(errno));
+      if (child) continue;
+      for (int left = count; left > 0; left--) {
+        spawn(job, environment);
+        all_end(1, job->words[0]);
+      }
+      _exit(0);
+    }
+    all_end(processors, job->words[0]);
   }
   clock_gettime(CLOCK_MONOTONIC, &ended);
   getrusage(RUSAGE_CHILDREN, &usage);
@@ -109,8 +131,8 @@ int main(int count, char **arguments) {
     number++;
   }
   char **environment = count > 2 ? arguments + 2 : none;
-  if (arguments[1][0] == '@') {
-    storm(atoi(arguments[1] + 1), &jobs[0], environment);
+  if (arguments[1][0] == '@' || arguments[1][0] == '%') {
+    many(atoi(arguments[1] + 1), arguments[1][0] == '@', &jobs[0], environment);
     return 0;
   }
   srand48(time(NULL) ^ getpid());

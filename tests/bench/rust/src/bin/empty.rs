@@ -1,0 +1,3 @@
+//! The least that a Rust program can be.
+
+fn main() {}
