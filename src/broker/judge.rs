@@ -43,19 +43,23 @@ impl Broker<'_> {
     pub(super) fn judge(&self, entry: &Entry, ask: &Ask) -> Verdict {
         let now = self.clock.now();
         // What is of later than now was noted before the clock was set back, and so before this call.
-        let is_since = |at: OffsetDateTime, start| (start..=now).contains(&at);
+        // An entry tells whole milliseconds: what is of this call's first one came after it began.
+        let is_since = |at: OffsetDateTime, start: OffsetDateTime| {
+            (start.truncate_to_millisecond()..=now).contains(&at)
+        };
         let is_new = |at| ask.not_before.is_none_or(|start| is_since(at, start));
         // Longer than any pause is a word from a clock that ran ahead.
         let is_over = |at| now >= at || at > now + LONGEST_REFRESH_PAUSE;
-        // That a program gave no secret binds those who waited for it, and nobody who comes later:
-        // he may just have unlocked the vault.
-        let binds = |cooldown: &Cooldown| {
-            cooldown.reason != Reason::NoSecret || is_since(cooldown.since, ask.began)
-        };
         let current = self.current_secret(entry);
-        let cooldown = entry
-            .cooldown_for(current.as_ref(), now)
-            .filter(|cooldown| binds(cooldown) && is_new(cooldown.since));
+        // That a program gave no secret binds those who waited for it, however long the disk took to
+        // note it, and nobody who comes later: he may just have unlocked the vault.
+        let binding = match &entry.cooldown {
+            Some(cooldown) if cooldown.reason == Reason::NoSecret => {
+                Some(cooldown).filter(|cooldown| is_since(cooldown.since, ask.began))
+            }
+            _ => entry.cooldown_for(current.as_ref(), now),
+        };
+        let cooldown = binding.filter(|cooldown| is_new(cooldown.since));
         let held = entry
             .held_for(current.as_ref(), now)
             .filter(|held| is_new(held.token.obtained_at));

@@ -187,6 +187,39 @@ fn a_clock_that_was_set_back_makes_nothing_of_before_the_call_new() {
     );
 }
 
+/// What the holder of the lock met binds whoever began before it was noted: in the same millisecond, of
+/// which an entry keeps no part, and after a disk has taken longer to note it than a pause lasts.
+#[test]
+fn those_who_waited_for_a_secret_are_told_that_there_is_none_however_late_they_look() {
+    let scene = Scene::new();
+    let ask = |began: OffsetDateTime| {
+        let ask = scene.ask(30);
+        crate::broker::Ask { began, ..ask }
+    };
+    let part = Duration::microseconds(300);
+    let noted = scene.clock.now();
+    for later in [Duration::ZERO, Duration::seconds(5), Duration::seconds(20)] {
+        let now = noted + later;
+        scene.clock.wall_offset_seconds.set(later.whole_seconds());
+        let mut entry = Entry {
+            cooldown: Some(cooldown(now, later, Duration::seconds(5))),
+            ..Entry::default()
+        };
+        entry.cooldown.as_mut().unwrap().reason = Reason::NoSecret;
+        for (began, is_bound) in [
+            (noted - Duration::SECOND, true),
+            (noted, true),
+            (noted + part, true),
+            (noted + MILLISECOND, false),
+        ] {
+            let ask = ask(began);
+            let verdict = scene.broker(|broker| broker.judge(&entry, &ask));
+            let is_told = matches!(verdict, Verdict::Cooling(_));
+            assert_eq!(is_told, is_bound, "{began}, looked at {now}");
+        }
+    }
+}
+
 #[test]
 fn whatever_two_moments_stand_in_an_entry_nothing_overflows() {
     let scene = Scene::new();
