@@ -135,7 +135,7 @@ impl Http {
 
     /// Sends one request and reads the whole answer, both within `limit`.
     pub(super) fn send(&self, request: &Composed, limit: Duration) -> Result<Reply, Failure> {
-        check_time(limit)?;
+        self.begin(limit)?;
         let url = HttpUri::from_maybe_shared(wiped(&request.url));
         let mut builder = match url {
             Ok(url) => self.agent.post(url),
@@ -160,7 +160,7 @@ impl Http {
         token: Option<&AccessToken>,
         limit: Duration,
     ) -> Result<Seen, Failure> {
-        check_time(limit)?;
+        self.begin(limit)?;
         let mut builder = self.agent.get(url.to_string());
         if let Some(token) = token {
             let bearer = joined(&["Bearer ", token.expose()]);
@@ -193,6 +193,12 @@ impl Http {
         self.roots
             .iter()
             .map(|root| CertificateDer::from_slice(root.der()))
+    }
+
+    /// Before a request: there may be a kept connection for it, of which nobody notes anything.
+    fn begin(&self, limit: Duration) -> Result<(), Failure> {
+        self.reached.set(Stage::Exchange);
+        check_time(limit)
     }
 
     fn reply(
@@ -318,14 +324,16 @@ impl Reached {
     }
 }
 
-/// ureq's chain of connectors, and after each of its links a note of how far it came.
+/// ureq's chain of connectors, and between its links a note of how far it came. Where a kept connection
+/// is taken, none of them is run.
 fn connector(reached: &Reached, has_proxy: bool) -> impl Connector<(), Out = impl Transport> {
     let note = |stage| Note {
         reached: reached.clone(),
         has_proxy,
         stage,
     };
-    ().chain(SocksConnector::default())
+    ().chain(note(Stage::Connect))
+        .chain(SocksConnector::default())
         .chain(ConnectProxyConnector::default())
         .chain(Dial)
         .chain(note(Stage::Handshake))
@@ -418,10 +426,10 @@ impl<In: Transport> Connector<In> for Note {
     ) -> Result<Option<In>, ureq::Error> {
         // ureq runs the chain for an HTTP proxy itself too, with a configuration that has none.
         let is_to_proxy = self.has_proxy && details.config.proxy().is_none();
-        self.reached.set(if is_to_proxy {
-            Stage::Tunnel
-        } else {
-            self.stage
+        self.reached.set(match self.stage {
+            Stage::Connect => Stage::Connect,
+            _ if is_to_proxy => Stage::Tunnel,
+            stage => stage,
         });
         Ok(chained)
     }
@@ -441,9 +449,11 @@ impl Resolver for Resolving {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        // The server's own name comes before the chain, a proxy's inside of it.
+        let before = self.reached.stage();
         self.reached.set(Stage::LookUp);
         let found = self.inner.resolve(uri, config, timeout)?;
-        self.reached.set(Stage::Connect);
+        self.reached.set(before);
         Ok(found)
     }
 }

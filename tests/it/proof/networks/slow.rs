@@ -387,6 +387,31 @@ fn a_kept_connection_that_is_gone_costs_no_answer() {
 }
 
 #[test]
+fn what_ends_a_kept_connection_is_told_as_the_exchange_that_it_was() {
+    let claim = Claim::that(
+        "a second form of request that a kept connection carries and nobody answers is told as an \
+         answer that did not come, not as a connection that was not made",
+    );
+    claim.holds(|| {
+        let refused = "HTTP/1.1 401 Unauthorized\r\nConnection: keep-alive\r\n\
+                       Content-Length: 0\r\n\r\n";
+        let serve: Serve = Arc::new(move |mut stream| {
+            read_head(&mut stream);
+            drop(stream.write_all(refused.as_bytes()));
+            // Until the other end has had enough.
+            while !read_head(&mut stream).is_empty() {}
+        });
+        let (world, relay) = (plain(), Relay::new(serve));
+        let place = over_http(relay.address());
+        world.set("CLOUDCONNEXA_BASE_URL", &place);
+        let stderr = world.run(["token", "--timeout", "2s"]).fails(6);
+        assert_eq!(relay.taken(), 1, "both went over one connection: {stderr}");
+        let words = format!("nothing whole came from {place} within");
+        assert!(stderr.contains(&words), "{stderr}");
+    });
+}
+
+#[test]
 fn a_server_that_accepts_and_never_answers_ends_with_the_run() {
     let claim = Claim::that("a run that nobody answers ends at its `--timeout` and not later");
     let hole = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
