@@ -176,8 +176,7 @@ fn a_locked_vault_asks_once_and_not_for_every_process() {
     let running: Vec<_> = (0..10).map(|_| world.run(["token"]).start()).collect();
     running.iter().for_each(wait_until_at_the_lock);
 
-    std::fs::write(world.path("open"), "").unwrap();
-    std::fs::write(&gate, "").unwrap();
+    open_gate(&world);
 
     for outcome in world.outcomes(running) {
         let stderr = outcome.fails(3);
@@ -201,16 +200,24 @@ fn a_locked_vault_asks_once_and_not_for_every_process() {
     assert_eq!(asked(), 2, "who comes later may just have unlocked it");
 }
 
+/// Lets the secret program go on that waits at the gate, and every later one at once. It is at the gate
+/// once that can be opened: who opened the way around it first could wait for it for ever.
+#[cfg(target_os = "linux")]
+fn open_gate(world: &World) {
+    std::fs::write(world.path("gate"), "").unwrap();
+    std::fs::write(world.path("open"), "").unwrap();
+}
+
 /// Waits until a process has the lock or waits for it, by which it has passed its own beginning.
 fn wait_until_at_the_lock(running: &crate::harness::Running<'_>) {
     #[cfg(target_os = "linux")]
     {
-        use crate::proof::processes::{lock_holders, lock_waiters};
+        use crate::proof::processes::{lock_holders, lock_waiters, until};
 
         let id = running.id();
-        while !lock_waiters().contains(&id) && !lock_holders().contains(&id) {
-            std::thread::yield_now();
-        }
+        until("a process is at the lock", || {
+            lock_waiters().contains(&id) || lock_holders().contains(&id)
+        });
     }
     #[cfg(not(target_os = "linux"))]
     let _ = running;
@@ -285,8 +292,7 @@ fn a_program_that_says_no_at_once_is_told_to_those_who_wait_however_little_time_
     let second = world.run(["token", "--timeout", "30s"]).start();
     wait_until_at_the_lock(&second);
 
-    std::fs::write(world.path("open"), "").unwrap();
-    std::fs::write(&gate, "").unwrap();
+    open_gate(&world);
 
     first.outcome().fails(3);
     second.outcome().fails(3);
