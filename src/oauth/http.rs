@@ -19,6 +19,7 @@ use ureq::config::Config;
 use ureq::http::{HeaderValue, Response, Uri as HttpUri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::time::Instant;
 use ureq::unversioned::transport::{
     ConnectProxyConnector, ConnectionDetails, Connector, Either, NextTimeout, RustlsConnector,
     SocksConnector, TcpConnector, Transport,
@@ -358,7 +359,14 @@ impl<In: Transport> Connector<In> for Dial {
         }
         let timed_out = || ureq::Error::Timeout(details.timeout.reason);
         let limit = details.timeout.not_zero().ok_or_else(timed_out)?;
-        let made = dial(&details.addrs, *limit, connect_to(details));
+        let now = || match (details.current_time)() {
+            Instant::Exact(now) => Some(now),
+            _ => None,
+        };
+        let start = now();
+        let elapsed = || Some(now()?.saturating_duration_since(start?));
+        let left = || limit.saturating_sub(elapsed().unwrap_or_default());
+        let made = dial(&details.addrs, left, connect_to(details));
         let made = made.map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut => timed_out(),
             _ => ureq::Error::Io(error),

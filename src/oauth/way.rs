@@ -76,13 +76,13 @@ impl Http {
         deadline: Deadline,
     ) -> Result<TcpStream, Failure> {
         let deadline = deadline.at_most(clock, CONNECT_LIMIT);
-        let given = deadline.remaining(clock);
+        let left = || deadline.remaining(clock);
         let timed_out = || self.timed_out(Stage::Connect, deadline.limit());
-        if given.is_zero() {
+        if left().is_zero() {
             return Err(timed_out());
         }
         let connect = |address, limit| TcpStream::connect_timeout(&address, limit);
-        dial(addresses, given, connect).map_err(|error| match error.kind() {
+        dial(addresses, left, connect).map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut => timed_out(),
             _ => self.io_failure(Stage::Connect, &error),
         })
