@@ -97,7 +97,7 @@ pub(super) fn run(
     let stdout = match read {
         Ok(stdout) => stdout.map_err(not_started)?,
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-            end(&mut child).map_err(not_started)?;
+            end(&mut child);
             return Err(SourceError::TimedOut {
                 program: quote(program),
                 limit,
@@ -105,7 +105,7 @@ pub(super) fn run(
         }
     };
     if stdout.len() as u64 > LONGEST {
-        end(&mut child).map_err(not_started)?;
+        end(&mut child);
         return Err(SourceError::Unusable {
             place: format!("the output of `{}`", quote(program)),
             reason: "is longer than 64 KiB",
@@ -117,7 +117,7 @@ pub(super) fn run(
             return Ok(Output { status, stdout });
         }
         if deadline.remaining(clock).is_zero() {
-            end(&mut child).map_err(not_started)?;
+            end(&mut child);
             return Err(SourceError::TimedOut {
                 program: quote(program),
                 limit,
@@ -132,9 +132,12 @@ pub(super) fn run(
 ///
 /// They are found by who started whom, not by a process group of their own: such a group could not
 /// ask a person on the terminal, and would outlive whoever kills ours (timeout(1), a cancelled job).
-fn end(child: &mut Child) -> io::Result<()> {
+///
+/// What has become another user's (sudo) cannot be killed: it is left alone, and not waited for.
+fn end(child: &mut Child) {
     #[cfg(target_os = "linux")]
     super::descendants::kill(child.id());
-    child.kill()?;
-    child.wait().map(|_| ())
+    if child.kill().is_ok() {
+        child.wait().ok();
+    }
 }
