@@ -27,7 +27,7 @@ binary=$folder/make/usr/bin/cloudconnexa-auth
 check "$binary"
 size=$(stat --format=%s "$binary")
 echo "packages: the binary has $size bytes"
-((size <= 3500000)) || fail 'the binary is larger than 3.5 MB'
+((size <= 4000000)) || fail 'the binary is larger than 4 MB'
 musl=$(uname -m)-unknown-linux-musl
 target=()
 if [[ -e $CARGO_TARGET_DIR/$musl/release/cloudconnexa-auth ]]; then
