@@ -74,7 +74,9 @@ impl Link {
         match address {
             #[cfg(unix)]
             Address::Socket(path) => {
-                let stream = UnixStream::connect(path).map_err(|error| unreachable(&error))?;
+                let path = path.clone();
+                let stream = within(deadline, clock, move || UnixStream::connect(path))?;
+                let stream = stream.map_err(|error| unreachable(&error))?;
                 Ok(Channel::Plain(wire(Stream::Unix(stream))))
             }
             #[cfg(not(unix))]
@@ -122,7 +124,7 @@ fn connect(
     deadline: Deadline,
 ) -> Result<TcpStream, StoreError> {
     let mut failed = StoreError::TimedOut(deadline.limit());
-    for address in look_up(name, port, deadline.remaining(clock))? {
+    for address in look_up(name, port, clock, deadline)? {
         let limit = deadline.remaining(clock);
         if limit.is_zero() {
             break;
@@ -135,24 +137,38 @@ fn connect(
     Err(failed)
 }
 
-fn look_up(name: &str, port: u16, limit: Duration) -> Result<Vec<SocketAddr>, StoreError> {
+fn look_up(
+    name: &str,
+    port: u16,
+    clock: &dyn Clock,
+    deadline: Deadline,
+) -> Result<Vec<SocketAddr>, StoreError> {
     if let Ok(address) = name.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    let (sender, receiver) = mpsc::sync_channel(1);
     let asked = (name.to_owned(), port);
-    // The system's look-up knows no limit, so a thread does it; it may be left behind.
-    let started = thread::Builder::new().spawn(move || {
-        let found = asked.to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-        drop(sender.send(found));
-    });
+    let found = within(deadline, clock, move || {
+        asked.to_socket_addrs().map(Iterator::collect::<Vec<_>>)
+    })?;
     let not_found = || StoreError::Unreachable(format!("the name {} was not found", quote(name)));
+    found
+        .ok()
+        .filter(|found| !found.is_empty())
+        .ok_or_else(not_found)
+}
+
+/// Does in a thread what the system sets no limit to: looking up a name, and connecting to a socket
+/// whose server takes nobody in. The thread may be left behind.
+fn within<T: Send + 'static>(
+    deadline: Deadline,
+    clock: &dyn Clock,
+    act: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let started = thread::Builder::new().spawn(move || drop(sender.send(act())));
     started.map_err(|error| unreachable(&error))?;
-    match receiver.recv_timeout(limit) {
-        Ok(Ok(found)) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(not_found()),
-        Err(_) => Err(StoreError::TimedOut(limit)),
-    }
+    let done = receiver.recv_timeout(deadline.remaining(clock));
+    done.map_err(|_| StoreError::TimedOut(deadline.limit()))
 }
 
 /// What an error of a connection means; `limit` is what it was given.
