@@ -77,7 +77,9 @@ impl<'a> ProfileStore<'a> {
         if let Some(redis) = self.redis.get() {
             return Ok(redis);
         }
-        let deadline = self.deadline.at_most(self.clock, SOURCE_LIMIT);
+        // Like a round trip, it leaves the larger part of the time to the token endpoint.
+        let limit = SOURCE_LIMIT.min(self.deadline.remaining(self.clock) / 3);
+        let deadline = self.deadline.at_most(self.clock, limit);
         let read = |source: &Option<Source>, what: &str| {
             let source = source.as_ref();
             let read = source.map(|source| source.read(self.environment, self.clock, deadline));
