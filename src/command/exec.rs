@@ -71,7 +71,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
         let config = path::absolute(config).unwrap_or_else(|_| config.clone());
         set("CLOUDCONNEXA_AUTH_CONFIG", Some(config.as_os_str()));
     }
-    if let Some(name) = profile.source.variable() {
+    for name in profile.secret_variables() {
         set(name, None);
     }
     let secret = secret.as_ref().map(Secret::expose);

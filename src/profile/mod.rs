@@ -78,6 +78,12 @@ impl Profile {
         self.origins.contains(origin)
     }
 
+    /// The variables that hold its secrets, which no program needs to see.
+    pub(crate) fn secret_variables(&self) -> impl Iterator<Item = &str> {
+        let of_store = self.shared_store.as_ref().and_then(SharedStore::variable);
+        self.source.variable().into_iter().chain(of_store)
+    }
+
     /// The tenant, also where the profile names it by its base URL only.
     pub(crate) fn tenant(&self) -> Option<&str> {
         let of_url = || {

@@ -40,6 +40,13 @@ pub(crate) struct SharedStore {
     pub(crate) ca_file: Option<PathBuf>,
 }
 
+impl SharedStore {
+    /// The variable that holds its password, which is nobody else's to see.
+    pub(super) fn variable(&self) -> Option<&str> {
+        self.password.as_ref()?.variable()
+    }
+}
+
 impl fmt::Display for SharedStore {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.address.fmt(formatter)

@@ -17,6 +17,12 @@ const HINT: &str = "take a released binary, or build with the cargo feature `sha
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SharedStore {}
 
+impl SharedStore {
+    pub(super) fn variable(&self) -> Option<&str> {
+        match *self {}
+    }
+}
+
 impl fmt::Display for SharedStore {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {}

@@ -36,7 +36,7 @@ pub(super) fn run(context: &Context<'_>, stdout: &mut dyn Write) -> Result<ExitC
         url: &url,
         arguments,
         asked: &asked,
-        secret_variable: profile.source.variable(),
+        secret_variables: profile.secret_variables().collect(),
     };
     if !asked.is_repeatable {
         return call.once(&token, stdout);

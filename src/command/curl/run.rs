@@ -11,7 +11,7 @@ use crate::error::{CurlError, Error};
 use crate::output;
 use crate::report::Report;
 use crate::secret::{Secret, joined};
-use crate::source::SECRET_VARIABLE;
+use crate::source::{SECRET_VARIABLE, STORE_PASSWORD_VARIABLE};
 use crate::token::AccessToken;
 use crate::uri::{Scheme, Uri};
 
@@ -31,8 +31,8 @@ pub(super) struct Call<'a> {
     pub(super) arguments: &'a [OsString],
     /// What they mean.
     pub(super) asked: &'a Arguments,
-    /// The variable that holds the profile's secret.
-    pub(super) secret_variable: Option<&'a str>,
+    /// The variables that hold the profile's secrets.
+    pub(super) secret_variables: Vec<&'a str>,
 }
 
 /// How curl ended.
@@ -70,8 +70,9 @@ impl Call<'_> {
             .args(["--proto", protocols, "--proto-redir", protocols])
             .args(["--url", &self.url.to_string()])
             .env_remove(SECRET_VARIABLE)
+            .env_remove(STORE_PASSWORD_VARIABLE)
             .env_remove("CLOUDCONNEXA_TOKEN");
-        if let Some(name) = self.secret_variable {
+        for name in &self.secret_variables {
             command.env_remove(name);
         }
         if is_plain {
