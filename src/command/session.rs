@@ -13,6 +13,7 @@ use crate::broker::{
     Ask, Broker, Notice, ObtainError, ProfileEndpoint, ProfileStore, Which, explain,
 };
 use crate::cache::{Cache, Identity, Key, Slot};
+use crate::cli::Verb;
 use crate::clock::Deadline;
 use crate::duration::show;
 use crate::error::{Error, code_of};
@@ -361,9 +362,16 @@ pub(super) fn tell(context: &Context<'_>, profile: &Profile, notice: &Notice<'_>
              (`--timeout`)",
             show(*limit)
         )),
-        Notice::StoreUnusable(error) => report.warning(&format!(
-            "profile `{name}`: the shared store cannot be used: {error}; this host asks for itself"
-        )),
+        Notice::StoreUnusable(error) => {
+            let then = if context.verb == Verb::Erase {
+                "what is shared stays there"
+            } else {
+                "this host asks for itself"
+            };
+            report.warning(&format!(
+                "profile `{name}`: the shared store cannot be used: {error}; {then}"
+            ));
+        }
         Notice::Pausing(pause) => report.waiting(&format!(
             "profile `{name}` is rate limited; asking again in {}",
             show(*pause)

@@ -243,7 +243,9 @@ impl Broker<'_> {
                 has_spoken = true;
                 (self.notify)(Notice::WaitingForHost(ask.deadline.limit()));
             }
-            self.clock.sleep(jitter(pause).min(left));
+            // Not into the time that asking takes.
+            self.clock
+                .sleep(jitter(pause).min(left.saturating_sub(TIME_TO_ASK)));
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
         }
     }
@@ -406,8 +408,12 @@ impl Broker<'_> {
         if matches!(which, Which::Refused(_)) {
             return;
         }
-        let Ok(secret) = self.endpoint.secret(self.clock, ask.deadline) else {
-            return;
+        let secret = match self.endpoint.secret(self.clock, ask.deadline) {
+            Ok(secret) => secret,
+            Err(error) => {
+                let error = StoreError::SetUp(format!("its names need the client secret: {error}"));
+                return (self.notify)(Notice::StoreUnusable(&error));
+            }
         };
         let identity = (shared.identity)();
         let sealer = Sealer::new(&secret, identity.as_str());

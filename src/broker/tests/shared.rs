@@ -458,3 +458,16 @@ fn a_caller_in_a_hurry_spoils_nothing_for_other_hosts() {
     assert_eq!(hosts.token(2), "t-2");
     assert_eq!(hosts.token(1), "t-2");
 }
+
+#[test]
+fn whoever_stops_waiting_for_another_host_has_a_second_left_to_ask() {
+    for _ in 0..50 {
+        let hosts = Hosts::new();
+        hosts.token(1);
+        hosts.advance(3600);
+        hosts.put(":lease", b"another host's", 3600);
+        hosts.scene.endpoint.takes.set(Duration::from_millis(900));
+        let token = hosts.call(2, &hosts.scene.ask(4));
+        assert_eq!(token.unwrap(), "t-2", "a pause never takes that second");
+    }
+}

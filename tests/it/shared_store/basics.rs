@@ -367,6 +367,34 @@ fn erase_drops_the_shared_token_where_it_is_the_named_one() {
 }
 
 #[test]
+fn erase_says_where_the_shared_token_stays() {
+    let fleet = Fleet::new();
+    let token = fleet.token(1);
+    let input = format!("{{\"profile\":\"env\",\"token\":\"{token}\"}}");
+    let erase = || fleet.on(1, ["erase"]).stdin(input.clone());
+    for (run, told) in [
+        (
+            erase().set("CLOUDCONNEXA_AUTH_SHARED_STORE", "unix:/nowhere/sock"),
+            "no connection",
+        ),
+        (
+            erase()
+                .unset("CLOUDCONNEXA_CLIENT_SECRET")
+                .set("CLOUDCONNEXA_CLIENT_SECRET_FILE", "/nowhere/secret"),
+            "need the client secret",
+        ),
+    ] {
+        let (_, stderr) = run.outcome().succeeds_with_stderr();
+        assert!(
+            stderr.contains(told) && stderr.ends_with("; what is shared stays there\n"),
+            "{stderr}"
+        );
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    }
+    assert_eq!(fleet.token(2), token);
+}
+
+#[test]
 fn status_tells_the_store_and_does_not_ask_it() {
     let fleet = Fleet::new();
     fleet.token(1);
