@@ -6,7 +6,8 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use super::Fleet;
+use super::{Fleet, PASSWORD};
+use crate::harness::World;
 
 /// A server that answers whatever it is sent with these bytes, so many at a time.
 fn answering(bytes: &'static [u8], at_once: usize) -> String {
@@ -90,4 +91,108 @@ fn a_server_that_drips_is_left_in_time() {
         !token.is_empty() && stderr.contains("no answer within 2000 ms"),
         "{stderr}"
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_socket_whose_server_takes_nobody_in_is_left_in_time() {
+    use rustix::net::{
+        AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with,
+    };
+    let fleet = Fleet::new();
+    let path = fleet.world.path("full");
+    let address = SocketAddrUnix::new(&path).unwrap();
+    let open = || {
+        let (family, kind) = (AddressFamily::UNIX, SocketType::STREAM);
+        socket_with(family, kind, SocketFlags::NONBLOCK, None).unwrap()
+    };
+    let listener = open();
+    bind(&listener, &address).unwrap();
+    listen(&listener, 0).unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let stream = open();
+        if connect(&stream, &address).is_err() {
+            break;
+        }
+        waiting.push(stream);
+    }
+
+    let run = fleet.on(1, ["token", "--timeout", "9s"]);
+    let url = format!("unix:{}", path.display());
+    let run = run.set("CLOUDCONNEXA_AUTH_SHARED_STORE", &url);
+    let (token, stderr) = run.outcome().succeeds_with_stderr();
+
+    assert!(
+        !token.is_empty() && stderr.contains("no answer within 2000 ms"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_program_that_does_not_give_the_stores_password_leaves_the_time_to_ask() {
+    let world = World::new();
+    world.write_config(&format!(
+        "{}\n[profiles.prod.shared_store]\nurl = \"rediss://localhost:1\"\n\
+         password = {{ command = [\"sleep\", \"600\"] }}\n",
+        world.profile_text("prod")
+    ));
+
+    let run = world.run(["token", "--profile", "prod", "--timeout", "4s"]);
+    let (token, stderr) = run.outcome().succeeds_with_stderr();
+
+    assert!(!token.is_empty());
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(
+        stderr.contains("its password: `sleep` gave no answer"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_warm_call_does_not_ask_for_the_stores_password() {
+    let world = World::new();
+    let script = "echo asked >> asked; echo pass";
+    world.write_config(&format!(
+        "{}\n[profiles.prod.shared_store]\nurl = \"redis://127.0.0.1:1\"\n\
+         password = {{ command = [\"sh\", \"-c\", \"{script}\"] }}\n",
+        world.profile_text("prod")
+    ));
+    let ask = || world.run(["token", "--profile", "prod"]).outcome();
+    let asked = || std::fs::read_to_string(world.path("asked")).unwrap();
+
+    let (first, _) = ask().succeeds_with_stderr();
+    assert_eq!(asked(), "asked\n", "a cold call does");
+    let (second, stderr) = ask().succeeds_with_stderr();
+
+    assert_eq!((second, stderr.as_str()), (first, ""));
+    assert_eq!(asked(), "asked\n", "a warm call does not");
+}
+
+#[test]
+fn no_program_that_is_started_sees_the_stores_password() {
+    let world = World::new();
+    world.watch(PASSWORD);
+    let path = crate::docker_helpers::install_helper(&world, "curl", "env; echo it ran");
+    let bin = world.path("bin");
+    std::fs::rename(bin.join("docker-credential-curl"), bin.join("curl")).unwrap();
+    world.set("PATH", &path);
+    let profile = world.profile_text("prod");
+    for name in ["STORE_PASS", "CLOUDCONNEXA_AUTH_SHARED_STORE_PASSWORD"] {
+        world.write_config(&format!(
+            "{profile}\n[profiles.prod.shared_store]\nurl = \"redis://127.0.0.1:1\"\n\
+             password = {{ env = \"{name}\" }}\n"
+        ));
+        for arguments in [
+            &["curl", "--profile", "prod", "/api/v1/networks"][..],
+            &["curl", "--profile", "prod", "/api/v1/networks", "-d", "x"],
+            &["exec", "--profile", "prod", "--", "env"],
+        ] {
+            let run = world.run_all(arguments).set(name, PASSWORD);
+            // One warning, the first time; the harness looks for the password.
+            let (stdout, _) = run.outcome().succeeds_with_stderr();
+            assert!(stdout.contains("HOME="), "{arguments:?}: {stdout}");
+            assert!(!stdout.contains(name), "{arguments:?}: {stdout}");
+        }
+    }
 }
