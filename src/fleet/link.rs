@@ -124,8 +124,11 @@ fn connect(
     deadline: Deadline,
 ) -> Result<TcpStream, StoreError> {
     let mut failed = StoreError::TimedOut(deadline.limit());
-    for address in look_up(name, port, clock, deadline)? {
-        let limit = deadline.remaining(clock);
+    let addresses = look_up(name, port, clock, deadline)?;
+    let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+    for (address, left) in addresses.into_iter().zip((1..=count).rev()) {
+        // Each has its share of the time: the first may lead nowhere.
+        let limit = deadline.remaining(clock) / left;
         if limit.is_zero() {
             break;
         }

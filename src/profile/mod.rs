@@ -80,7 +80,7 @@ impl Profile {
 
     /// The variables that hold its secrets, which no program needs to see.
     pub(crate) fn secret_variables(&self) -> impl Iterator<Item = &str> {
-        let of_store = self.shared_store.as_ref().and_then(SharedStore::variable);
+        let of_store = self.shared_store.as_deref().and_then(SharedStore::variable);
         self.source.variable().into_iter().chain(of_store)
     }
 
