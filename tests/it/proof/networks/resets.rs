@@ -174,7 +174,7 @@ fn a_connection_that_ends_after_any_number_of_bytes_is_told_and_tried_again() {
         "a connection that is reset or closed after any number of bytes, said by either side, is told \
          as what it is and tried again",
     );
-    let count = tries(4, 200);
+    let count = tries(4, 40);
     let world = World::with(Sandbox::builder().no_rate_limit());
     let (from_client, from_server) = counted(&world);
     let mut points = Vec::new();
