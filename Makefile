@@ -14,7 +14,7 @@ DENY := $(if $(filter cargo-deny $(CARGO_DENY),$(shell cargo-deny --version 2>/d
 
 INSTALL_TOOL := env -u CARGO_TARGET_DIR CARGO_PROFILE_DEV_DEBUG=false $(CARGO) install --quiet --locked --debug
 
-.PHONY: help build test soak fleet fuzz bench lint advisories miri mutants demo release show-binary install uninstall deb package-test reproduce clean
+.PHONY: help build test soak fleet fuzz bench lint advisories miri mutants demo release order show-binary install uninstall deb package-test reproduce clean
 
 help:
 	@echo 'make build     build the program'
@@ -32,6 +32,7 @@ help:
 	@echo 'make uninstall remove what that has installed'
 	@echo 'make deb       a Debian package, in $(TARGET_DIR)/debian'
 	@echo 'make package-test  build, install and run what is shipped'
+	@echo 'make order     have the linker put side by side what calls for a token go through'
 	@echo 'make reproduce build it in two places and compare the bytes'
 
 build:
@@ -109,10 +110,10 @@ demo:
 	tests/demo.sh
 
 ifeq ($(HAS_MUSL),yes)
-RELEASE := --target $(MUSL)
+RELEASE_TARGET := $(MUSL)
 BUILT := $(TARGET_DIR)/$(MUSL)/release/cloudconnexa-auth
 else
-RELEASE :=
+RELEASE_TARGET :=
 BUILT := $(TARGET_DIR)/release/cloudconnexa-auth
 endif
 
@@ -124,12 +125,17 @@ ifneq ($(HAS_MUSL),yes)
 	@echo 'release: $(MUSL) or musl-gcc is not here, so the binary is a dynamic one;'
 	@echo 'release: for a static one: rustup target add $(MUSL), and the package musl-tools'
 endif
-	flags=$$(packaging/rustflags.sh '$(TARGET_DIR)') && \
-		$(CARGO) build --locked --release --config "$$flags" $(RELEASE)
+	flags=$$(packaging/rustflags.sh '$(TARGET_DIR)' $(RELEASE_TARGET)) && \
+		$(CARGO) build --locked --release --config "$$flags" $(addprefix --target ,$(RELEASE_TARGET))
 
 # Where that puts it, for scripts.
 show-binary:
 	@echo '$(BUILT)'
+
+# What a call for a token goes through, looked at anew.
+order:
+	$(CARGO) build --quiet --locked --package cloudconnexa-sandbox
+	packaging/order.sh '$(TARGET_DIR)' '$(TARGET_DIR)/debug/cloudconnexa-sandbox'
 
 # Ours as it is shipped; of the others whatever is installed.
 bench: release

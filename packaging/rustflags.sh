@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Prints, for `cargo --config`, the flags by which a release holds no path of the machine that it was
 # built on, so that everybody who builds it gets the same bytes. A crate's source stands there as
-# `ureq-3.5.2/src/agent.rs`, whatever the home and the target folder are called.
+# `ureq-3.5.2/src/agent.rs`, whatever the home and the target folder are called. A static build has its
+# parts in the order of order.ld as well.
 #
-#   usage: cargo build --config "$(rustflags.sh TARGET_DIR)" ...
+#   usage: cargo build --config "$(rustflags.sh TARGET_DIR [TARGET])" [--target TARGET] ...
 #
 # cargo adds them to those of .cargo/config.toml. RUSTFLAGS in the environment would take the place of
 # both.
 set -euo pipefail
-[[ $# -eq 1 ]] || { echo 'usage: rustflags.sh TARGET_DIR' >&2; exit 2; }
+[[ $# -eq 1 || $# -eq 2 ]] || { echo 'usage: rustflags.sh TARGET_DIR [TARGET]' >&2; exit 2; }
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 mkdir -p "$1"
 target=$(cd -- "$1" && pwd)
@@ -32,4 +33,9 @@ remap "$target" target
 for sources in "$home"/registry/src/*/; do
   remap "${sources%/}" ''
 done
+# The names of generic functions tell them apart only in the newer form. The linker runs in the root of
+# the workspace, wherever that is.
+if [[ ${2-} == *-linux-musl ]]; then
+  flags+=("'-Csymbol-mangling-version=v0'" "'-Clink-arg=-Wl,-T,packaging/order.ld'")
+fi
 (IFS=, && printf "target.'cfg(all())'.rustflags=[%s]" "${flags[*]}")

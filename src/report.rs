@@ -43,6 +43,7 @@ impl Report {
     }
 
     /// At most three lines, of which the first stands alone; told at every level.
+    #[cold]
     pub(crate) fn error(explanation: &Explanation) {
         let Explanation { what, cause, hint } = explanation;
         let style = style();

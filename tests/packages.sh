@@ -69,7 +69,7 @@ else
 fi
 
 # For the same target and with the same flags, so that nothing is built twice.
-flags=$(packaging/rustflags.sh "$CARGO_TARGET_DIR")
+flags=$(packaging/rustflags.sh "$CARGO_TARGET_DIR" ${target[1]+"${target[1]}"})
 cargo install --quiet --locked --config "$flags" --path . --root "$folder/cargo" "${target[@]}" --no-track
 check "$folder/cargo/bin/cloudconnexa-auth"
 echo 'packages: installed by make, dpkg and cargo, run, and removed'

@@ -32,6 +32,7 @@ pub(super) enum Purpose {
 impl Broker<'_> {
     /// Asks the endpoint, with retries while the failure may pass, and leaves the outcome in the
     /// entry. A good token that stands there is kept whatever happens.
+    #[cold]
     pub(super) fn fetch(
         &self,
         place: Place<'_>,

@@ -230,6 +230,7 @@ impl Broker<'_> {
     }
 
     /// Looks for the next token if nobody else does.
+    #[cold]
     fn refresh_ahead(&self, slot: &Slot, token: Token, ask: &Ask) -> Result<Token, ObtainError> {
         let locked = slot
             .prepare()

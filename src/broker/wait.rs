@@ -46,6 +46,7 @@ impl From<WaitError> for LockError {
 impl Broker<'_> {
     /// Takes the lock. Who finds it taken waits together with all others for the holder to finish,
     /// looks at what the holder left, and only if that is no answer queues for the lock itself.
+    #[cold]
     pub(super) fn lock(&self, slot: &Slot, ask: &Ask) -> Result<Locked, LockError> {
         slot.prepare()?;
         match file::try_exclusive(slot.sidecar())? {

@@ -22,6 +22,7 @@ pub(super) const EXIT_CODES: &str = "Exit codes:\n  \
     5, 6 and 7 are worth a retry.";
 
 /// The help page of a verb, or of the program.
+#[cold]
 pub(crate) fn help(verb: Option<Verb>) -> String {
     let mut command = match verb.and_then(Verb::rule) {
         Some(rule) => verb_command(rule)

@@ -10,6 +10,7 @@ use crate::protocol::InputError;
 use crate::protocol::helper::{self, Whose};
 use crate::secret::Secret;
 
+#[cold]
 pub(super) fn run(context: &Context<'_>, input: &[u8]) -> Result<Output, Error> {
     let request = helper::read_erase(input).map_err(|error| context.misread(error))?;
     let session = Session::open(context, Caller::Protocol)?;

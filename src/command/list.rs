@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::protocol::helper::Listed;
 use crate::protocol::json_line;
 
+#[cold]
 pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
     let session = Session::open(context, Caller::Person)?;
     for profile in &session.profiles.all {

@@ -7,6 +7,7 @@ use crate::error::LoginError;
 use crate::profile::{ENVIRONMENT_PROFILE, Profile, remove};
 use crate::terminal::Terminal;
 
+#[cold]
 pub(super) fn run(context: &Context<'_>) -> Result<(), Error> {
     let session = Session::open(context, Caller::Person)?;
     let profile = session.profile()?;

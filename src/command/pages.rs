@@ -6,11 +6,13 @@ use super::Output;
 use crate::cli::{self, Options};
 use crate::error::Error;
 
+#[cold]
 pub(super) fn completions(options: &Options) -> Result<Output, Error> {
     let shell = options.operands.first().map_or("", String::as_str);
     Ok(page(cli::completions(shell)?))
 }
 
+#[cold]
 pub(super) fn man(options: &Options) -> Result<Output, Error> {
     Ok(page(cli::man(
         options.operands.first().map(String::as_str),

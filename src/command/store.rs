@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::profile::{Keeper, NewProfile, SETTABLE, store};
 use crate::protocol::{InputError, helper, json_line};
 
+#[cold]
 pub(super) fn run(context: &Context<'_>, input: &[u8]) -> Result<Output, Error> {
     let request = helper::read_store(input, &SETTABLE).map_err(|error| context.misread(error))?;
     if context

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::Output;
 use crate::protocol::{ADAPTORS, json_line};
 
+#[cold]
 pub(super) fn run() -> Output {
     json_line(&WireVersion {
         name: env!("CARGO_PKG_NAME"),

@@ -144,6 +144,7 @@ impl Error {
     }
 
     /// What to say.
+    #[cold]
     pub(crate) fn explanation(&self) -> Explanation {
         let say = |what: String, cause: Option<String>, hint: Option<String>| Explanation {
             what,

@@ -125,6 +125,7 @@ pub(super) struct Document<'a> {
 
 impl Document<'_> {
     /// An error at a place of this document.
+    #[cold]
     pub(super) fn invalid(
         &self,
         span: &Range<usize>,

@@ -16,10 +16,11 @@ rounds=${ROUNDS:-500}
 page=docs/performance.md
 fail() { echo "bench: $*" >&2; exit 1; }
 
+# shellcheck source=tests/warm.sh
+. tests/warm.sh
 folder=$(mktemp -d)
-server=
 clean_up() {
-  if [[ -n $server ]]; then kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; fi
+  cool
   if [[ -e $folder/daemon/socket ]]; then run "$git_programs/git-credential-cache" --socket "$folder/daemon/socket" exit || true; fi
   if [[ -d $folder/gnupg ]]; then run gpgconf --kill all || true; fi
   rm -rf "$folder"
@@ -39,26 +40,7 @@ CARGO_TARGET_DIR=$built cargo build --quiet --locked --release --target "$target
   --manifest-path tests/bench/rust/Cargo.toml
 install -m 755 "$built/$target/release/empty" "$built/$target/release/handshake" "$folder"
 
-"$2" --no-rate-limit --directory "$folder/sandbox" --ready-file "$folder/ready" >/dev/null 2>&1 &
-server=$!
-for _ in $(seq 100); do [[ -s $folder/ready ]] && break; sleep 0.1; done
-[[ -s $folder/ready ]] || fail 'the sandbox did not become ready'
-# shellcheck disable=SC1091  # made a moment ago, by the sandbox
-. "$folder/ready"
-base_url=$CLOUDCONNEXA_BASE_URL
-host=${base_url#*://}
-mkdir "$folder/home"
-variables=(HOME="$folder/home" SSL_CERT_FILE="$SSL_CERT_FILE" PATH="$PATH")
-run() { env -i "${variables[@]}" "$@"; }
-config=$folder/home/.config/cloudconnexa-auth/config.toml
-for profile in prod stage dev; do
-  printf '{"profile":"%s","base_url":"%s","client_id":"%s","client_secret":"%s"}' "$profile" \
-    "$base_url" "$CLOUDCONNEXA_CLIENT_ID" "$CLOUDCONNEXA_CLIENT_SECRET" | run "$ours" store >/dev/null
-done
-sed -i -e '/^default_profile/d' -e '1i default_profile = "prod"' "$config"
-token=$(run "$ours" token)
-printf '{"uri":"%s"}' "$base_url" >"$folder/get"
-printf 'protocol=https\nhost=%s\n\n' "$host" >"$folder/git"
+warm "$ours" "$2" --no-rate-limit
 
 names=()
 : >"$folder/jobs"
@@ -157,8 +139,6 @@ job '`get`' "$folder/get" "$ours" get
 job '`git get`' "$folder/git" "$ours" git get
 job '`kubectl`' /dev/null "$ours" kubectl
 job '`terraform get`' /dev/null "$ours" terraform get "$host"
-printf '{"v":1,"registry":{"index-url":"sparse+%s/index/","name":"acme","headers":[]},"kind":"get","operation":"read","args":[]}\n' \
-  "$base_url" >"$folder/cargo"
 job '`cargo --cargo-plugin`, greeting and all' "$folder/cargo" "$ours" cargo --cargo-plugin
 own=$(measure own "$rounds")
 forget

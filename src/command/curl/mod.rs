@@ -21,6 +21,7 @@ use crate::uri::Uri;
 
 use run::Call;
 
+#[cold]
 pub(super) fn run(context: &Context<'_>, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
     let Some((path, arguments)) = context.options.rest.split_first() else {
         let (verb, placeholder) = (context.verb.name(), "PATH");

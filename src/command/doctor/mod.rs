@@ -45,6 +45,7 @@ impl Case<'_> {
     }
 }
 
+#[cold]
 pub(super) fn run(context: &Context<'_>, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
     let mut findings = Vec::new();
     let session = setup::configuration(context, &mut findings);

@@ -23,6 +23,7 @@ use dialogue::{Answers, typed_secret};
 use keeper::Candidates;
 use trial::Trial;
 
+#[cold]
 pub(super) fn run(context: &Context<'_>) -> Result<(), Error> {
     let known = known(context)?;
     let terminal = if context.options.secret_stdin {

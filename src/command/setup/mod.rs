@@ -23,6 +23,7 @@ use links::{Links, Place as LinkPlace};
 /// The most that is read of a tool's file.
 const LARGEST_FILE: u64 = 4 * 1024 * 1024;
 
+#[cold]
 pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
     let options = context.options;
     let name = options.operands.first();

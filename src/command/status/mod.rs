@@ -20,6 +20,7 @@ use crate::source::SourceError;
 use crate::style::Style;
 use crate::token::RefreshAhead;
 
+#[cold]
 pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
     let session = Session::open(context, Caller::Person)?;
     let shown: Vec<&Profile> = match session.chosen_name() {

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Writes packaging/order.ld anew: what the calls for a token go through, as it was seen when each of
+# them was run by valgrind. To be done when a check says that this lies too far apart (tests/costs.sh),
+# after a new compiler or a large change. What the list lacks is linked all the same, and what it names
+# in vain does no harm.
+#
+#   usage: order.sh TARGET_DIR SANDBOX
+set -euo pipefail
+[[ $# -eq 2 ]] || { echo 'usage: order.sh TARGET_DIR SANDBOX' >&2; exit 2; }
+cd "$(dirname "$0")/.."
+fail() { echo "order: $*" >&2; exit 1; }
+
+# shellcheck source=tests/warm.sh
+. tests/warm.sh
+folder=$(mktemp -d)
+clean_up() {
+  cool
+  rm -rf "$folder"
+}
+trap clean_up EXIT
+
+# As it is shipped, but with its names in it.
+target=$(uname -m)-unknown-linux-musl
+flags=$(packaging/rustflags.sh "$1" "$target")
+CARGO_TARGET_DIR=$1/order cargo rustc --quiet --locked --release --config "$flags" --target "$target" \
+  --config 'profile.release.strip=false' --bin cloudconnexa-auth -- -C "link-arg=-Wl,-Map=$folder/map"
+binary=$1/order/$target/release/cloudconnexa-auth
+warm "$binary" "$2"
+
+count=0
+see() {
+  local input=$1
+  shift
+  count=$((count + 1))
+  run valgrind --tool=lackey --trace-mem=yes --log-file="$folder/trace.$count" \
+    "$binary" "$@" <"$input" >/dev/null
+}
+see /dev/null token
+see /dev/null header
+see "$folder/get" get
+see "$folder/git" git get
+see /dev/null kubectl
+see /dev/null terraform get "$host"
+see "$folder/cargo" cargo --cargo-plugin
+
+packaging/order.py "$folder/map" "$folder"/trace.* >"$folder/order.ld"
+cp "$folder/order.ld" packaging/order.ld

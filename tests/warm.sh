@@ -1,0 +1,40 @@
+# shellcheck shell=bash disable=SC2034  # what is set here is used by who sources it
+# For scripts that look at calls with a warm cache: a sandbox, a home with three profiles for it, the
+# first of which is the default and has a token in the cache, and what tools send on stdin.
+#
+#   usage: . warm.sh; warm BINARY SANDBOX [ARGUMENT OF THE SANDBOX...]
+#
+# Expects `folder`, a folder that is the script's own, and a function `fail`. Sets `server` (kill it with
+# `cool`), `base_url`, `host`, `config`, `variables` (a run's environment) and `token`, and writes
+# `$folder/get`, `git` and `cargo`. `run` runs something in that environment.
+
+server=
+run() { env -i "${variables[@]}" "$@"; }
+cool() {
+  if [[ -n $server ]]; then kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; fi
+}
+warm() {
+  local binary=$1 sandbox=$2 profile
+  shift 2
+  "$sandbox" "$@" --directory "$folder/sandbox" --ready-file "$folder/ready" >/dev/null 2>&1 &
+  server=$!
+  for _ in $(seq 100); do [[ -s $folder/ready ]] && break; sleep 0.1; done
+  [[ -s $folder/ready ]] || fail 'the sandbox did not become ready'
+  # shellcheck disable=SC1091  # made a moment ago, by the sandbox
+  . "$folder/ready"
+  base_url=$CLOUDCONNEXA_BASE_URL
+  host=${base_url#*://}
+  mkdir "$folder/home"
+  variables=(HOME="$folder/home" SSL_CERT_FILE="$SSL_CERT_FILE" PATH="$PATH")
+  for profile in prod stage dev; do
+    printf '{"profile":"%s","base_url":"%s","client_id":"%s","client_secret":"%s"}' "$profile" \
+      "$base_url" "$CLOUDCONNEXA_CLIENT_ID" "$CLOUDCONNEXA_CLIENT_SECRET" | run "$binary" store >/dev/null
+  done
+  config=$folder/home/.config/cloudconnexa-auth/config.toml
+  sed -i -e '/^default_profile/d' -e '1i default_profile = "prod"' "$config"
+  token=$(run "$binary" token)
+  printf '{"uri":"%s"}' "$base_url" >"$folder/get"
+  printf 'protocol=https\nhost=%s\n\n' "$host" >"$folder/git"
+  printf '{"v":1,"registry":{"index-url":"sparse+%s/index/","name":"acme","headers":[]},"kind":"get","operation":"read","args":[]}\n' \
+    "$base_url" >"$folder/cargo"
+}
