@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034  # what is set here is used by who sources it
+# shellcheck shell=bash disable=SC2034,SC2154  # some is set for who sources it, some by them
 # For scripts that look at calls with a warm cache: a sandbox, a home with three profiles for it, the
 # first of which is the default and has a token in the cache, and what tools send on stdin.
 #
