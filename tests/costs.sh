@@ -21,8 +21,8 @@ trap clean_up EXIT
 
 warm "$binary" "$sandbox"
 
-# The bounds are the goals; what was counted on x86_64 is in docs/performance.md. What runs lies in five
-# or six pieces where packaging/order.ld fits, and in thirty where it does not.
+# The bounds are the goals; what was counted on x86_64 is in docs/performance.md. What runs lies in four
+# or five pieces where packaging/order.ld fits, and in thirty where it does not.
 most_pieces=8
 check() {
   local most_instructions=$1 most_calls=$2 input=$3 calls instructions=- pieces=-

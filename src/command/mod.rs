@@ -135,7 +135,7 @@ enum Limits {
 /// Carries out a verb and answers on stdout. stdin is read by those verbs only whose protocol
 /// sends something.
 ///
-/// A verb that hands out no token is `#[cold]`: compiled into this function it would lie between the
+/// A verb whose microseconds nobody counts is `#[cold]`: compiled into this function it would lie between the
 /// parts that every call for one goes through (docs/performance.md).
 pub(crate) fn run(
     verb: Verb,
