@@ -9,6 +9,7 @@ use crate::environment::Environment;
 use crate::explanation::Explanation;
 use crate::oauth::{Failure, Form, Granted, Http, HttpSettings, Proxies, Seen, exchange};
 use crate::profile::Profile;
+use crate::roots::System;
 use crate::secret::Secret;
 use crate::source::SourceError;
 use crate::token::AccessToken;
@@ -46,16 +47,22 @@ pub(crate) trait Endpoint {
 pub(crate) struct ProfileEndpoint<'a> {
     profile: &'a Profile,
     environment: &'a Environment,
+    roots: &'a System<'a>,
     given: Option<&'a Secret>,
-    http: OnceCell<Http>,
+    http: OnceCell<Http<'a>>,
 }
 
 impl<'a> ProfileEndpoint<'a> {
     /// Nothing is read or opened before it is needed.
-    pub(crate) fn new(profile: &'a Profile, environment: &'a Environment) -> Self {
+    pub(crate) fn new(
+        profile: &'a Profile,
+        environment: &'a Environment,
+        roots: &'a System<'a>,
+    ) -> Self {
         Self {
             profile,
             environment,
+            roots,
             given: None,
             http: OnceCell::new(),
         }
@@ -77,12 +84,11 @@ impl<'a> ProfileEndpoint<'a> {
         clock: &dyn Clock,
         deadline: Deadline,
     ) -> Result<Seen, ObtainError> {
-        let limit = deadline.remaining(clock);
-        let seen = self.http()?.look(url, Some(token), limit);
+        let seen = self.http()?.look(url, Some(token), clock, deadline);
         seen.map_err(ObtainError::Exchange)
     }
 
-    fn http(&self) -> Result<&Http, ObtainError> {
+    fn http(&self) -> Result<&Http<'a>, ObtainError> {
         if let Some(http) = self.http.get() {
             return Ok(http);
         }
@@ -91,7 +97,7 @@ impl<'a> ProfileEndpoint<'a> {
             ca_file: self.profile.ca_file.clone(),
             proxies: Proxies::of(self.environment),
         };
-        let http = Http::new(&settings).map_err(ObtainError::SetUp)?;
+        let http = Http::new(&settings, self.roots).map_err(ObtainError::SetUp)?;
         Ok(self.http.get_or_init(|| http))
     }
 }

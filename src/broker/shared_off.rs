@@ -13,6 +13,7 @@ use crate::clock::{Clock, Deadline};
 use crate::environment::Environment;
 use crate::oauth::{Failure, Granted};
 use crate::profile::SharedStore;
+use crate::roots::System;
 use crate::secret::Secret;
 
 /// Nobody's store.
@@ -43,6 +44,7 @@ impl<'a> ProfileStore<'a> {
     pub(crate) fn new(
         settings: &'a SharedStore,
         _: &'a Environment,
+        _: &'a System<'a>,
         _: &'a dyn Clock,
         _: Deadline,
     ) -> Self {

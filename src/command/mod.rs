@@ -34,6 +34,7 @@ use crate::output::print;
 use crate::profile::Editing;
 use crate::protocol::{InputError, LARGEST_INPUT};
 use crate::report::{Level, Report};
+use crate::roots::System;
 
 use session::PROTOCOL_LIMIT;
 
@@ -50,6 +51,8 @@ struct Context<'a> {
     clock: &'a dyn Clock,
     /// The flags.
     options: &'a Options,
+    /// The system's root certificates, once they are needed.
+    roots: &'a System<'a>,
     /// The way to stderr.
     report: Report,
     /// Whether the trouble with the cache was told: one warning is enough, and one thing to mend.
@@ -62,6 +65,7 @@ impl<'a> Context<'a> {
         options: &'a Options,
         environment: &'a Environment,
         clock: &'a dyn Clock,
+        roots: &'a System<'a>,
     ) -> Result<Self, Error> {
         let report = Report::at(level(verb, options, environment)?);
         Ok(Self {
@@ -69,6 +73,7 @@ impl<'a> Context<'a> {
             environment,
             clock,
             options,
+            roots,
             report,
             has_told_of_cache: Rc::default(),
         })
@@ -144,7 +149,9 @@ pub(crate) fn run(
     clock: &dyn Clock,
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, Error> {
-    let context = match (Context::new(verb, options, environment, clock), verb) {
+    let roots = System::new(environment);
+    let context = Context::new(verb, options, environment, clock, &roots);
+    let context = match (context, verb) {
         (Ok(context), _) => context,
         (Err(error), Verb::Adaptor(adaptor)) => {
             return protocol::complain(adaptor, error, stdout, false);

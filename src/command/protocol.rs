@@ -133,7 +133,13 @@ fn give(
     } else {
         let given = parse_flags(context.verb, wanted.flags)?;
         options = context.options.with(given);
-        &Context::new(context.verb, &options, context.environment, context.clock)?
+        &Context::new(
+            context.verb,
+            &options,
+            context.environment,
+            context.clock,
+            context.roots,
+        )?
     };
     let session = Session::open(context, Caller::Protocol)?;
     let profile = match &wanted.uri {

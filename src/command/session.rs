@@ -251,6 +251,7 @@ impl<'a> Session<'a> {
             environment,
             clock,
             options,
+            roots,
             report,
             ..
         } = *self.context;
@@ -261,7 +262,7 @@ impl<'a> Session<'a> {
                  CLOUDCONNEXA_AUTH_CACHE_DIR",
             );
         }
-        let endpoint = ProfileEndpoint::new(profile, environment);
+        let endpoint = ProfileEndpoint::new(profile, environment, roots);
         let progress = RefCell::new(None);
         let notify = |notice: Notice<'_>| {
             // Whatever is told next, the line of a wait goes away first.
@@ -334,9 +335,18 @@ pub(super) fn store_of<'a>(
     let settings = profile.shared_store.as_ref();
     let settings = settings.filter(|_| !context.options.no_cache)?;
     let Context {
-        environment, clock, ..
+        environment,
+        clock,
+        roots,
+        ..
     } = *context;
-    Some(ProfileStore::new(settings, environment, clock, deadline))
+    Some(ProfileStore::new(
+        settings,
+        environment,
+        roots,
+        clock,
+        deadline,
+    ))
 }
 
 /// Puts into words what the broker does.

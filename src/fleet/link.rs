@@ -1,6 +1,6 @@
 //! A connection to a store: a socket, plain TCP or TLS, every wait on it bounded.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
 #[cfg(unix)]
@@ -16,7 +16,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use super::{Address, StoreError};
 use crate::clock::{Clock, Deadline};
 use crate::quote::quote;
-use crate::roots;
+use crate::roots::{Roots, System};
 use crate::secret::Secret;
 
 /// Who we are towards the store.
@@ -30,13 +30,16 @@ pub(crate) struct Account {
 
 /// The way to a store.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct Link<'a> {
     /// Where it is.
-    pub(crate) address: Address,
-    /// Further root certificates, PEM.
-    pub(crate) ca_file: Option<PathBuf>,
+    pub(super) address: Address,
     /// Who we are there.
-    pub(crate) account: Account,
+    pub(super) account: Account,
+    system: &'a System<'a>,
+    /// Further root certificates, PEM.
+    ca_file: Option<PathBuf>,
+    /// Read where TLS is spoken.
+    roots: OnceCell<Roots<'a>>,
 }
 
 /// An open connection.
@@ -58,9 +61,25 @@ enum Stream {
     Unix(UnixStream),
 }
 
-impl Link {
+impl<'a> Link<'a> {
+    /// With the system's roots, and those of a file.
+    pub(crate) fn new(
+        address: Address,
+        account: Account,
+        system: &'a System<'a>,
+        ca_file: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            address,
+            account,
+            system,
+            ca_file,
+            roots: OnceCell::new(),
+        }
+    }
+
     /// Opens a connection to `address`, which is the link's own or that of a fellow node.
-    pub(super) fn open<'a>(
+    pub(super) fn open(
         &self,
         address: &Address,
         clock: &'a dyn Clock,
@@ -85,36 +104,83 @@ impl Link {
                 host, port, is_tls, ..
             } => {
                 let name = host.trim_matches(['[', ']']);
-                let stream = connect(name, *port, clock, deadline)?;
-                // The commands of a round trip leave in one piece.
-                stream.set_nodelay(true).ok();
-                let wire = wire(Stream::Tcp(stream));
+                let connect = || {
+                    let stream = connect(name, *port, clock, deadline)?;
+                    // The commands of a round trip leave in one piece.
+                    stream.set_nodelay(true).ok();
+                    Ok(wire(Stream::Tcp(stream)))
+                };
                 if *is_tls {
-                    let connection = self.tls(name)?;
-                    Ok(Channel::Tls(Box::new(StreamOwned::new(connection, wire))))
+                    let stream = self.shake_hands(name, connect, deadline)?;
+                    Ok(Channel::Tls(Box::new(stream)))
                 } else {
-                    Ok(Channel::Plain(wire))
+                    connect().map(Channel::Plain)
                 }
             }
         }
     }
 
-    fn tls(&self, name: &str) -> Result<ClientConnection, StoreError> {
-        let found = roots::read(self.ca_file.as_deref());
-        let found = found.map_err(|error| StoreError::SetUp(error.to_string()))?;
-        let mut trusted = RootCertStore::empty();
-        trusted.add_parsable_certificates(found.certificates);
-        let untrusted = |error: rustls::Error| StoreError::Untrusted(quote(&error.to_string()));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(untrusted)?
-            .with_root_certificates(trusted)
-            .with_no_client_auth();
-        let name = ServerName::try_from(name.to_owned())
-            .map_err(|_| StoreError::Untrusted(format!("{name} is no name for a certificate")))?;
-        ClientConnection::new(Arc::new(config), name).map_err(untrusted)
+    /// TLS with a server that proved who it is; on a second connection, where it takes more roots than
+    /// at first. Nothing else is sent before.
+    fn shake_hands(
+        &self,
+        name: &str,
+        connect: impl Fn() -> Result<Wire<'a>, StoreError>,
+        deadline: Deadline,
+    ) -> Result<StreamOwned<ClientConnection, Wire<'a>>, StoreError> {
+        let roots = self.roots()?;
+        let once = || {
+            let mut connection = tls(name, roots)?;
+            let mut wire = connect()?;
+            let done = connection.complete_io(&mut wire);
+            Ok((done, StreamOwned::new(connection, wire)))
+        };
+        let (mut done, mut stream) = once()?;
+        if let Err(error) = &done
+            && tls_error(error).is_some_and(|error| roots.reach_further(error))
+        {
+            (done, stream) = once()?;
+        }
+        match done {
+            Ok(_) => Ok(stream),
+            Err(error) => Err(match (failure(&error, deadline.limit()), roots.problem()) {
+                (StoreError::Untrusted(why), Some(problem)) => {
+                    StoreError::Untrusted(format!("{why}; {problem}"))
+                }
+                (error, _) => error,
+            }),
+        }
     }
+
+    fn roots(&self) -> Result<&Roots<'a>, StoreError> {
+        if let Some(roots) = self.roots.get() {
+            return Ok(roots);
+        }
+        let roots = Roots::read(self.system, self.ca_file.as_deref());
+        let roots = roots.map_err(|error| StoreError::SetUp(error.to_string()))?;
+        Ok(self.roots.get_or_init(|| roots))
+    }
+}
+
+/// Our side of TLS.
+fn tls(name: &str, roots: &Roots<'_>) -> Result<ClientConnection, StoreError> {
+    let mut trusted = RootCertStore::empty();
+    trusted.add_parsable_certificates(roots.certificates().cloned());
+    let untrusted = |error: rustls::Error| StoreError::Untrusted(quote(&error.to_string()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(untrusted)?
+        .with_root_certificates(trusted)
+        .with_no_client_auth();
+    let name = ServerName::try_from(name.to_owned())
+        .map_err(|_| StoreError::Untrusted(format!("{name} is no name for a certificate")))?;
+    ClientConnection::new(Arc::new(config), name).map_err(untrusted)
+}
+
+/// What TLS itself says, where it was that.
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
 }
 
 fn connect(
@@ -176,10 +242,7 @@ fn within<T: Send + 'static>(
 
 /// What an error of a connection means; `limit` is what it was given.
 pub(super) fn failure(error: &io::Error, limit: Duration) -> StoreError {
-    if let Some(tls) = error
-        .get_ref()
-        .and_then(|it| it.downcast_ref::<rustls::Error>())
-    {
+    if let Some(tls) = tls_error(error) {
         return StoreError::Untrusted(quote(&tls.to_string()));
     }
     match error.kind() {

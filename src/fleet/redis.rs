@@ -29,7 +29,7 @@ const REMOVE: &[u8] =
 
 /// A store on a server.
 pub(crate) struct Redis<'a> {
-    link: Link,
+    link: Link<'a>,
     clock: &'a dyn Clock,
     /// Where the names are, once a cluster has said so.
     address: RefCell<Address>,
@@ -40,7 +40,7 @@ type Words<'a> = Vec<&'a [u8]>;
 
 impl<'a> Redis<'a> {
     /// Nothing is opened before it is needed.
-    pub(crate) fn new(link: Link, clock: &'a dyn Clock) -> Self {
+    pub(crate) fn new(link: Link<'a>, clock: &'a dyn Clock) -> Self {
         Self {
             address: RefCell::new(link.address.clone()),
             link,

@@ -27,7 +27,7 @@ pub(crate) struct Granted {
 /// With [`AuthMethod::Auto`] the `remembered` form is the only one sent; where none is, `basic`
 /// is, and if that is answered 400, 401 or 415, `query` once.
 pub(crate) fn exchange(
-    http: &Http,
+    http: &Http<'_>,
     client: &Client,
     secret: &Secret,
     remembered: Option<Form>,
@@ -83,7 +83,7 @@ fn more_telling(first: Failure, second: Failure) -> Failure {
 }
 
 fn ask(
-    http: &Http,
+    http: &Http<'_>,
     client: &Client,
     secret: &Secret,
     form: Form,
@@ -94,7 +94,7 @@ fn ask(
     for _ in 0..=MOST_REDIRECTS {
         let sent_at = clock.now();
         let request = compose(&url, client, secret, form);
-        let reply = http.send(&request, deadline.remaining(clock))?;
+        let reply = http.send(&request, clock, deadline)?;
         let Some(target) = redirect(&url, &reply)? else {
             let moments = Moments {
                 sent_at,

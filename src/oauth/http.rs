@@ -5,6 +5,7 @@
 //!
 //! This is the only file that names ureq.
 
+use std::cell::RefCell;
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +14,6 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 use ureq::config::Config;
 use ureq::http::{HeaderValue, Response, Uri as HttpUri};
@@ -33,7 +33,8 @@ use super::proxy::{Proxies, has_valid_port};
 use super::request::Composed;
 use super::response::Answer;
 use super::trouble::{Ends, Stage};
-use crate::roots::{self, RootsError};
+use crate::clock::{Clock, Deadline};
+use crate::roots::{Roots, RootsError, System};
 use crate::secret::joined;
 use crate::token::AccessToken;
 use crate::uri::{Origin, Scheme, Uri};
@@ -68,21 +69,22 @@ pub(crate) enum SetupError {
 
 /// A way to one origin.
 #[derive(Debug)]
-pub(crate) struct Http {
-    agent: Agent,
+pub(crate) struct Http<'a> {
+    /// With the roots that count as of now.
+    agent: RefCell<Agent>,
     ends: Ends,
     reached: Reached,
     /// Whether no TLS is spoken, which is for loopback only.
     is_plain: bool,
-    /// The proxy's name and port.
-    proxy: Option<(String, u16)>,
-    roots: Arc<Vec<Certificate<'static>>>,
+    proxy: Option<Proxy>,
+    /// None where no TLS is spoken.
+    roots: Option<Roots<'a>>,
 }
 
-impl Http {
+impl<'a> Http<'a> {
     /// Reads the root certificates (HTTPS only) and sets the proxy. Cold path only: it takes
     /// milliseconds.
-    pub(crate) fn new(settings: &HttpSettings) -> Result<Self, SetupError> {
+    pub(crate) fn new(settings: &HttpSettings, system: &'a System<'a>) -> Result<Self, SetupError> {
         let proxy = match settings.proxies.for_origin(&settings.origin) {
             Some((name, url)) if has_valid_port(url) => {
                 Some(Proxy::new(url).map_err(|_| SetupError::Proxy(name))?)
@@ -90,84 +92,68 @@ impl Http {
             Some((name, _)) => return Err(SetupError::Proxy(name)),
             None => None,
         };
-        let place = proxy
-            .as_ref()
-            .map(|proxy| (proxy.host().to_owned(), proxy.port()));
-        let (roots, root_problem) = match settings.origin.scheme() {
-            Scheme::Http => (Vec::new(), None),
-            Scheme::Https => read_roots(settings)?,
+        let roots = match settings.origin.scheme() {
+            Scheme::Http => None,
+            Scheme::Https => Some(Roots::read(system, settings.ca_file.as_deref())?),
         };
-        let roots = Arc::new(roots);
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::Specific(Arc::clone(&roots)))
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
-        let config = Agent::config_builder()
-            .proxy(proxy)
-            .tls_config(tls)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .http_status_as_error(false)
-            .user_agent(concat!("cloudconnexa-auth/", env!("CARGO_PKG_VERSION")))
-            .accept("application/json")
-            .build();
         let ends = Ends {
             host: settings.origin.to_string(),
-            proxy: place
+            proxy: proxy
                 .as_ref()
-                .map(|(name, port)| format!("the proxy {name}:{port}")),
-            root_problem,
+                .map(|proxy| format!("the proxy {}:{}", proxy.host(), proxy.port())),
         };
         let reached = Reached::default();
-        let resolving = Resolving {
-            reached: reached.clone(),
-            inner: DefaultResolver::default(),
-        };
-        let connector = connector(&reached, place.is_some());
         Ok(Self {
-            agent: Agent::with_parts(config, connector, resolving),
+            agent: RefCell::new(agent(roots.as_ref(), proxy.clone(), &reached)),
             ends,
             reached,
             is_plain: settings.origin.scheme() == Scheme::Http,
-            proxy: place,
+            proxy,
             roots,
         })
     }
 
-    /// Sends one request and reads the whole answer, both within `limit`.
-    pub(super) fn send(&self, request: &Composed, limit: Duration) -> Result<Reply, Failure> {
-        self.begin(limit)?;
-        let url = HttpUri::from_maybe_shared(wiped(&request.url));
-        let mut builder = match url {
-            Ok(url) => self.agent.post(url),
-            // Refused there in the library's words.
-            Err(_) => self.agent.post(request.url.as_str()),
-        };
-        if let Some(authorization) = &request.authorization {
-            builder = builder.header("Authorization", header(authorization)?);
-        }
-        if let Some(content_type) = request.content_type {
-            builder = builder.header("Content-Type", content_type);
-        }
-        let sent = bounded(builder, limit).send(request.body.as_bytes());
-        self.reply(sent, limit)
+    /// Sends one request and reads the whole answer, both by the deadline.
+    pub(super) fn send(
+        &self,
+        request: &Composed,
+        clock: &dyn Clock,
+        deadline: Deadline,
+    ) -> Result<Reply, Failure> {
+        self.ask(clock, deadline, |agent, limit| {
+            let url = HttpUri::from_maybe_shared(wiped(&request.url));
+            let mut builder = match url {
+                Ok(url) => agent.post(url),
+                // Refused there in the library's words.
+                Err(_) => agent.post(request.url.as_str()),
+            };
+            if let Some(authorization) = &request.authorization {
+                builder = builder.header("Authorization", header(authorization)?);
+            }
+            if let Some(content_type) = request.content_type {
+                builder = builder.header("Content-Type", content_type);
+            }
+            Ok(bounded(builder, limit).send(request.body.as_bytes()))
+        })
     }
 
-    /// Asks for `url`, which has to be of this origin, and reads the whole answer within `limit`.
+    /// Asks for `url`, which has to be of this origin, and reads the whole answer by the deadline.
     /// Whoever gives a token gives it to this origin.
     pub(crate) fn look(
         &self,
         url: &Uri,
         token: Option<&AccessToken>,
-        limit: Duration,
+        clock: &dyn Clock,
+        deadline: Deadline,
     ) -> Result<Seen, Failure> {
-        self.begin(limit)?;
-        let mut builder = self.agent.get(url.to_string());
-        if let Some(token) = token {
-            let bearer = joined(&["Bearer ", token.expose()]);
-            builder = builder.header("Authorization", header(&bearer)?);
-        }
-        let reply = self.reply(bounded(builder, limit).call(), limit)?;
+        let reply = self.ask(clock, deadline, |agent, limit| {
+            let mut builder = agent.get(url.to_string());
+            if let Some(token) = token {
+                let bearer = joined(&["Bearer ", token.expose()]);
+                builder = builder.header("Authorization", header(&bearer)?);
+            }
+            Ok(bounded(builder, limit).call())
+        })?;
         Ok(Seen {
             status: reply.answer.status,
             date: reply.date,
@@ -182,24 +168,49 @@ impl Http {
     pub(crate) fn proxy(&self) -> Option<(&str, u16)> {
         self.proxy
             .as_ref()
-            .map(|(name, port)| (name.as_str(), *port))
+            .map(|proxy| (proxy.host(), proxy.port()))
     }
 
-    /// How many root certificates there are, and what went wrong with reading them.
-    pub(crate) fn roots(&self) -> (usize, Option<&str>) {
-        (self.roots.len(), self.ends.root_problem.as_deref())
+    /// Whom to trust, where TLS is spoken.
+    pub(crate) fn roots(&self) -> Option<&Roots<'a>> {
+        self.roots.as_ref()
     }
 
-    pub(super) fn root_certificates(&self) -> impl Iterator<Item = CertificateDer<'_>> {
-        self.roots
-            .iter()
-            .map(|root| CertificateDer::from_slice(root.der()))
+    /// One request, made once more where it ended in the handshake, that is before any of it was sent,
+    /// and there are more roots to trust than at first.
+    fn ask(
+        &self,
+        clock: &dyn Clock,
+        deadline: Deadline,
+        request: impl Fn(&Agent, Duration) -> Result<Result<Response<Body>, ureq::Error>, Failure>,
+    ) -> Result<Reply, Failure> {
+        let once = || {
+            let limit = deadline.remaining(clock);
+            // There may be a kept connection, of which nobody notes anything.
+            self.reached.set(Stage::Exchange);
+            check_time(limit)?;
+            let sent = request(&self.agent.borrow(), limit)?;
+            Ok((sent, limit))
+        };
+        let (sent, limit) = once()?;
+        let is_unsent = self.reached.stage() != Stage::Exchange;
+        match sent.as_ref().map_err(tls_error) {
+            Err(Some(error)) if is_unsent && self.reach_further(error) => {
+                let (sent, limit) = once()?;
+                self.reply(sent, limit)
+            }
+            _ => self.reply(sent, limit),
+        }
     }
 
-    /// Before a request: there may be a kept connection for it, of which nobody notes anything.
-    fn begin(&self, limit: Duration) -> Result<(), Failure> {
-        self.reached.set(Stage::Exchange);
-        check_time(limit)
+    /// Whether there are more roots to trust since a handshake ended with `error`.
+    pub(super) fn reach_further(&self, error: &rustls::Error) -> bool {
+        let Some(roots) = self.roots.as_ref().filter(|it| it.reach_further(error)) else {
+            return false;
+        };
+        let wider = agent(Some(roots), self.proxy.clone(), &self.reached);
+        self.agent.replace(wider);
+        true
     }
 
     fn reply(
@@ -254,7 +265,7 @@ impl Http {
                 }
             }
             ureq::Error::Timeout(_) => self.timed_out(stage, limit),
-            ureq::Error::Io(io) => match io.get_ref().and_then(|inner| inner.downcast_ref()) {
+            ureq::Error::Io(io) => match tls_error(error) {
                 Some(tls) => self.tls_failure(stage, tls),
                 None => self.io_failure(stage, io),
             },
@@ -296,7 +307,42 @@ impl Http {
     }
 
     pub(super) fn tls_failure(&self, stage: Stage, error: &rustls::Error) -> Failure {
-        self.ends.tls(stage, error)
+        let problem = self.roots.as_ref().and_then(Roots::problem);
+        self.ends.tls(stage, error, problem)
+    }
+}
+
+/// A client that trusts these, and notes how far it comes.
+fn agent(roots: Option<&Roots<'_>>, proxy: Option<Proxy>, reached: &Reached) -> Agent {
+    let roots = roots.into_iter().flat_map(Roots::certificates);
+    let roots = roots.map(|der| Certificate::from_der(der).to_owned());
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::Specific(Arc::new(roots.collect())))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build();
+    let has_proxy = proxy.is_some();
+    let config = Agent::config_builder()
+        .proxy(proxy)
+        .tls_config(tls)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .user_agent(concat!("cloudconnexa-auth/", env!("CARGO_PKG_VERSION")))
+        .accept("application/json")
+        .build();
+    let resolving = Resolving {
+        reached: reached.clone(),
+        inner: DefaultResolver::default(),
+    };
+    Agent::with_parts(config, connector(reached, has_proxy), resolving)
+}
+
+/// What TLS itself says, where it was that.
+fn tls_error(error: &ureq::Error) -> Option<&rustls::Error> {
+    match error {
+        ureq::Error::Io(io) => io.get_ref()?.downcast_ref(),
+        ureq::Error::Rustls(tls) => Some(tls),
+        _ => None,
     }
 }
 
@@ -525,16 +571,4 @@ pub(crate) struct Seen {
     pub(crate) location: Option<String>,
     /// The body, at most 1 MiB.
     pub(crate) body: Zeroizing<Vec<u8>>,
-}
-
-/// The roots as ureq takes them, and what went wrong with reading the system's.
-fn read_roots(
-    settings: &HttpSettings,
-) -> Result<(Vec<Certificate<'static>>, Option<String>), SetupError> {
-    let roots = roots::read(settings.ca_file.as_deref())?;
-    let certificates = roots.certificates.iter();
-    let certificates = certificates
-        .map(|der| Certificate::from_der(der).to_owned())
-        .collect();
-    Ok((certificates, roots.problem))
 }

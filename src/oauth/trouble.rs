@@ -34,8 +34,6 @@ pub(super) struct Ends {
     pub(super) host: String,
     /// The proxy (without its password), where one is taken.
     pub(super) proxy: Option<String>,
-    /// What went wrong with reading the root certificates.
-    pub(super) root_problem: Option<String>,
 }
 
 impl Ends {
@@ -235,8 +233,14 @@ impl Ends {
         }
     }
 
-    /// TLS, or the certificate, is not as it has to be.
-    pub(super) fn tls(&self, stage: Stage, error: &rustls::Error) -> Failure {
+    /// TLS, or the certificate, is not as it has to be; `problem` is what went wrong with reading the
+    /// root certificates.
+    pub(super) fn tls(
+        &self,
+        stage: Stage,
+        error: &rustls::Error,
+        problem: Option<&str>,
+    ) -> Failure {
         // Before the way is open it is a proxy that speaks TLS itself.
         let whom = match stage {
             Stage::Handshake | Stage::Exchange => self.host_by(),
@@ -253,7 +257,7 @@ impl Ends {
         // Behind a brace the library shows its own insides.
         let told = error.to_string();
         let mut detail = quote(told.split(" {").next().unwrap_or_default());
-        if let Some(problem) = &self.root_problem {
+        if let Some(problem) = problem {
             detail = format!("{detail}; {problem}");
         }
         Failure::Unusable {

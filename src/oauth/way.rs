@@ -17,6 +17,7 @@ use super::failure::Failure;
 use super::http::{CONNECT_LIMIT, Http};
 use super::trouble::Stage;
 use crate::clock::{Clock, Deadline};
+use crate::roots::Roots;
 use crate::uri::Origin;
 
 /// A server that proved who it is.
@@ -28,7 +29,7 @@ pub(crate) struct Trusted {
     pub(crate) chain: usize,
 }
 
-impl Http {
+impl Http<'_> {
     /// The addresses of a name.
     pub(crate) fn resolve(
         &self,
@@ -88,17 +89,42 @@ impl Http {
         })
     }
 
-    /// TLS on a connection, as far as the proof of the server's identity.
+    /// TLS on a connection, as far as the proof of the server's identity; on another one to the same
+    /// address, where it takes more roots than at first.
     pub(crate) fn shake_hands(
         &self,
-        mut stream: TcpStream,
+        stream: TcpStream,
         origin: &Origin,
         clock: &dyn Clock,
         deadline: Deadline,
     ) -> Result<Trusted, Failure> {
         let deadline = deadline.at_most(clock, CONNECT_LIMIT);
+        let address = stream.peer_addr();
+        let mut connection = self.client(origin)?;
+        let mut done = shake(&mut connection, stream, clock, deadline);
+        if let (Err(error), Ok(address)) = (&done, address)
+            && tls_error(error).is_some_and(|error| self.reach_further(error))
+        {
+            let stream = self.connect(&[address], clock, deadline)?;
+            connection = self.client(origin)?;
+            done = shake(&mut connection, stream, clock, deadline);
+        }
+        done.map_err(|error| self.broken_handshake(&error, deadline.limit()))?;
+        Ok(Trusted {
+            protocol: match connection.protocol_version() {
+                Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+                Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+                _ => "TLS",
+            },
+            chain: connection.peer_certificates().map_or(0, <[_]>::len),
+        })
+    }
+
+    /// Our side of TLS with the server.
+    fn client(&self, origin: &Origin) -> Result<ClientConnection, Failure> {
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(self.root_certificates());
+        let known = self.roots().into_iter().flat_map(Roots::certificates);
+        roots.add_parsable_certificates(known.cloned());
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -111,43 +137,12 @@ impl Http {
             detail: None,
             hint: None,
         })?;
-        let mut connection = ClientConnection::new(Arc::new(config), name)
-            .map_err(|error| self.tls_failure(Stage::Handshake, &error))?;
-        let mut step = || -> io::Result<()> {
-            while connection.is_handshaking() {
-                let left = deadline.remaining(clock);
-                if left.is_zero() {
-                    return Err(io::ErrorKind::TimedOut.into());
-                }
-                stream.set_read_timeout(Some(left))?;
-                stream.set_write_timeout(Some(left))?;
-                if connection.wants_write() {
-                    connection.write_tls(&mut stream)?;
-                } else if connection.read_tls(&mut stream)? == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                } else if let Err(error) = connection.process_new_packets() {
-                    // The server is told why; whether it listens makes no difference.
-                    connection.write_tls(&mut stream).ok();
-                    return Err(io::Error::other(error));
-                }
-            }
-            connection.send_close_notify();
-            connection.write_tls(&mut stream)?;
-            Ok(())
-        };
-        step().map_err(|error| self.broken_handshake(&error, deadline.limit()))?;
-        Ok(Trusted {
-            protocol: match connection.protocol_version() {
-                Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
-                Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
-                _ => "TLS",
-            },
-            chain: connection.peer_certificates().map_or(0, <[_]>::len),
-        })
+        ClientConnection::new(Arc::new(config), name)
+            .map_err(|error| self.tls_failure(Stage::Handshake, &error))
     }
 
     fn broken_handshake(&self, error: &io::Error, given: Duration) -> Failure {
-        match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        match tls_error(error) {
             Some(tls) => self.tls_failure(Stage::Handshake, tls),
             None => match error.kind() {
                 io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
@@ -157,6 +152,40 @@ impl Http {
             },
         }
     }
+}
+
+/// A whole handshake, and that we go.
+fn shake(
+    connection: &mut ClientConnection,
+    mut stream: TcpStream,
+    clock: &dyn Clock,
+    deadline: Deadline,
+) -> io::Result<()> {
+    while connection.is_handshaking() {
+        let left = deadline.remaining(clock);
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        stream.set_write_timeout(Some(left))?;
+        if connection.wants_write() {
+            connection.write_tls(&mut stream)?;
+        } else if connection.read_tls(&mut stream)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        } else if let Err(error) = connection.process_new_packets() {
+            // The server is told why; whether it listens makes no difference.
+            connection.write_tls(&mut stream).ok();
+            return Err(io::Error::other(error));
+        }
+    }
+    connection.send_close_notify();
+    connection.write_tls(&mut stream)?;
+    Ok(())
+}
+
+/// What TLS itself says, where it was that.
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
 }
 
 /// The address that a host is, where it is one.

@@ -57,6 +57,8 @@ mod packages;
 mod papers;
 #[cfg(target_os = "linux")]
 mod proof;
+#[cfg(target_os = "linux")]
+mod roots;
 #[cfg(unix)]
 mod servers;
 #[cfg(target_os = "linux")]

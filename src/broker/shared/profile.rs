@@ -9,6 +9,7 @@ use crate::clock::{Clock, Deadline};
 use crate::environment::Environment;
 use crate::fleet::{Account, Kind, Link, Names, Redis, Sealer, Seen, Store, StoreError};
 use crate::profile::SharedStore;
+use crate::roots::System;
 use crate::secret::Secret;
 use crate::source::Source;
 
@@ -28,6 +29,7 @@ pub(crate) struct Examined {
 pub(crate) struct ProfileStore<'a> {
     settings: &'a SharedStore,
     environment: &'a Environment,
+    roots: &'a System<'a>,
     clock: &'a dyn Clock,
     deadline: Deadline,
     redis: OnceCell<Redis<'a>>,
@@ -38,12 +40,14 @@ impl<'a> ProfileStore<'a> {
     pub(crate) fn new(
         settings: &'a SharedStore,
         environment: &'a Environment,
+        roots: &'a System<'a>,
         clock: &'a dyn Clock,
         deadline: Deadline,
     ) -> Self {
         Self {
             settings,
             environment,
+            roots,
             clock,
             deadline,
             redis: OnceCell::new(),
@@ -86,14 +90,12 @@ impl<'a> ProfileStore<'a> {
             read.transpose()
                 .map_err(|error| StoreError::SetUp(format!("its {what}: {error}")))
         };
-        let link = Link {
-            address: self.settings.address.clone(),
-            ca_file: self.settings.ca_file.clone(),
-            account: Account {
-                user: read(&self.settings.user, "user")?,
-                password: read(&self.settings.password, "password")?,
-            },
+        let account = Account {
+            user: read(&self.settings.user, "user")?,
+            password: read(&self.settings.password, "password")?,
         };
+        let (address, ca_file) = (&self.settings.address, &self.settings.ca_file);
+        let link = Link::new(address.clone(), account, self.roots, ca_file.clone());
         Ok(self.redis.get_or_init(|| Redis::new(link, self.clock)))
     }
 }

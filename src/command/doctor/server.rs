@@ -67,7 +67,7 @@ fn ask(case: &Case<'_>, secret: Secret, findings: &mut Vec<Finding>) -> Option<F
     let (context, profile) = (case.context, case.profile);
     let (clock, began) = (context.clock, context.clock.now());
     let endpoint = Attentive {
-        inner: ProfileEndpoint::new(profile, context.environment),
+        inner: ProfileEndpoint::new(profile, context.environment, context.roots),
         secret,
         was_asked: Cell::new(false),
         form: RefCell::default(),
@@ -198,8 +198,7 @@ fn call(case: &Case<'_>, found: &Found, findings: &mut Vec<Finding>) {
     };
     case.say(&format!("asking {}", url.origin()));
     let token = &found.token.access_token;
-    let limit = case.deadline.remaining(case.context.clock);
-    match http.look(&url, Some(token), limit) {
+    match http.look(&url, Some(token), case.context.clock, case.deadline) {
         Ok(seen) => {
             findings.push(judge(&url, found, &seen));
             findings.push(rate_limit(&seen));

@@ -9,6 +9,7 @@ use crate::broker::{ObtainError, explain};
 use crate::duration::show;
 use crate::error::{Code, code_of};
 use crate::oauth::{Failure, Http, HttpSettings, Proxies, Seen, SetupError, date_of};
+use crate::roots::Roots;
 use crate::uri::{Scheme, Uri};
 
 use time::OffsetDateTime;
@@ -24,12 +25,13 @@ const CHECK_NETWORK: &str = "check the network, the proxy and the profile's `clo
 pub(super) const NAMES: [&str; 6] = ["proxy", "dns", "tcp", "tls", "http", "clock"];
 
 /// A way to the origin of `url`, as the profile and the variables make it.
-pub(super) fn http(case: &Case<'_>, url: &Uri) -> Result<Http, SetupError> {
-    Http::new(&HttpSettings {
+pub(super) fn http<'a>(case: &'a Case<'_>, url: &Uri) -> Result<Http<'a>, SetupError> {
+    let settings = HttpSettings {
         origin: url.origin().clone(),
         ca_file: case.profile.ca_file.clone(),
         proxies: Proxies::of(case.context.environment),
-    })
+    };
+    Http::new(&settings, case.context.roots)
 }
 
 /// Goes the way to the token endpoint; `true` where it leads there.
@@ -126,7 +128,7 @@ fn go(case: &Case<'_>, findings: &mut Vec<Finding>) -> Option<()> {
 
     case.say(&format!("asking {origin} for the time"));
     let asked_at = clock.now();
-    let seen = match http.look(&root_of(url), None, case.deadline.remaining(clock)) {
+    let seen = match http.look(&root_of(url), None, clock, case.deadline) {
         Ok(seen) => seen,
         Err(failure) => {
             let is_tls_open = findings.iter().any(|it| it.name == "tls");
@@ -153,7 +155,7 @@ fn root_of(url: &Uri) -> Uri {
     Uri::parse(&format!("{}/", url.origin())).unwrap_or_else(|_| url.clone())
 }
 
-fn proxy(case: &Case<'_>, http: &Http) -> Finding {
+fn proxy(case: &Case<'_>, http: &Http<'_>) -> Finding {
     let proxies = Proxies::of(case.context.environment);
     let origin = case.profile.client.token_url.origin();
     let what = match (proxies.for_origin(origin), http.proxy()) {
@@ -170,7 +172,7 @@ fn proxy(case: &Case<'_>, http: &Http) -> Finding {
 }
 
 /// Whose word is taken for the server's identity.
-fn roots(case: &Case<'_>, http: &Http) -> String {
+fn roots(case: &Case<'_>, http: &Http<'_>) -> String {
     let environment = case.context.environment;
     let named: Vec<String> = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
         .into_iter()
@@ -180,16 +182,22 @@ fn roots(case: &Case<'_>, http: &Http) -> String {
         [] => "the system's roots".to_owned(),
         named => named.join(" and "),
     };
-    let (count, _) = http.roots();
+    let known = http.roots();
+    let count = known.map_or(0, |known| known.certificates().count());
     let plural = if count == 1 { "" } else { "s" };
     let more = match &case.profile.ca_file {
         Some(path) => format!(" and `ca_file` ({})", path.display()),
         None => String::new(),
     };
-    format!("{base}{more}, {count} root{plural} in all")
+    if known.is_none_or(Roots::is_whole) {
+        return format!("{base}{more}, {count} root{plural} in all");
+    }
+    // A folder may hold more, which nobody needed.
+    let were = if count == 1 { "was" } else { "were" };
+    format!("{base}{more}, of which {count} {were} read")
 }
 
-fn untrusted(case: &Case<'_>, http: &Http, failure: &Failure) -> Finding {
+fn untrusted(case: &Case<'_>, http: &Http<'_>, failure: &Failure) -> Finding {
     let mut finding = failed("tls", failure, CHECK_NETWORK);
     if matches!(failure, Failure::Unusable { .. }) {
         finding.what = format!("{}; trusted is {}", finding.what, roots(case, http));

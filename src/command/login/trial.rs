@@ -138,7 +138,7 @@ impl<'a> Trial<'a> {
 
     fn with_broker<T>(&self, act: impl FnOnce(&Broker<'_>, &ProfileEndpoint<'_>, &Ask) -> T) -> T {
         let context = self.context;
-        let endpoint = ProfileEndpoint::new(self.profile, context.environment);
+        let endpoint = ProfileEndpoint::new(self.profile, context.environment, context.roots);
         let endpoint = endpoint.with_secret(&self.secret);
         let notify = |notice: Notice<'_>| tell(context, self.profile, &notice);
         let broker = Broker {

@@ -116,6 +116,44 @@ fn a_file_says_all_that_there_is_to_say_of_a_store() {
 }
 
 #[test]
+fn a_store_whose_ca_only_a_folder_holds_is_trusted_without_a_second_request() {
+    let fleet = Fleet::new();
+    let world = &fleet.world;
+    let folder = world.path("roots");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("store.pem"), fleet.server.certificate()).unwrap();
+    fs::write(world.path("ca.pem"), world.sandbox.ca_pem()).unwrap();
+
+    // Without it the store costs a warning, which says what is wrong with the roots too.
+    world.set("SSL_CERT_DIR", world.path("missing").to_str().unwrap());
+    let (_, stderr) = fleet.on(3, ["token"]).outcome().succeeds_with_stderr();
+    for words in [
+        "UnknownIssuer",
+        "no roots were read from",
+        "it does not exist",
+    ] {
+        assert!(stderr.contains(words), "{stderr}");
+    }
+    assert_eq!(fleet.server.keys(), Vec::<String>::new());
+
+    world.set("SSL_CERT_DIR", folder.to_str().unwrap());
+    let token = fleet.token(1);
+    assert_eq!(fleet.token(2), token, "it stood in the store");
+    assert_eq!(world.sandbox.token_requests(), 2, "host 3's and host 1's");
+}
+
+#[test]
+fn the_store_and_the_token_endpoint_are_trusted_by_what_was_read_once() {
+    let fleet = Fleet::new();
+    let ca = fleet.world.path("ca.pem");
+    let script = "exec strace -f -qq -e trace=open,openat -o calls \"$0\" token";
+    fleet.on(1, ["-c", script]).through_shell().succeeds();
+    let calls = fs::read_to_string(fleet.world.path("calls")).unwrap();
+    let opened = calls.matches(&format!("\"{}\"", ca.display())).count();
+    assert_eq!(opened, 1, "{calls}");
+}
+
+#[test]
 fn a_socket_and_another_database_are_shared_through_too() {
     let server = Server::plain(&[]);
     for (url, database) in [
