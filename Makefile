@@ -70,6 +70,8 @@ lint: $(DENY)
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --check
 	$(CARGO) fmt --manifest-path tests/bench/rust/Cargo.toml --check
+	for lock in tests/fuzz tests/bench/rust; do \
+		$(CARGO) metadata --quiet --locked --format-version 1 --manifest-path $$lock/Cargo.toml >/dev/null || exit 1; done
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
