@@ -41,7 +41,7 @@ pub(crate) fn remove(editing: &Editing<'_>, name: &str) -> Result<(), ProfileErr
         return Err(unwritable(by_hand(name)));
     }
     if new.is_empty() && !is_link(&path) {
-        return file::remove(&path).map_err(unwritable);
+        return file::remove_all_of(&path, &guard).map_err(unwritable);
     }
     write(&path, &new, &guard).map_err(unwritable)
 }

@@ -14,9 +14,14 @@ pub(super) fn put(path: &Path, secret: &Secret, guard: &file::Guard) -> Result<(
     file::replace(path, line.as_bytes(), guard).map_err(|error| unusable(path, error))
 }
 
-/// Removes it; one that is not there is no error.
+/// Removes it, and first what killed writers left of one beside it; what is not there is no error.
+/// Whoever writes it at this very moment fails and says so.
 pub(super) fn remove(path: &Path) -> Result<(), SourceError> {
-    file::remove(path).map_err(|error| unusable(path, error))
+    let mut leftovers = file::temporaries_of(path);
+    let removed = leftovers.try_for_each(|leftover| file::remove(&leftover));
+    removed
+        .and_then(|()| file::remove(path))
+        .map_err(|error| unusable(path, error))
 }
 
 fn unusable(path: &Path, error: io::Error) -> SourceError {

@@ -1,6 +1,8 @@
 //! SIGKILL, which nobody can answer: at every system call of the process that asks, and at random
 //! moments of a crowd. What it leaves must cost nobody anything but the request it had made.
 
+mod writers;
+
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -18,9 +20,9 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::processes::{lock_holders, ports, signal, stop, until, waits_for_lock};
-use super::{Claim, answer, is_wait, tries};
 use crate::harness::{PROGRAM, World, write_private};
+use crate::proof::processes::{lock_holders, ports, signal, stop, until, waits_for_lock};
+use crate::proof::{Claim, answer, is_wait, tries};
 
 const SIGKILL: i32 = 9;
 
@@ -43,7 +45,10 @@ struct Scene {
 
 impl Scene {
     fn new(found: Option<Duration>) -> Self {
-        let world = World::with(Sandbox::builder().no_rate_limit());
+        Self::of(World::with(Sandbox::builder().no_rate_limit()), found)
+    }
+
+    fn of(world: World, found: Option<Duration>) -> Self {
         world.token();
         let entry = found.map(|age| {
             world.advance(age);

@@ -1,0 +1,241 @@
+//! The same for what writes for good: `store` and `login`, which replace two files, and after a login the
+//! entry of the cache.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+
+use cloudconnexa_sandbox::Sandbox;
+
+use super::{Moment, SIGKILL};
+use crate::harness::{Run, World, write_private};
+use crate::login::files;
+use crate::proof::{Claim, tries};
+
+/// What a profile had before; the server knows it no more.
+const OLD_SECRET: &str = "the-old-secret-of-this-profile";
+
+/// A verb, and what stands in the folder of the configuration before each kill.
+struct Scene {
+    world: World,
+    arguments: Vec<String>,
+    stdin: String,
+    config: Option<String>,
+    /// What a run that nobody kills makes of the configuration and of the secret file.
+    new: (Vec<u8>, Vec<u8>),
+}
+
+/// What is done after a kill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Again,
+    Logout,
+}
+
+impl Scene {
+    fn new(verb: &str, has_profile: bool) -> Self {
+        let world = World::without_profile(Sandbox::builder().no_rate_limit());
+        world.watch(OLD_SECRET);
+        let credential = world.sandbox.credential();
+        let (id, secret) = (&credential.client_id, &credential.client_secret);
+        let url = world.sandbox.base_url();
+        let (arguments, stdin) = if verb == "store" {
+            let request = serde_json::json!({ "profile": "prod", "base_url": url,
+                "client_id": id, "client_secret": secret });
+            ("store".to_owned(), request.to_string())
+        } else {
+            let flags = format!("--store file --profile prod --client-id {id} --base-url {url}");
+            (
+                format!("login --secret-stdin {flags}"),
+                format!("{secret}\n"),
+            )
+        };
+        let config = has_profile.then(|| {
+            format!(
+                "# mine\n[profiles.prod]\nbase_url = \"{url}\"\nclient_id = \"old.acme\"\n\
+                 client_secret = {{ file = \"prod.secret\" }}\n"
+            )
+        });
+        let mut scene = Self {
+            world,
+            arguments: arguments.split(' ').map(str::to_owned).collect(),
+            stdin,
+            config,
+            new: Default::default(),
+        };
+        scene.set();
+        scene.run().outcome().succeeds_with_stderr();
+        scene.new = (scene.read("config.toml"), scene.read("prod.secret"));
+        scene
+    }
+
+    /// The home as it was before.
+    fn set(&self) {
+        for folder in fs::read_dir(self.world.home()).unwrap() {
+            fs::remove_dir_all(folder.unwrap().path()).unwrap();
+        }
+        if let Some(config) = &self.config {
+            self.world.write_config(config);
+            let folder = self.world.config_folder();
+            fs::set_permissions(self.world.config(), fs::Permissions::from_mode(0o600)).unwrap();
+            write_private(&folder.join("prod.secret"), &format!("{OLD_SECRET}\n"));
+        }
+    }
+
+    fn run(&self) -> Run<'_> {
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        self.world.run_all(&arguments).stdin(self.stdin.as_str())
+    }
+
+    /// A run under strace, which notes the calls, but nothing that is read or written, and does `also`.
+    fn traced(&self, also: &str) -> Run<'_> {
+        let arguments = self.arguments.join(" ");
+        let script = format!("exec strace -f -qq -s 0 -o calls {also} \"$0\" {arguments}");
+        let run = self.world.run(["-c", &script]).through_shell();
+        run.stdin(self.stdin.as_str())
+    }
+
+    /// What a file of the configuration's folder holds; nothing where there is none.
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.world.config_folder().join(name)).unwrap_or_default()
+    }
+
+    /// The calls from the first one that makes a file or a folder to the end; of these the ones that
+    /// `make test` has time for: those that change a file, and some of the others.
+    fn moments(&self) -> Vec<Moment> {
+        self.set();
+        self.traced("").outcome().succeeds_with_stderr();
+        let text = fs::read_to_string(self.world.path("calls")).unwrap();
+        let main = text.split(' ').next().unwrap();
+        let makes = |line: &str| line.contains(" mkdir(") || line.contains("O_CREAT");
+        let first = text.lines().position(makes).unwrap();
+        let mut moments = Vec::new();
+        let mut names = Vec::new();
+        for (index, line) in text.lines().enumerate() {
+            let of_main = line.strip_prefix(main).map(str::trim_start);
+            assert!(
+                index < first || of_main.is_some(),
+                "no other thread is left when something is written: {line}"
+            );
+            let call = of_main.filter(|call| !call.starts_with(['<', '+', '-']));
+            let Some((name, _)) = call.and_then(|call| call.split_once('(')) else {
+                continue;
+            };
+            names.push(name);
+            let changes = ["mkdir", "write", "fchmod", "rename", "unlink"].contains(&name);
+            let is_chosen = changes || index.is_multiple_of(tries(7, 1));
+            if index >= first && is_chosen {
+                let nth = names.iter().filter(|it| **it == name).count();
+                let call = name.to_owned();
+                moments.push(Moment { call, nth });
+            }
+        }
+        assert!(moments.len() > 10, "the calls were read: {moments:?}");
+        moments
+    }
+
+    /// Kills a run at each call, which it does not make.
+    fn kill_everywhere(&self, claim: &Claim) {
+        for (number, moment) in self.moments().iter().enumerate() {
+            let then = [Then::Again, Then::Logout];
+            // In a short run one of them, by turns.
+            let then = if tries(0, 1) == 1 {
+                &then[..]
+            } else {
+                &then[number % 2..][..1]
+            };
+            for then in then {
+                self.set();
+                let Moment { call, nth } = moment;
+                let inject = format!("-e inject={call}:signal=KILL:when={nth}");
+                let (status, _) = self.traced(&inject).start().status();
+                // The network may have given in fewer pieces what it gave in more before.
+                if status.signal() == Some(SIGKILL) {
+                    claim.holds(|| self.nothing_is_lost(moment, *then));
+                }
+            }
+        }
+    }
+
+    fn nothing_is_lost(&self, moment: &Moment, then: Then) {
+        let at = format!("killed at {} number {}", moment.call, moment.nth);
+        let (config, secret) = (self.read("config.toml"), self.read("prod.secret"));
+        let old = self.config.clone().unwrap_or_default().into_bytes();
+        let old_secret = self.config.as_ref().map(|_| format!("{OLD_SECRET}\n"));
+        let old_secret = old_secret.unwrap_or_default().into_bytes();
+        assert!(
+            config == old || config == self.new.0,
+            "{at}: the old file or the new one"
+        );
+        assert!(
+            secret == old_secret || secret == self.new.1,
+            "{at}: the old secret or the new one"
+        );
+        let is_ahead = config == self.new.0 && secret != self.new.1;
+        assert!(!is_ahead, "{at}: a profile is there when its secret is");
+        is_for_one_user(&self.world.home(), &at);
+
+        if then == Then::Logout && !config.is_empty() {
+            let run = self.world.run(["logout", "--yes", "--profile", "prod"]);
+            run.outcome().succeeds_with_stderr();
+            let comment = if self.config.is_some() {
+                "# mine\n"
+            } else {
+                ""
+            };
+            let left: Vec<_> = files(&self.world)
+                .into_iter()
+                .map(|(_, bytes)| bytes)
+                .collect();
+            let expected = [comment.as_bytes()];
+            let expected = if comment.is_empty() {
+                &[][..]
+            } else {
+                &expected
+            };
+            assert_eq!(left, expected, "{at}: a logout leaves nothing of it");
+            return;
+        }
+        self.run().outcome().succeeds_with_stderr();
+        let now = (self.read("config.toml"), self.read("prod.secret"));
+        assert!(now == self.new, "{at}: the next run does it all");
+        let left = files(&self.world);
+        let is_left = |(path, _): &&(String, Vec<u8>)| path.ends_with(".new");
+        assert_eq!(left.iter().find(is_left), None, "{at}: leftovers are gone");
+        self.world.run(["token", "--profile", "prod"]).succeeds();
+    }
+}
+
+/// Shows that nobody else can look at any file of a folder.
+fn is_for_one_user(folder: &Path, at: &str) {
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let mode = path.metadata().unwrap().permissions().mode() & 0o7777;
+        if path.is_dir() {
+            is_for_one_user(&path, at);
+        } else {
+            assert_eq!(mode, 0o600, "{at}: {}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_kill_at_any_call_of_a_store_leaves_each_file_whole() {
+    let claim = Claim::that(
+        "SIGKILL at each system call of `store` from the first that makes a file, for a new profile and \
+         for one that is there: configuration and secret are each the old or the new one, a profile has \
+         its secret, all is for its user alone, and the next `store` or `logout` takes leftovers away",
+    );
+    for has_profile in [false, true] {
+        Scene::new("store", has_profile).kill_everywhere(&claim);
+    }
+}
+
+#[test]
+fn a_kill_at_any_call_of_a_login_leaves_each_file_whole() {
+    let claim = Claim::that("The same for `login`, and the entry of the cache");
+    for has_profile in [false, true] {
+        Scene::new("login", has_profile).kill_everywhere(&claim);
+    }
+}
