@@ -40,6 +40,7 @@ wanted=(
   curl                    curl
   jq                      jq
   strace                  strace
+  gdb                     gdb
   faketime                faketime
   flock                   util-linux
   unshare                 util-linux

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -62,6 +64,15 @@ pub(crate) fn waits_for_lock(id: u32) -> bool {
 pub(crate) fn lock_waiters() -> BTreeSet<u32> {
     let waiting = locks().filter(|(_, is_held)| !is_held);
     waiting.map(|(pid, _)| pid).collect()
+}
+
+/// Whether anybody waits for a lock of this file.
+pub(crate) fn is_waited_for(file: &Path) -> bool {
+    let inode = fs::metadata(file).unwrap().ino();
+    let text = fs::read_to_string("/proc/locks").unwrap();
+    let its = format!(":{inode} ");
+    text.lines()
+        .any(|line| line.contains("->") && line.contains(&its))
 }
 
 /// Who has a lock of a file alone or together with others.

@@ -18,7 +18,8 @@ use serde_json::Value;
 use super::{Claim, tries};
 use crate::harness::{Outcome, World};
 
-use ground::{Ground, Places, Seen, User, is_root};
+use ground::{Ground, Places, Seen, User};
+pub(super) use ground::{is_root, namespace};
 
 /// The variable that the one warning names.
 const VARIABLE: &str = "set CLOUDCONNEXA_AUTH_CACHE_DIR";

@@ -1,6 +1,7 @@
 //! SIGKILL, which nobody can answer: at every system call of the process that asks, and at random
 //! moments of a crowd. What it leaves must cost nobody anything but the request it had made.
 
+mod threads;
 mod writers;
 
 use std::collections::BTreeSet;
