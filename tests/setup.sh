@@ -41,6 +41,7 @@ wanted=(
   jq                      jq
   strace                  strace
   gdb                     gdb
+  /usr/sbin/mkfs.btrfs    btrfs-progs
   faketime                faketime
   flock                   util-linux
   unshare                 util-linux

@@ -9,8 +9,9 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
-use crate::clients::found_or_skipped;
+use crate::clients::{found_or_passed_over, found_or_skipped};
 use crate::harness::{Outcome, PROGRAM, Run, World};
 use crate::leaks::{Allowed, Canaries};
 
@@ -24,11 +25,56 @@ pub(super) enum User {
 /// Of nobody who runs the program here.
 const ORDINARY: u32 = 65534;
 
-/// What the namespace begins with. The home is a file system of memory; `away` is a folder that no run
-/// has any business in.
+/// The file system that the home is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Disk {
+    Memory,
+    /// Btrfs with a quota of 1 MiB that binds root too: of all file systems whose quota this kernel
+    /// could have been built with, the one that needs nothing but itself.
+    Quota,
+}
+
+impl Disk {
+    /// Mounts it.
+    const fn script(self) -> &'static str {
+        match self {
+            Self::Memory => r#"mount -t tmpfs -o size=8m,mode=755 ground "$H""#,
+            // The image has no name any more when it is used: what is on it is searched, not it.
+            Self::Quota => {
+                r#"
+                mkdir -p "$WORLD/whole"
+                truncate -s 128m "$WORLD/image"
+                mkfs.btrfs -q "$WORLD/image" > /dev/null
+                mount -o loop "$WORLD/image" "$WORLD/whole"
+                rm "$WORLD/image"
+                btrfs quota enable "$WORLD/whole"
+                btrfs subvolume create "$WORLD/whole/home" > /dev/null
+                btrfs qgroup limit 1m "$WORLD/whole/home"
+                mount --bind "$WORLD/whole/home" "$H"
+                "#
+            }
+        }
+    }
+
+    /// Whether this system has it, for whoever runs the tests.
+    fn found(self) -> Option<PathBuf> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("unshare");
+        let script = format!("mkdir -p \"$H\"; {}", self.script());
+        let command = command.args(["--mount", "--propagation", "private", "sh", "-ec", &script]);
+        let command = command.env("WORLD", folder.path());
+        let made = command.env("H", folder.path().join("h")).output().ok()?;
+        made.status.success().then(|| PathBuf::from("btrfs"))
+    }
+}
+
+/// What the namespace begins with. `away` is a folder that no run has any business in.
 const BEGINNING: &str = r#"
 mount --bind "$PROGRAM" "$WORLD/program"
-mount -t tmpfs -o size=8m,mode=755 ground "$H"
+"#;
+
+/// And the home in it.
+const HOME: &str = r#"
 mkdir -p "$H/cache" "$H/config/cloudconnexa-auth" "$A"
 echo untouched > "$A/file"
 chmod 700 "$H/cache" "$H/config" "$H/config/cloudconnexa-auth" "$A"
@@ -49,7 +95,18 @@ pub(super) struct Ground<'a> {
 impl<'a> Ground<'a> {
     /// `None` where there can be no such thing, which is told and fails in CI.
     pub(super) fn new(world: &'a World, user: User) -> Option<Self> {
+        Self::on(Disk::Memory, world, user)
+    }
+
+    /// The same on another file system. `None` where this kernel, or whoever runs the tests, can have no
+    /// quota, which is told: that needs root.
+    pub(super) fn on(disk: Disk, world: &'a World, user: User) -> Option<Self> {
         found_or_skipped("a mount namespace", namespace())?;
+        if disk == Disk::Quota {
+            static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
+            let found = FOUND.get_or_init(|| disk.found()).clone();
+            found_or_passed_over("a quota (btrfs on a loop device, as root)", found)?;
+        }
         let program = world.path("program");
         fs::write(&program, "").unwrap();
         let root = program.parent().unwrap();
@@ -60,7 +117,11 @@ impl<'a> Ground<'a> {
         }
         command
             .args(["--mount", "--propagation", "private", "sh", "-ec"])
-            .arg(format!("{}{BEGINNING}", Self::functions(user)))
+            .arg(format!(
+                "{}{BEGINNING}{}{HOME}",
+                Self::functions(user),
+                disk.script()
+            ))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         for (name, path) in Self::places(world) {

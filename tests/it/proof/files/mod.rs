@@ -6,6 +6,7 @@
 mod faults;
 mod ground;
 mod homes;
+mod quota;
 mod readers;
 mod writers;
 

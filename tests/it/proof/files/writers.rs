@@ -3,6 +3,8 @@
 use cloudconnexa_sandbox::Sandbox;
 
 use super::super::{Claim, tries};
+use super::ground::Disk;
+use super::quota::USED_UP;
 use super::{Ground, User, World};
 
 /// A file of the tool that is set up.
@@ -11,6 +13,9 @@ const TOOL_FILE: &str = "# mine\nstartup --host_jvm_args=-Xmx1g\n";
 /// What is done to the disk, what the run is under, and what the error says to root and to an ordinary
 /// user.
 type Case = (&'static str, &'static str, &'static str, &'static str);
+
+/// A quota is a thing of another file system.
+const OVER_QUOTA: &str = "over quota";
 
 const DISKS: &[Case] = &[
     (
@@ -31,6 +36,7 @@ const DISKS: &[Case] = &[
         "",
         "No space left",
     ),
+    (OVER_QUOTA, USED_UP, "", "quota exceeded"),
     (
         "write, EIO",
         "",
@@ -153,8 +159,13 @@ fn a_disk_that_takes_nothing_leaves_the_old_files_whole() {
                 if tries(1, 2) == 1 && number % 2 == other {
                     continue;
                 }
-                let Some(ground) = Ground::new(&world, user) else {
-                    return;
+                let disk = if *name == OVER_QUOTA {
+                    Disk::Quota
+                } else {
+                    Disk::Memory
+                };
+                let Some(ground) = Ground::on(disk, &world, user) else {
+                    continue;
                 };
                 claim.holds(|| {
                     let story = format!("{} on a disk: {name}, as {user:?}", writer.name);
