@@ -297,11 +297,17 @@ impl Ordinary {
     }
 }
 
+/// Whether one process of a user may trace another that did not start it (Yama).
+fn may_be_traced() -> bool {
+    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope");
+    scope.is_err() || scope.is_ok_and(|scope| scope.trim() == "0")
+}
+
 #[test]
 fn the_same_user_reads_nothing_of_a_process_that_holds_the_secret() {
     let claim = Claim::that(
         "another process of the same ordinary user reads neither memory, environment nor \
-         descriptors of the program, and cannot trace it",
+         descriptors of the program, cannot trace it, and gets no core of it by force (gcore)",
     );
     let ordinary = Ordinary::new();
     let gate = ordinary.world.sandbox.gate();
@@ -328,6 +334,18 @@ fn the_same_user_reads_nothing_of_a_process_that_holds_the_secret() {
             assert!(!ordinary.can(&["head", "-c", "0", &memory]), "memory");
             let trace = ["strace", "-o", "/dev/null", "-p", &held.to_string()];
             assert!(!ordinary.can(&trace), "a debugger");
+            let has_core = |id: u32| {
+                let told = ordinary.can(&["gcore", "-o", "core", &id.to_string()]);
+                let core = ordinary.world.path(&format!("core.{id}"));
+                assert_eq!(core.exists(), told, "gcore says what it has done");
+                fs::remove_file(core).is_ok()
+            };
+            assert_eq!(
+                has_core(other),
+                may_be_traced(),
+                "a core of another process"
+            );
+            assert!(!has_core(held), "a core");
             let owner = fs::metadata(format!("/proc/{held}/mem")).unwrap().uid();
             assert!(ordinary.user.is_none() || owner == 0, "whose it is");
         });
