@@ -32,6 +32,7 @@ wanted=(
   pass                    pass
   gpg                     gnupg
   gpgconf                 gpgconf
+  pinentry-curses         pinentry-curses
   docker-credential-pass  golang-docker-credential-helpers
   gnome-keyring-daemon    gnome-keyring
   dbus-run-session        dbus-daemon

@@ -123,7 +123,7 @@ impl Keyring {
         keyring
     }
 
-    fn variables(&self) -> [(&'static str, PathBuf); 2] {
+    pub(crate) fn variables(&self) -> [(&'static str, PathBuf); 2] {
         let path = |name| self.0.path().join(name);
         [
             ("GNUPGHOME", path("gnupg")),
@@ -131,7 +131,7 @@ impl Keyring {
         ]
     }
 
-    fn store(&self, server: &str, user: &str, secret: &str) {
+    pub(crate) fn store(&self, server: &str, user: &str, secret: &str) {
         let mut helper = Command::new("docker-credential-pass")
             .arg("store")
             .envs(self.variables())

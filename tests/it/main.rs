@@ -56,6 +56,8 @@ mod packages;
 #[cfg(target_os = "linux")]
 mod papers;
 #[cfg(target_os = "linux")]
+mod passphrases;
+#[cfg(target_os = "linux")]
 mod proof;
 #[cfg(target_os = "linux")]
 mod roots;

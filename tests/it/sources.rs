@@ -33,7 +33,7 @@ pub(crate) fn use_source(world: &World, source: &str) {
 }
 
 /// A list of JSON texts is one of TOML texts too.
-fn command(words: &[&str]) -> String {
+pub(crate) fn command(words: &[&str]) -> String {
     format!("command = {}", json!(words))
 }
 
