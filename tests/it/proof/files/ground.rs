@@ -230,6 +230,11 @@ impl<'a> Ground<'a> {
             User::Ordinary if is_root() => {
                 format!("setpriv --reuid {ORDINARY} --regid {ORDINARY} --clear-groups")
             }
+            // Which file a descriptor is strace sees in the namespace that it is root of, and not in one
+            // within: there the user has root's number and none of its rights.
+            User::Ordinary if under.contains(" -P ") => {
+                "setpriv --bounding-set=-all --inh-caps=-all".to_owned()
+            }
             User::Ordinary => {
                 format!("unshare --user --map-user={ORDINARY} --map-group={ORDINARY}")
             }

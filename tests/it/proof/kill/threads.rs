@@ -72,7 +72,10 @@ impl Scene {
                 is_waited_for(&sidecar) || has_ended(run.id())
             });
         }
-        drop(lock);
+        // Not by dropping it: a process that another test starts may hold it open a moment longer.
+        if let Some(lock) = &lock {
+            flock(lock, FlockOperation::Unlock).unwrap();
+        }
         let (status, said) = run.status();
         let hit = said.split_once("hit Catchpoint 1 (");
         match (
