@@ -103,9 +103,12 @@ impl<'a> Ground<'a> {
     pub(super) fn on(disk: Disk, world: &'a World, user: User) -> Option<Self> {
         found_or_skipped("a mount namespace", namespace())?;
         if disk == Disk::Quota {
+            // Told once, not for every case.
             static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
-            let found = FOUND.get_or_init(|| disk.found()).clone();
-            found_or_passed_over("a quota (btrfs on a loop device, as root)", found)?;
+            let name = "a quota (btrfs on a loop device, as root)";
+            FOUND
+                .get_or_init(|| found_or_passed_over(name, disk.found()))
+                .clone()?;
         }
         let program = world.path("program");
         fs::write(&program, "").unwrap();
