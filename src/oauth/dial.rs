@@ -88,7 +88,11 @@ fn telling(error: &io::Error) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, ErrorKind};
     use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc;
     use std::time::Duration;
 
     use super::{alternated, dial};
@@ -125,7 +129,61 @@ mod tests {
             assert_eq!(dial(&addresses).unwrap().peer_addr().unwrap(), good);
         }
         let refused = dial(&[refusing, refusing]).unwrap_err();
-        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
         assert!(dial(&[]).is_err(), "there is no address");
+    }
+
+    #[test]
+    fn a_dead_address_holds_up_nobody_behind_it() {
+        let addresses = all(&["[::1]:1", "10.0.0.1:1", "10.0.0.2:1"]);
+        let has_given_up = Arc::new(AtomicBool::new(false));
+        let (dead, good) = (addresses[0], addresses[1]);
+        let connect = {
+            let has_given_up = Arc::clone(&has_given_up);
+            move |address, limit| {
+                if address == dead {
+                    // Nobody ever sends: it takes all the time that it has.
+                    let (_open, silence) = mpsc::channel::<()>();
+                    silence.recv_timeout(limit).unwrap_err();
+                    has_given_up.store(true, Ordering::Relaxed);
+                    return Err(io::Error::from(ErrorKind::TimedOut));
+                }
+                Ok(address)
+            }
+        };
+        let taken = dial(&addresses, || Duration::from_secs(5), connect).unwrap();
+        assert_eq!(taken, good);
+        assert!(
+            !has_given_up.load(Ordering::Relaxed),
+            "it is tried beside the dead one"
+        );
+    }
+
+    #[test]
+    fn of_several_failures_the_one_that_says_most_is_told() {
+        let addresses = all(&["10.0.0.1:1", "10.0.0.2:1"]);
+        let told = |kinds: [ErrorKind; 2]| {
+            let given = addresses.clone();
+            let connect = move |address, _| -> io::Result<()> {
+                let at = given.iter().position(|it| *it == address).unwrap();
+                Err(io::Error::new(kinds[at], format!("address {at}")))
+            };
+            dial(&addresses, || Duration::from_secs(5), connect).unwrap_err()
+        };
+        let rising = [
+            ErrorKind::AddrNotAvailable,
+            ErrorKind::HostUnreachable,
+            ErrorKind::PermissionDenied,
+            ErrorKind::TimedOut,
+            ErrorKind::ConnectionRefused,
+        ];
+        for (at, more) in rising.into_iter().enumerate() {
+            for less in rising[..at].iter().copied() {
+                assert_eq!(told([less, more]).kind(), more, "after {less:?}");
+                assert_eq!(told([more, less]).kind(), more, "before {less:?}");
+            }
+        }
+        let alike = told([ErrorKind::TimedOut, ErrorKind::TimedOut]);
+        assert_eq!(alike.to_string(), "address 0", "the first of those alike");
     }
 }
