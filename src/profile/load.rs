@@ -210,3 +210,130 @@ fn from_variables(environment: &Environment) -> Result<Variables, ProfileError> 
         shared_store: None,
     })))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    use super::parse;
+    use crate::environment::Environment;
+    use crate::oauth::{AuthMethod, Form};
+    use crate::profile::{Profile, ProfileError};
+    use crate::source::{HelperEntry, Source};
+    use crate::token::MinTtl;
+
+    const CLIENT: &str = "[profiles.p]\ncloud_id = \"acme\"\nclient_id = \"x.acme\"\n";
+
+    /// The one profile of a text, for somebody who is at home in `/home/ana`.
+    fn parsed(text: &str) -> Result<Profile, ProfileError> {
+        let home = ("HOME".to_owned(), "/home/ana".to_owned());
+        let environment = Environment::Given([home].into());
+        let profiles = parse(Path::new("/etc/cc/config.toml"), text, &environment)?;
+        Ok(profiles.all.into_iter().next().unwrap())
+    }
+
+    #[test]
+    fn every_key_of_a_profile_is_what_it_says() {
+        let profile = parsed(&format!(
+            "default_profile = \"p\"\n{CLIENT}\
+             base_url = \"https://gateway.acme.test/cc\"\n\
+             client_secret = {{ file = \"p.secret\" }}\n\
+             secret_expires = 2027-05-22\n\
+             min_ttl = \"2m\"\n\
+             auth_method = \"json\"\n\
+             hosts = [\"proxy.acme.test\"]\n\
+             timeout = \"9s\"\n\
+             ca_file = \"~/corp.pem\"\n\
+             token_url = \"https://id.acme.test/token\"\n\
+             scope = \"read\"\n\
+             audience = \"api\"\n\
+             description = \"a tenant\"\n"
+        ))
+        .unwrap();
+
+        let text = |it: &dyn ToString| it.to_string();
+        assert_eq!(
+            profile.base_url.as_ref().map(|it| text(it)).as_deref(),
+            Some("https://gateway.acme.test/cc")
+        );
+        let origins: Vec<String> = profile.origins.iter().map(|it| text(it)).collect();
+        assert_eq!(
+            origins,
+            ["https://gateway.acme.test", "https://proxy.acme.test"]
+        );
+        let client = &profile.client;
+        assert_eq!(text(&client.token_url), "https://id.acme.test/token");
+        assert_eq!(client.client_id, "x.acme");
+        assert_eq!(client.auth_method, AuthMethod::Fixed(Form::Json));
+        assert_eq!(client.scope.as_deref(), Some("read"));
+        assert_eq!(client.audience.as_deref(), Some("api"));
+        let beside = PathBuf::from("/etc/cc/p.secret");
+        assert_eq!(profile.source, Source::File(beside));
+        let ends = profile.secret_expires.map(|it| text(&it));
+        assert_eq!(ends.as_deref(), Some("2027-05-22"));
+        assert_eq!(profile.min_ttl, MinTtl::AtLeast(Duration::from_secs(120)));
+        assert_eq!(profile.timeout, Some(Duration::from_secs(9)));
+        assert_eq!(profile.ca_file, Some(PathBuf::from("/home/ana/corp.pem")));
+    }
+
+    #[test]
+    fn every_source_of_a_secret_is_what_it_says() {
+        let source = |written: &str| {
+            let read = parsed(&format!("{CLIENT}client_secret = {written}\n"));
+            read.map(|profile| profile.source)
+                .map_err(|error| error.to_string())
+        };
+        for (written, expected) in [
+            (
+                "{ file = \"/run/s\" }",
+                Source::File(PathBuf::from("/run/s")),
+            ),
+            ("{ env = \"S\" }", Source::Variable("S".to_owned())),
+            (
+                "{ command = [\"op\", \"\"] }",
+                Source::Command(vec!["op".to_owned(), String::new()]),
+            ),
+            (
+                "{ docker_helper = \"pass\" }",
+                Source::DockerHelper(HelperEntry {
+                    name: "pass".to_owned(),
+                    server: "https://acme.api.openvpn.com/x.acme".to_owned(),
+                    client_id: "x.acme".to_owned(),
+                }),
+            ),
+            (
+                "{ systemd_credential = \"s\" }",
+                Source::SystemdCredential("s".to_owned()),
+            ),
+        ] {
+            assert_eq!(source(written), Ok(expected), "{written}");
+        }
+        for (written, says) in [
+            ("{ file = \"\" }", "`file` is empty"),
+            (
+                "{ env = \"s3cret!\" }",
+                "must be the name of an environment",
+            ),
+            ("{ command = [\"\"] }", "must be a program"),
+            ("{ command = [\"op\", \"a\\u0000\"] }", "holds a NUL"),
+            ("{ systemd_credential = \".s\" }", "must be a plain name"),
+        ] {
+            let error = source(written).unwrap_err();
+            assert!(error.contains(says), "{written}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_is_one_line_and_not_empty() {
+        for written in ["\"\"", "\"a\\nb\""] {
+            for key in ["scope", "audience"] {
+                let text =
+                    format!("{CLIENT}client_secret = {{ env = \"S\" }}\n{key} = {written}\n");
+                let error = parsed(&text).unwrap_err().to_string();
+                let says = format!("config.toml:5:{}: `{key}` must be a text", key.len() + 4);
+                assert!(error.contains(&says), "{error}");
+            }
+        }
+    }
+}

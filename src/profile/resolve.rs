@@ -299,3 +299,50 @@ fn is_variable_name(name: &str) -> bool {
         .is_some_and(|byte| !byte.is_ascii_digit());
     starts_well && name.len() <= 100 && name.bytes().all(plain)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{check_client_id, check_helper_name, check_name, is_variable_name, tenant_url};
+
+    /// Whether each text is taken, beside whether it has to be.
+    #[track_caller]
+    fn holds(is_taken: impl Fn(&str) -> bool, texts: &[(&str, bool)]) {
+        for (text, expected) in texts {
+            assert_eq!(is_taken(text), *expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_may_be_as_long_as_is_said_and_no_longer() {
+        let long = |count: usize| "a".repeat(count);
+        let tenant = |text: &str| tenant_url(text).is_some();
+        let client_id = |text: &str| check_client_id(text).is_ok();
+        let name = |text: &str| check_name(text).is_ok();
+        holds(
+            tenant,
+            &[("", false), (&long(63), true), (&long(64), false)],
+        );
+        holds(client_id, &[("", false), (&long(1024), true)]);
+        holds(client_id, &[(&long(1025), false)]);
+        holds(name, &[("", false), (&long(64), true), (&long(65), false)]);
+        holds(is_variable_name, &[("", false), (&long(100), true)]);
+        holds(is_variable_name, &[(&long(101), false)]);
+    }
+
+    #[test]
+    fn a_name_is_made_of_what_it_may_be_made_of() {
+        let tenant = |text: &str| tenant_url(text).is_some();
+        holds(tenant, &[("Acme-1", true), ("a.b", false), ("a_b", false)]);
+        let client_id = |text: &str| check_client_id(text).is_ok();
+        holds(client_id, &[("a b~", true), ("a\n", false), ("é", false)]);
+        let name = |text: &str| check_name(text).is_ok();
+        holds(name, &[("a-_.1", true), ("1", true), ("env", false)]);
+        holds(name, &[("a/b", false), (".a", false), ("-a", false)]);
+        holds(is_variable_name, &[("_A1", true), ("a", true)]);
+        holds(is_variable_name, &[("1A", false), ("A-B", false)]);
+        let helper = |text: &str| check_helper_name(text).is_ok();
+        holds(helper, &[("secretservice", true), ("a-_.1", true)]);
+        holds(helper, &[("", false), ("a/b", false), (".a", false)]);
+        holds(helper, &[("-a", false), ("cloudconnexa", false)]);
+    }
+}

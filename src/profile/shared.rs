@@ -184,3 +184,33 @@ pub(super) fn from_variables(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::environment::Environment;
+    use crate::profile::load::parse;
+
+    #[test]
+    fn a_prefix_is_short_and_has_neither_space_nor_braces() {
+        let of_store = |prefix: &str| {
+            let text = format!(
+                "[profiles.p]\ncloud_id = \"acme\"\nclient_id = \"x.acme\"\n\
+                 client_secret = {{ env = \"S\" }}\n\
+                 shared_store = {{ url = \"rediss://store.acme.test\", prefix = \"{prefix}\" }}\n"
+            );
+            let environment = Environment::Given([].into());
+            let read = parse(Path::new("/c/config.toml"), &text, &environment);
+            let profile = read.ok()?.all.into_iter().next()?;
+            profile.shared_store.map(|store| store.prefix)
+        };
+        let longest = "~".repeat(64);
+        for good in ["a:", "!", &longest] {
+            assert_eq!(of_store(good).as_deref(), Some(good));
+        }
+        for bad in ["a b", "{a", "a}", "é", &format!("{longest}~")] {
+            assert_eq!(of_store(bad), None, "{bad}");
+        }
+    }
+}
