@@ -202,7 +202,7 @@ pub(crate) fn date_of(header: &str) -> Option<OffsetDateTime> {
 
 #[cfg(test)]
 mod tests {
-    use super::date_of;
+    use super::{address_of, date_of};
 
     #[test]
     fn the_date_of_an_answer_is_read() {
@@ -210,6 +210,18 @@ mod tests {
         assert_eq!(read.unix_timestamp(), 784_111_777);
         for other in ["", "yesterday", "1994-11-06T08:49:37Z", "GMT"] {
             assert_eq!(date_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_an_address_needs_no_look_up() {
+        for (host, address) in [
+            ("127.0.0.1", Some("127.0.0.1")),
+            ("[::1]", Some("::1")),
+            ("acme.test", None),
+        ] {
+            let found = address_of(host).map(|it| it.to_string());
+            assert_eq!(found.as_deref(), address);
         }
     }
 }
