@@ -465,6 +465,8 @@ mod tests {
     #[test]
     fn what_a_socket_says_is_told_by_its_stage() {
         use rustix::io::Errno;
+
+        let whole = told;
         // As the system numbers it; without a number it is SOCKS that speaks.
         let told = |has_proxy, stage, code: Errno| {
             let error = Error::from_raw_os_error(code.raw_os_error());
@@ -509,6 +511,8 @@ mod tests {
             told(true, Stage::Tunnel, other),
             "PROXY opened no way to HOST"
         );
+        let [_, detail, _] = whole(ends(false).io(Stage::Connect, &other.into()));
+        assert!(!detail.is_empty(), "the system has a text for it");
         let broke = "the connection to HOST broke";
         assert_eq!(told(false, Stage::Exchange, other), broke);
     }
@@ -680,6 +684,14 @@ mod tests {
             (Bad::InvalidPurpose, "is not one for servers", server),
             (Bad::BadSignature, "is too weak or did not make", server),
             (Bad::BadEncoding, "its certificate cannot be read", server),
+            (
+                Bad::UnsupportedSignatureAlgorithmContext {
+                    signature_algorithm_id: Vec::new(),
+                    supported_algorithms: Vec::new(),
+                },
+                "a signature that is too old or too weak",
+                server,
+            ),
             (
                 other("CaUsedAsEndEntity"),
                 "one for a CA and not for a server",

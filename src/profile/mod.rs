@@ -300,3 +300,95 @@ pub(crate) enum ProfileError {
     #[error(transparent)]
     Secret(#[from] crate::source::SourceError),
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use tempfile::TempDir;
+
+    use super::{Profile, Profiles, load};
+    use crate::environment::Environment;
+
+    /// The profiles of a file `config.toml` in `folder`.
+    fn profiles(folder: &Path, text: &str) -> Profiles {
+        let path = folder.join("config.toml");
+        let mut profiles = load::parse(&path, text, &Environment::Given([].into())).unwrap();
+        profiles.path = Some(path);
+        profiles
+    }
+
+    /// A profile as text, with this server and this source of its secret.
+    fn written(name: &str, server: &str, secret: &str) -> String {
+        format!(
+            "[profiles.{name}]\n{server}\nclient_id = \"x.acme\"\nclient_secret = {{ {secret} }}\n"
+        )
+    }
+
+    #[test]
+    fn the_tenant_is_named_by_the_profile_or_by_its_host() {
+        let tenant = |server: &str| {
+            let text = written("p", server, "env = \"S\"");
+            let profile = &profiles(Path::new("/c"), &text).all[0];
+            let suffix = profile.mismatched_suffix().map(str::to_owned);
+            (profile.tenant().map(str::to_owned), suffix)
+        };
+        let named = |tenant: &str, suffix: Option<&str>| {
+            (Some(tenant.to_owned()), suffix.map(str::to_owned))
+        };
+        assert_eq!(tenant("cloud_id = \"Acme\""), named("Acme", None));
+        assert_eq!(tenant("cloud_id = \"other\""), named("other", Some("acme")));
+        let url = |host: &str| tenant(&format!("base_url = \"https://{host}\""));
+        assert_eq!(url("acme.api.openvpn.com"), named("acme", None));
+        assert_eq!(url("a.b.api.openvpn.com"), (None, None));
+        assert_eq!(url("acme.test"), (None, None));
+    }
+
+    #[test]
+    fn a_secret_is_ours_where_this_program_put_it() {
+        let keeps = |secret: &str| {
+            let text = written("p", "cloud_id = \"acme\"", secret);
+            let profiles = profiles(Path::new("/c"), &text);
+            profiles.keeps_secret_of(&profiles.all[0])
+        };
+        assert!(keeps("file = \"p.secret\""));
+        assert!(keeps("docker_helper = \"pass\""));
+        for foreign in [
+            "file = \"q.secret\"",
+            "file = \"/run/p.secret\"",
+            "env = \"S\"",
+            "command = [\"op\"]",
+            "systemd_credential = \"s\"",
+        ] {
+            assert!(!keeps(foreign), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_shared_however_its_place_is_written() {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("p.secret"), "").unwrap();
+        fs::write(folder.path().join("q.secret"), "").unwrap();
+        fs::create_dir(folder.path().join("sub")).unwrap();
+        let shares = |one: &str, other: &str| {
+            let server = "cloud_id = \"acme\"";
+            let text = [written("p", server, one), written("q", server, other)].concat();
+            let profiles = profiles(folder.path(), &text);
+            let is_shared = |it: &Profile| profiles.shares_secret_of(it);
+            assert_eq!(is_shared(&profiles.all[0]), is_shared(&profiles.all[1]));
+            is_shared(&profiles.all[0])
+        };
+        let ours = "file = \"p.secret\"";
+        assert!(shares(ours, ours));
+        let around = "file = \"sub/../p.secret\"";
+        assert!(shares(ours, around), "another path to it");
+        assert!(!shares(ours, "file = \"q.secret\""));
+        assert!(!shares(ours, "env = \"S\""));
+        assert!(shares("env = \"S\"", "env = \"S\""));
+        assert!(!shares("env = \"S\"", "env = \"T\""));
+        let missing = "file = \"r.secret\"";
+        assert!(shares(missing, missing), "though it is not there");
+        assert!(!shares(missing, "file = \"s.secret\""));
+    }
+}
