@@ -375,3 +375,35 @@ fn not_storable(error: ProfileError) -> ProfileError {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Keeper, NewProfile, edited};
+    use crate::secret::Secret;
+
+    #[test]
+    fn a_new_profile_stands_behind_an_empty_line_and_each_end_of_a_file_leads_to_another() {
+        let profile = NewProfile {
+            name: "p".to_owned(),
+            client_id: "x.acme".to_owned(),
+            client_secret: Secret::new("s3cret".to_owned()),
+            lifetime: None,
+            settings: vec![("cloud_id", "acme".to_owned())],
+            keeper: Keeper::File,
+        };
+        let table = "[profiles.p]\ncloud_id = \"acme\"\nclient_id = \"x.acme\"\n\
+                     client_secret = { file = \"p.secret\" }";
+        let dos = table.replace('\n', "\r\n");
+        for (old, new) in [
+            ("", format!("{table}\n")),
+            ("# mine\n", format!("# mine\n\n{table}\n")),
+            ("# mine", format!("# mine\n\n{table}")),
+            ("# mine\r\n", format!("# mine\r\n\r\n{dos}\r\n")),
+        ] {
+            let edited = edited(Path::new("config.toml"), old, &profile, None);
+            assert_eq!(edited.unwrap(), new, "{old:?}");
+        }
+    }
+}

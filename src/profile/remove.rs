@@ -164,7 +164,10 @@ fn without_gap(before: &str, is_open: bool) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::without;
+    use std::path::Path;
+
+    use super::{is_before_without, load, without};
+    use crate::environment::Environment;
 
     const TABLE: &str = "[profiles.p]\ncloud_id = \"a\"\nclient_secret = { env = \"S\" }\n";
 
@@ -215,6 +218,14 @@ mod tests {
                 "[profiles.q]\nb = 1\n",
             ),
             (
+                "[profiles.p]\na = 1\nclient_secret.env = \"S\"\n\n[profiles.q]\n".to_owned(),
+                "\n[profiles.q]\n",
+            ),
+            (
+                "[profiles.p.client_secret]\nenv = \"S\"\n\n[profiles.q]\n".to_owned(),
+                "\n[profiles.q]\n",
+            ),
+            (
                 "[profiles]\np.cloud_id = \"a\"\nq.cloud_id = \"b\" # b\n".to_owned(),
                 "[profiles]\nq.cloud_id = \"b\" # b\n",
             ),
@@ -234,5 +245,29 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn nothing_but_the_profile_may_be_gone() {
+        let profiles = |default: &str, names: &[&str]| {
+            let one = |name: &&str| {
+                format!(
+                    "[profiles.{name}]\ncloud_id = \"a\"\nclient_id = \"x.a\"\n\
+                     client_secret = {{ env = \"S\" }}\n"
+                )
+            };
+            let text = default.to_owned() + &names.iter().map(one).collect::<String>();
+            load::parse(Path::new("c.toml"), &text, &Environment::Given([].into())).unwrap()
+        };
+        let (is_p, is_q) = ("default_profile = \"p\"\n", "default_profile = \"q\"\n");
+        let before = profiles(is_q, &["p", "q"]);
+        let holds = |after| is_before_without(&before, &after, "p");
+        assert!(holds(profiles(is_q, &["q"])));
+        assert!(!holds(profiles("", &["q"])), "the default is another");
+        assert!(!holds(profiles(is_q, &["q", "r"])), "there is one more");
+        assert!(!holds(profiles(is_q, &["p", "q"])), "it is there still");
+        assert!(!holds(profiles("", &[])), "all are gone");
+        let before = profiles(is_p, &["p", "q"]);
+        assert!(is_before_without(&before, &profiles("", &["q"]), "p"));
     }
 }

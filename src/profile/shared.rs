@@ -213,4 +213,22 @@ mod tests {
             assert_eq!(of_store(bad), None, "{bad}");
         }
     }
+
+    #[test]
+    fn the_variables_that_hold_secrets_are_those_of_both() {
+        let hidden = |password: &str| {
+            let text = format!(
+                "[profiles.p]\ncloud_id = \"acme\"\nclient_id = \"x.acme\"\n\
+                 client_secret = {{ env = \"S\" }}\n\
+                 shared_store = {{ url = \"rediss://store.acme.test\"{password} }}\n"
+            );
+            let environment = Environment::Given([].into());
+            let profiles = parse(Path::new("/c/config.toml"), &text, &environment).unwrap();
+            let all = profiles.all[0].secret_variables().map(str::to_owned);
+            all.collect::<Vec<_>>()
+        };
+        assert_eq!(hidden(", password = { env = \"P\" }"), ["S", "P"]);
+        assert_eq!(hidden(", password = { file = \"p\" }"), ["S"]);
+        assert_eq!(hidden(""), ["S"]);
+    }
 }

@@ -349,3 +349,28 @@ fn a_keychain_that_does_not_give_back_what_it_took_is_not_trusted_with_it() {
         world.run(["logout"]).outcome().succeeds_with_stderr();
     }
 }
+
+#[test]
+fn only_what_was_known_not_to_be_there_is_taken_out_of_a_keychain_again() {
+    for (before, is_erased) in [
+        ("credentials not found in native keychain", true),
+        // There may be a secret that somebody needs.
+        ("the collection is locked", false),
+    ] {
+        let world = acme();
+        let (kept, erased) = (world.path("kept"), world.path("erased"));
+        // It takes the secret, and gives another one back.
+        let script = format!(
+            "PATH=/bin:/usr/bin\ncase $1 in list) echo '{{}}' ;; store) touch '{kept}' ;; \
+             erase) touch '{erased}' ;; \
+             get) test -e '{kept}' || {{ echo {before}; exit 1; }}; \
+             echo '{{\"Username\":\"\",\"Secret\":\"another one\"}}' ;; esac",
+            kept = kept.display(),
+            erased = erased.display()
+        );
+        install_helper(&world, "secretservice", &script);
+        login(&world, &["--store", "secretservice"]).fails(3);
+        assert!(kept.exists(), "it was given the secret");
+        assert_eq!(erased.exists(), is_erased, "{before}");
+    }
+}

@@ -154,3 +154,19 @@ fn a_person_is_asked_before_anything_is_removed() {
     assert!(!ended.screen.contains("[y/N]"), "{}", ended.screen);
     nothing_is_saved(&world);
 }
+
+#[test]
+fn a_link_in_the_place_of_the_file_stays_when_nothing_is_left_in_it() {
+    let world = acme();
+    let real = world.path("dotfiles.toml");
+    fs::create_dir_all(world.config_folder()).unwrap();
+    fs::write(&real, "").unwrap();
+    std::os::unix::fs::symlink(&real, world.config()).unwrap();
+    login(&world, &[]).outcome().succeeds_with_stderr();
+    assert!(!fs::read_to_string(&real).unwrap().is_empty());
+
+    world.run(["logout"]).outcome().succeeds_with_stderr();
+
+    assert!(world.config().symlink_metadata().unwrap().is_symlink());
+    assert_eq!(fs::read_to_string(&real).unwrap(), "");
+}

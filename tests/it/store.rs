@@ -45,6 +45,17 @@ fn from_nothing_to_a_token_in_one_command() {
 }
 
 #[test]
+fn a_file_is_named_without_its_folder_too() {
+    let world = bare();
+    let request = request(&world, "prod").to_string();
+    world
+        .run(["store", "--config", "own.toml"])
+        .stdin(request)
+        .succeeds();
+    world.run(["token", "--config", "own.toml"]).succeeds();
+}
+
+#[test]
 fn comments_order_and_spacing_survive() {
     let world = bare();
     let before = "# the team's tenants\ndefault_profile = \"zeta\"   # mine\n\n\

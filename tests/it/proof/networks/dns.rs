@@ -171,5 +171,22 @@ fn a_name_that_is_not_found_is_told_from_a_resolver_that_does_not_answer() {
                     .to_owned();
             });
         }
+        // `doctor` asks for the name by itself.
+        let loopback = || Says::Addresses(vec!["127.0.0.1".parse().unwrap()]);
+        for (says, limit, told) in [
+            (loopback(), "9s", "sandbox.api.openvpn.com is 127.0.0.1"),
+            (Says::Code(3), "9s", "was not found"),
+            (Says::Nothing, "1s", "DNS did not answer for the name of"),
+        ] {
+            claim.holds(|| {
+                dns.says(says);
+                let page = world.run(["doctor", "--timeout", limit]).outcome().stdout;
+                let line = page.lines().find(|line| line.contains(" DNS "));
+                assert!(
+                    line.is_some_and(|line| line.contains(told)),
+                    "{told}: {page}"
+                );
+            });
+        }
     });
 }

@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use cloudconnexa_sandbox::Sandbox;
 
-use super::{Fault, Relay, Serve, drained, read_head, reset, says, silence, survives, through};
+use super::{
+    Fault, Relay, Serve, drained, in_own_network, read_head, reset, says, shell, silence, survives,
+    through,
+};
 use crate::harness::World;
 use crate::network::Tinyproxy;
 use crate::proof::Claim;
@@ -439,4 +442,20 @@ fn no_proxy_goes_around_the_proxy() {
             world.advance(std::time::Duration::from_secs(30));
         }
     }
+}
+
+#[test]
+fn a_proxy_that_cannot_be_reached_is_no_proxy_that_opens_no_way() {
+    let claim = Claim::that("a proxy whose packets are dropped is told as no connection");
+    in_own_network(|| {
+        let world = World::new();
+        shell("iptables -A INPUT -p tcp --dport 3128 -j DROP");
+        world.set("HTTPS_PROXY", "http://127.0.0.1:3128");
+        let url = world.sandbox.base_url();
+        let told = format!("no connection to {url} through the proxy 127.0.0.1:3128 within 1s");
+        claim.holds(|| {
+            let stderr = world.run(["token", "--timeout", "1s"]).fails(6);
+            assert!(stderr.contains(&told), "{stderr}");
+        });
+    });
 }
