@@ -165,6 +165,10 @@ fn a_way_that_leads_nowhere_is_told_as_what_it_is() {
                 "1s",
                 &[&format!("no connection to {url} within 1s")],
             );
+            let page = world.run(["doctor", "--timeout", "1s"]).outcome().stdout;
+            let told = format!("no connection to {url} within 1s");
+            let line = page.lines().find(|line| line.contains(" TCP "));
+            assert!(line.is_some_and(|line| line.contains(&told)), "{page}");
         });
     });
 }
