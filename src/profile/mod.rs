@@ -310,6 +310,7 @@ mod tests {
 
     use super::{Profile, Profiles, load};
     use crate::environment::Environment;
+    use crate::file::{self, Guard};
 
     /// The profiles of a file `config.toml` in `folder`.
     fn profiles(folder: &Path, text: &str) -> Profiles {
@@ -368,8 +369,9 @@ mod tests {
     #[test]
     fn a_secret_is_shared_however_its_place_is_written() {
         let folder = TempDir::new().unwrap();
-        fs::write(folder.path().join("p.secret"), "").unwrap();
-        fs::write(folder.path().join("q.secret"), "").unwrap();
+        for name in ["p.secret", "q.secret"] {
+            file::replace(&folder.path().join(name), b"", &Guard::without_lock()).unwrap();
+        }
         fs::create_dir(folder.path().join("sub")).unwrap();
         let shares = |one: &str, other: &str| {
             let server = "cloud_id = \"acme\"";
