@@ -107,3 +107,45 @@ impl Slot {
         &self.sidecar
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use time::OffsetDateTime;
+
+    use super::Cache;
+    use crate::cache::{Entry, Held, Identity, Key};
+    use crate::file::Guard;
+    use crate::token::{AccessToken, Token};
+
+    #[test]
+    fn a_long_token_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Key::of(&Identity {
+            token_url: "https://a",
+            client_id: "i",
+            scope: None,
+            audience: None,
+        });
+        let slot = Cache::in_folder(folder.path().to_owned(), None).slot(key);
+        let text = "t".repeat(16 * 1024);
+        let token = Token {
+            access_token: AccessToken::parse(text.clone()).unwrap(),
+            scope: None,
+            obtained_at: OffsetDateTime::UNIX_EPOCH,
+            expires_at: OffsetDateTime::UNIX_EPOCH + Duration::from_secs(3600),
+        };
+        let entry = Entry {
+            held: Some(Held {
+                token,
+                secret: None,
+                is_refused: false,
+            }),
+            ..Entry::default()
+        };
+        slot.write(&entry, &Guard::without_lock()).unwrap();
+        let read = slot.read().held.map(|held| held.token.access_token);
+        assert_eq!(read.as_ref().map(AccessToken::expose), Some(text.as_str()));
+    }
+}
