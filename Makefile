@@ -132,6 +132,8 @@ ifneq ($(HAS_MUSL),yes)
 	@echo 'release: $(MUSL) or musl-gcc is not here, so the binary is a dynamic one;'
 	@echo 'release: for a static one: rustup target add $(MUSL), and the package musl-tools'
 endif
+	@# What cargo does not know to be a part of it.
+	@if [ packaging/order.ld -nt '$(BUILT)' ]; then touch src/main.rs; fi
 	flags=$$(packaging/rustflags.sh '$(TARGET_DIR)' $(RELEASE_TARGET)) && \
 		$(CARGO) build --locked --release --config "$$flags" $(addprefix --target ,$(RELEASE_TARGET))
 
