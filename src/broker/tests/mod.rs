@@ -4,6 +4,7 @@
 mod fleet;
 #[cfg(feature = "shared-store")]
 mod memory;
+mod missing;
 mod moments;
 mod refused;
 #[cfg(feature = "shared-store")]
@@ -59,9 +60,8 @@ struct TestEndpoint {
     always: RefCell<Option<Failure>>,
     secret: RefCell<&'static str>,
     has_secret: Cell<bool>,
-    /// Whether a program knows the secret, and whether that one does not answer in time.
+    missing: Cell<fn() -> SourceError>,
     is_costly: Cell<bool>,
-    is_slow: Cell<bool>,
     takes: Cell<Duration>,
     asked: Cell<u32>,
 }
@@ -72,19 +72,9 @@ impl Endpoint for TestEndpoint {
     }
 
     fn secret(&self, _: &dyn Clock, _: Deadline) -> Result<Secret, SourceError> {
-        let missing = || {
-            if self.is_slow.get() {
-                SourceError::TimedOut {
-                    program: "op".to_owned(),
-                    limit: Duration::ZERO,
-                }
-            } else {
-                SourceError::VariableMissing("X".to_owned())
-            }
-        };
         self.cheap_secret()
             .filter(|_| self.has_secret.get())
-            .ok_or_else(missing)
+            .ok_or_else(self.missing.get())
     }
 
     fn exchange(
@@ -164,7 +154,7 @@ impl Scene {
                 secret: RefCell::new("one"),
                 has_secret: Cell::new(true),
                 is_costly: Cell::new(false),
-                is_slow: Cell::new(false),
+                missing: Cell::new(|| SourceError::VariableMissing("X".to_owned())),
                 takes: Cell::new(Duration::ZERO),
                 asked: Cell::new(0),
             },
@@ -602,46 +592,4 @@ fn whoever_keeps_a_token_is_given_one_of_the_first_half_of_its_life_if_there_is_
     assert_eq!(lasting(), first, "an outage costs nobody a good token");
     scene.clock.advance(Duration::from_secs(300));
     assert_ne!(lasting(), first);
-}
-
-#[test]
-fn erasing_whatever_is_there_leaves_the_cool_down() {
-    let scene = Scene::new();
-    scene.token();
-    scene.clock.advance(Duration::from_secs(1));
-    scene.endpoint.script.borrow_mut().push_back(refused());
-    assert!(scene.call(30, true).is_err());
-    scene.erase(Which::Any);
-    assert_eq!(
-        scene.cooling(),
-        Some(Reason::Refused),
-        "it is no way around a limit"
-    );
-}
-
-#[test]
-fn word_of_a_secret_that_a_program_does_not_give_is_left_for_those_who_wait() {
-    // Whether word is left by a call that may take so many seconds.
-    let leaves = |is_costly, is_slow, seconds| {
-        let scene = Scene::new();
-        scene.endpoint.has_secret.set(false);
-        scene.endpoint.is_costly.set(is_costly);
-        scene.endpoint.is_slow.set(is_slow);
-        assert!(matches!(
-            scene.call(seconds, false),
-            Err(ObtainError::Source(_))
-        ));
-        let left = scene.slot.read().cooldown;
-        left.is_some_and(|left| {
-            assert_eq!(left.reason, Reason::NoSecret);
-            assert!(left.until > scene.clock.now(), "it is for who comes next");
-            true
-        })
-    };
-    assert!(leaves(true, false, 30));
-    assert!(!leaves(false, false, 30), "whoever waits looks for himself");
-    assert!(leaves(true, true, 30), "it had its time");
-    assert!(leaves(true, true, 4));
-    assert!(!leaves(true, true, 3), "others would have waited longer");
-    assert!(leaves(true, false, 3), "what it said takes no time");
 }

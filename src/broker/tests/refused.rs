@@ -49,3 +49,18 @@ fn a_refused_token_is_the_answer_while_another_cannot_be_had_but_not_against_a_r
     scene.clock.advance(Duration::from_secs(31));
     assert_ne!(scene.token(), first);
 }
+
+#[test]
+fn erasing_whatever_is_there_leaves_the_cool_down() {
+    let scene = Scene::new();
+    scene.token();
+    scene.clock.advance(Duration::from_secs(1));
+    scene.endpoint.script.borrow_mut().push_back(refused());
+    assert!(scene.call(30, true).is_err());
+    scene.erase(Which::Any);
+    assert_eq!(
+        scene.cooling(),
+        Some(Reason::Refused),
+        "it is no way around a limit"
+    );
+}

@@ -1,0 +1,41 @@
+//! A secret that a program knows and does not give.
+
+use std::time::Duration;
+
+use super::{Clock as _, ObtainError, Reason, Scene, SourceError};
+
+fn slow() -> SourceError {
+    SourceError::TimedOut {
+        program: "op".to_owned(),
+        limit: Duration::ZERO,
+    }
+}
+
+#[test]
+fn word_of_a_secret_that_a_program_does_not_give_is_left_for_those_who_wait() {
+    // Whether word is left by a call that may take so many seconds.
+    let leaves = |is_costly, is_slow, seconds| {
+        let scene = Scene::new();
+        scene.endpoint.has_secret.set(false);
+        scene.endpoint.is_costly.set(is_costly);
+        if is_slow {
+            scene.endpoint.missing.set(slow);
+        }
+        assert!(matches!(
+            scene.call(seconds, false),
+            Err(ObtainError::Source(_))
+        ));
+        let left = scene.slot.read().cooldown;
+        left.is_some_and(|left| {
+            assert_eq!(left.reason, Reason::NoSecret);
+            assert!(left.until > scene.clock.now(), "it is for who comes next");
+            true
+        })
+    };
+    assert!(leaves(true, false, 30));
+    assert!(!leaves(false, false, 30), "whoever waits looks for himself");
+    assert!(leaves(true, true, 30), "it had its time");
+    assert!(leaves(true, true, 4));
+    assert!(!leaves(true, true, 3), "others would have waited longer");
+    assert!(leaves(true, false, 3), "what it said takes no time");
+}

@@ -1,0 +1,146 @@
+//! What the library says in our words, and answers of a server of one answer.
+use std::collections::BTreeMap;
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
+use ureq::Timeout;
+
+use super::{CONNECT_LIMIT, Failure, Http, HttpSettings, Proxies, Reached, Stage};
+use crate::clock::{Deadline, SystemClock};
+use crate::environment::Environment;
+use crate::roots::System;
+use crate::uri::Uri;
+
+fn no_variables() -> Environment {
+    Environment::Given(BTreeMap::new())
+}
+
+/// A way to where nobody listens.
+fn nowhere<'a>(system: &'a System<'a>) -> Http<'a> {
+    let url = Uri::parse("http://127.0.0.1:1/").unwrap();
+    let settings = HttpSettings {
+        origin: url.origin().clone(),
+        ca_file: None,
+        proxies: Proxies::of(&no_variables()),
+    };
+    Http::new(&settings, system).unwrap()
+}
+
+#[test]
+fn what_the_library_says_is_told_in_our_words() {
+    let environment = no_variables();
+    let system = System::new(&environment);
+    let http = nowhere(&system);
+    http.reached.set(Stage::Exchange);
+    let told = |error: ureq::Error| match http.failure(&error, CONNECT_LIMIT) {
+        Failure::Unavailable { reason, .. } | Failure::Unusable { reason, .. } => reason,
+        other => panic!("{other:?}"),
+    };
+    let expired = || rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+    let proxy = |said: &str| ureq::Error::ConnectProxyFailed(said.to_owned());
+    for (error, says) in [
+        (ureq::Error::HostNotFound, "the name of http://127.0.0.1:1 "),
+        (ureq::Error::ConnectionFailed, "no connection to http://"),
+        (
+            ureq::Error::Io(io::Error::from_raw_os_error(12)),
+            "the connection to http://127.0.0.1:1 broke",
+        ),
+        (ureq::Error::Io(io::Error::other(expired())), "has expired"),
+        (ureq::Error::Rustls(expired()), "has expired"),
+        (proxy("proxy server responded 407/Foo 12"), "(407)"),
+        (proxy("proxy server responded"), "no whole answer"),
+        (ureq::Error::BodyExceedsLimit(1), "larger than 1 MiB"),
+        (ureq::Error::LargeResponseHeader(2, 1), "is too large"),
+        (ureq::Error::TooManyRedirects, "could not be made"),
+    ] {
+        let said = format!("{error:?}");
+        let reason = told(error);
+        assert!(reason.contains(says), "{said}: {reason}");
+    }
+}
+
+#[test]
+fn a_time_that_was_the_callers_own_says_nothing_of_the_server() {
+    let environment = no_variables();
+    let system = System::new(&environment);
+    let http = nowhere(&system);
+    http.reached.set(Stage::Connect);
+    let told = |timeout, limit| http.failure(&ureq::Error::Timeout(timeout), limit);
+    let within = |limit: &str| format!("no connection to http://127.0.0.1:1 within {limit}");
+    let of_server = Failure::Unavailable {
+        reason: within("10s"),
+        detail: None,
+    };
+    for timeout in [Timeout::Connect, Timeout::Resolve] {
+        assert_eq!(told(timeout, CONNECT_LIMIT), of_server);
+        assert_eq!(told(timeout, CONNECT_LIMIT * 2), of_server);
+        let of_caller = Failure::TimedOut {
+            reason: within("9s"),
+        };
+        assert_eq!(told(timeout, Duration::from_secs(9)), of_caller);
+    }
+    let of_run = Failure::TimedOut {
+        reason: within("10s"),
+    };
+    assert_eq!(told(Timeout::Global, CONNECT_LIMIT), of_run);
+}
+
+#[test]
+fn how_far_a_request_came_is_kept() {
+    let reached = Reached::default();
+    for stage in Reached::STAGES {
+        reached.set(stage);
+        assert_eq!(reached.stage(), stage);
+    }
+}
+
+#[test]
+fn without_time_nothing_is_tried() {
+    let environment = no_variables();
+    let system = System::new(&environment);
+    let http = nowhere(&system);
+    let clock = SystemClock::start();
+    let url = Uri::parse("http://127.0.0.1:1/").unwrap();
+    let Err(failure) = http.look(
+        &url,
+        None,
+        &clock,
+        Deadline::from_now(&clock, Duration::ZERO),
+    ) else {
+        panic!("nobody listens there");
+    };
+    let reason = "no time was left for a request".to_owned();
+    assert_eq!(failure, Failure::TimedOut { reason });
+}
+
+#[test]
+fn a_long_answer_is_read_whole() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let length = 100 * 1024;
+    let serve = move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let body = "x".repeat(length);
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+    };
+    let server = thread::spawn(serve);
+    let environment = no_variables();
+    let system = System::new(&environment);
+    let clock = SystemClock::start();
+    let deadline = Deadline::from_now(&clock, CONNECT_LIMIT);
+    let seen = nowhere(&system).look(&Uri::parse(&url).unwrap(), None, &clock, deadline);
+    server.join().unwrap();
+    assert_eq!(seen.map(|seen| seen.body.len()), Ok(length));
+}
