@@ -1,4 +1,5 @@
 //! The words for each thing that can go wrong; that the faults lead to them is proved elsewhere.
+
 use std::io::{Error, ErrorKind};
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 //! is followed here, every status is an answer, time and size are bounded, the system's roots are
 //! trusted, and no error text of the library reaches a message (it could hold the URL).
 //!
-//! This is the only file that names ureq.
+//! This is the only room that names ureq.
 
 use std::cell::RefCell;
 use std::io::{self, Read as _};
@@ -574,5 +574,4 @@ pub(crate) struct Seen {
 }
 
 #[cfg(test)]
-#[path = "http_tests.rs"]
 mod tests;

@@ -1,4 +1,5 @@
 //! What the library says in our words, and answers of a server of one answer.
+
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpListener;
