@@ -133,7 +133,7 @@ ifneq ($(HAS_MUSL),yes)
 	@echo 'release: for a static one: rustup target add $(MUSL), and the package musl-tools'
 endif
 	@# What cargo does not know to be a part of it.
-	@if [ packaging/order.ld -nt '$(BUILT)' ]; then touch src/main.rs; fi
+	@for script in packaging/*.ld; do if [ $$script -nt '$(BUILT)' ]; then touch src/main.rs; fi; done
 	flags=$$(packaging/rustflags.sh '$(TARGET_DIR)' $(RELEASE_TARGET)) && \
 		$(CARGO) build --locked --release --config "$$flags" $(addprefix --target ,$(RELEASE_TARGET))
 

@@ -2,7 +2,7 @@
 # Prints, for `cargo --config`, the flags by which a release holds no path of the machine that it was
 # built on, so that everybody who builds it gets the same bytes. A crate's source stands there as
 # `ureq-3.5.2/src/agent.rs`, whatever the home and the target folder are called. A static build has its
-# parts in the order of order.ld as well.
+# parts in the order of order.ld as well, and no tables for unwinding (no-unwinding.ld).
 #
 #   usage: cargo build --config "$(rustflags.sh TARGET_DIR [TARGET])" [--target TARGET] ...
 #
@@ -36,6 +36,7 @@ done
 # The names of generic functions tell them apart only in the newer form. The linker runs in the root of
 # the workspace, wherever that is.
 if [[ ${2-} == *-linux-musl ]]; then
-  flags+=("'-Csymbol-mangling-version=v0'" "'-Clink-arg=-Wl,-T,packaging/order.ld'")
+  flags+=("'-Csymbol-mangling-version=v0'")
+  flags+=("'-Clink-arg=-Wl,-T,packaging/order.ld,-T,packaging/no-unwinding.ld'")
 fi
 (IFS=, && printf "target.'cfg(all())'.rustflags=[%s]" "${flags[*]}")
