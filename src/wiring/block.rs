@@ -153,8 +153,18 @@ pub(super) fn insert(text: &str, end: usize, tool: &str, body: String) -> Draft 
     draft
 }
 
-/// The block in the place of a line, which is kept in it.
-pub(super) fn replace_line(text: &str, line: &Line<'_>, tool: &str, body: String) -> Draft {
+/// The block in the place of a line, which is kept in it. A last line that ends in a carriage return
+/// alone is refused: within the block there is a line feed behind it, and it would be a part of that.
+pub(super) fn replace_line(
+    text: &str,
+    line: &Line<'_>,
+    tool: &str,
+    body: String,
+) -> Result<Draft, Refusal> {
+    if line.eol.is_empty() && line.text.ends_with('\r') {
+        let problem = "the last line ends in a carriage return and no line feed";
+        return Err(Refusal::at(text, line.range.end - 1, problem));
+    }
     let eol = if line.eol == "\r\n" { "\r\n" } else { "\n" };
     let block = Block {
         was: Some(line.text.to_owned()),
@@ -163,7 +173,7 @@ pub(super) fn replace_line(text: &str, line: &Line<'_>, tool: &str, body: String
     };
     let mut draft = Draft::of(text);
     draft.splice(line.range.clone(), &(block.render(tool) + eol));
-    draft
+    Ok(draft)
 }
 
 /// The block with other lines in it.

@@ -74,8 +74,8 @@ fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
     match value {
         "off" => Err(Refusal::Taken("GOAUTH is `off` there".into())),
         _ if value.contains("cloudconnexa-auth") => Ok(Draft::of(text)),
-        "" => Ok(block::replace_line(text, &line, NAME, after_own("netrc"))),
-        _ => Ok(block::replace_line(text, &line, NAME, after_own(value))),
+        "" => block::replace_line(text, &line, NAME, after_own("netrc")),
+        _ => block::replace_line(text, &line, NAME, after_own(value)),
     }
 }
 

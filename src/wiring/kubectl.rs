@@ -59,7 +59,7 @@ fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
         )),
         Users::Empty(line) => {
             let body = format!("users:\n{}", user("", wish));
-            Ok(block::replace_line(text, &line, NAME, body))
+            block::replace_line(text, &line, NAME, body)
         }
         Users::List(_, _, users) if users.iter().any(|user| is_ours(text, user)) => {
             Ok(Draft::of(text))

@@ -386,6 +386,8 @@ fn what_is_not_understood_is_refused_with_its_place() {
         ("cargo", "[build\njobs = 2\n", (1, 7)),
         ("cargo", "registry = 1\n", (1, 12)),
         ("bazel", "build \\", (1, 1)),
+        // A line feed behind it would become a part of the carriage return's line end.
+        ("go", "GOPROXY=off\nGOAUTH=git /a\r", (2, 14)),
         ("pnpm", "a=b\n[section]\n", (2, 1)),
     ] {
         let tool = tool(name);
