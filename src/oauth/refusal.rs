@@ -6,14 +6,14 @@ use zeroize::{Zeroize as _, Zeroizing};
 use super::failure::{Failure, Refusal};
 use super::request::Composed;
 use super::response::Answer;
-use crate::quote::quote;
+use crate::quote::{clean, quote};
 
 /// Reads a refusal.
 pub(super) fn read_refusal(answer: &Answer, asked: &Composed) -> Failure {
     let error = wire_error(&answer.body).and_then(|wire| {
         wire.error
             .as_deref()
-            .map(|error| quote(&asked.redact(error)))
+            .map(|error| shown(error, |text| asked.redact(text)))
     });
     let error = error.filter(|error| !error.is_empty() && error.len() <= 60);
     let description = told(&answer.body, asked);
@@ -85,8 +85,14 @@ pub(super) fn told_by(body: &[u8], redact: impl Fn(&str) -> String) -> Option<St
         None if body.trim_ascii_start().starts_with(b"<") => "an HTML page".to_owned(),
         None => String::from_utf8_lossy(body).into_owned(),
     });
-    let text = quote(&redact(&text));
-    Some(text).filter(|text| !text.is_empty())
+    Some(shown(&text, redact)).filter(|text| !text.is_empty())
+}
+
+/// A text of a server as it may be shown. What must not be shown is taken out of it as it came and
+/// again as it would be read: between the words of a secret there may have been more than a space. Only
+/// then it is cut, for a part of a secret is none that is found.
+fn shown(text: &str, redact: impl Fn(&str) -> String) -> String {
+    quote(&redact(&clean(&redact(text))))
 }
 
 fn wire_error(body: &[u8]) -> Option<WireError> {

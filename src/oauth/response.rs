@@ -233,6 +233,10 @@ mod tests {
     }
 
     fn read_answer(answer: &Answer) -> Result<Token, Failure> {
+        read_answer_to("s3cret+", answer)
+    }
+
+    fn read_answer_to(secret: &str, answer: &Answer) -> Result<Token, Failure> {
         let at = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let moments = Moments {
             sent_at: at,
@@ -245,7 +249,7 @@ mod tests {
             audience: None,
             auth_method: AuthMethod::Auto,
         };
-        let secret = Secret::new("s3cret+".to_owned());
+        let secret = Secret::new(secret.to_owned());
         let asked = compose(&client.token_url, &client, &secret, Form::BasicRaw);
         read(answer, moments, &asked)
     }
@@ -354,6 +358,23 @@ mod tests {
             !shown.contains("s3cret") && !shown.contains("aWQ6"),
             "{shown}"
         );
+    }
+
+    /// What stands between the words of a text is shown as a space, whatever it was.
+    #[test]
+    fn a_secret_with_a_space_is_found_whatever_a_server_puts_in_its_place() {
+        for between in [" ", "\u{1}", "\u{0} \t", "\u{200b}", "\n\n"] {
+            let echo = format!("no s3cret{between}and{between}canary");
+            for body in [
+                echo.clone(),
+                serde_json::json!({ "error": echo }).to_string(),
+                serde_json::json!({ "error_description": echo }).to_string(),
+            ] {
+                let read = read_answer_to("s3cret and canary", &answer(401, &body));
+                let shown = format!("{read:?}");
+                assert!(!shown.contains("canary"), "{body}: {shown}");
+            }
+        }
     }
 
     #[test]

@@ -3,9 +3,10 @@
 #
 #   usage: run.sh TOOLS SECONDS [TARGET...]    TOOLS is where cargo-fuzz is or will be installed
 #
-# A target is a claim of src/claims; without one it is all of them, one after the other. What libFuzzer
-# learns is kept in TOOLS/fuzz. An input that breaks a claim is written into tests/fuzz/corpus, where
-# every `make test` tries it again; then this script fails, after the other targets had their turn.
+# A target is a claim of src/claims; without one it is all of them, as many at once as there are
+# processors. What libFuzzer learns is kept in TOOLS/fuzz. An input that breaks a claim is written into
+# tests/fuzz/corpus, where every `make test` tries it again; then this script fails, after the other
+# targets had their turn.
 # With the variable PROOFS a row for each target is appended to that file: see tests/soak.sh.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -36,28 +37,37 @@ else
 fi
 built=$CARGO_TARGET_DIR/$(rustc -vV | sed -n 's/^host: //p')/release
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-broken=()
-for target in "${targets[@]}"; do
-  learnt=$tools/fuzz/$target
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+# Fuzzes one target.
+fuzz() {
+  local target=$1 learnt=$tools/fuzz/$1 log=$folder/$1 claim tried survived
   mkdir -p "$learnt"
   claim=$(sed -n '1s/^\/\/! \(.*\)\.$/\1/p' "tests/fuzz/targets/$target.rs")
-  "$built/$target" "$learnt" "tests/fuzz/corpus/$target" \
+  # What is left to the end of the process on purpose would count as a leak.
+  if ! ASAN_OPTIONS=detect_leaks=0 "$built/$target" "$learnt" "tests/fuzz/corpus/$target" \
     -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-    -artifact_prefix="tests/fuzz/corpus/$target/" >"$log" 2>&1 || broken+=("$target")
-  tried=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
-  survived=${tried:-0}
-  if [[ " ${broken[*]} " == *" $target "* ]]; then
-    survived=$((survived > 0 ? survived - 1 : 0))
+    -artifact_prefix="tests/fuzz/corpus/$target/" >"$log" 2>&1; then
+    touch "$log.broken"
     tail -n 40 "$log" >&2
   fi
+  tried=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -n 1)
+  survived=${tried:-0}
+  if [[ -e $log.broken ]]; then survived=$((survived > 0 ? survived - 1 : 0)); fi
   printf 'fuzz: %-20s %12s inputs\n' "$target" "${tried:-no}"
   if [[ -n ${PROOFS:-} ]]; then
     printf 'fuzz/%s\t%s\t%s\t%s\n' "$target" "$claim" "${tried:-0}" "$survived" >>"$PROOFS"
   fi
+}
+# As many at once as there are processors.
+for target in "${targets[@]}"; do
+  while (($(jobs -rp | wc -l) >= $(getconf _NPROCESSORS_ONLN))); do wait -n || true; done
+  fuzz "$target" &
 done
-if ((${#broken[@]})); then
-  echo "fuzz: broken: ${broken[*]}" >&2
+wait
+broken=("$folder"/*.broken)
+if [[ -e ${broken[0]} ]]; then
+  broken=("${broken[@]##*/}")
+  echo "fuzz: broken: ${broken[*]%.broken}" >&2
   exit 1
 fi
