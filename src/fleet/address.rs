@@ -179,7 +179,14 @@ mod tests {
         for text in ["unix:/run/redis.sock", "unix:///run/redis.sock"] {
             assert_eq!(read(text).as_deref(), Ok("unix:/run/redis.sock"), "{text}");
         }
-        for text in ["unix:", "unix:run/redis.sock", "unix://run/redis.sock"] {
+        for text in [
+            "unix:",
+            "unix:/",
+            "unix:///",
+            "unix:run/redis.sock",
+            "unix://run/redis.sock",
+            "unix:/run/redis\0.sock",
+        ] {
             assert_eq!(read(text), Err(AddressError::Socket), "{text}");
         }
     }
@@ -197,6 +204,7 @@ mod tests {
             ("rediss://a:99999", AddressError::Host),
             ("rediss://a/0/1", AddressError::Database),
             ("rediss://a/-1", AddressError::Database),
+            ("rediss://a/+1", AddressError::Database),
             ("rediss://a/0?x=y", AddressError::Database),
             ("rediss://a/99999999999", AddressError::Database),
         ] {

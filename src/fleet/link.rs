@@ -341,3 +341,35 @@ impl Write for Wire<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::time::Duration;
+
+    use super::failure;
+
+    #[test]
+    fn what_becomes_of_a_connection_is_told_in_few_words() {
+        let expired = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        for (error, says) in [
+            (io::ErrorKind::TimedOut.into(), "no answer within 1500 ms"),
+            (io::ErrorKind::WouldBlock.into(), "no answer within 1500 ms"),
+            (
+                io::ErrorKind::UnexpectedEof.into(),
+                "no connection: it closed the connection",
+            ),
+            (
+                io::Error::other("Connection refused (os error 111)"),
+                "no connection: connection refused",
+            ),
+            (
+                io::Error::other(expired),
+                "its TLS connection cannot be trusted: invalid peer certificate: Expired",
+            ),
+        ] {
+            let told = failure(&error, Duration::from_millis(1500)).to_string();
+            assert_eq!(told, says);
+        }
+    }
+}

@@ -229,3 +229,103 @@ impl Store for Redis<'_> {
         self.call(&[eval], limit).map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::collections::BTreeMap;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+    use std::time::Duration;
+
+    use time::OffsetDateTime;
+
+    use super::{Address, Link, Names, Redis, Seen, Store as _, looks, milliseconds};
+    use crate::clock::Clock;
+    use crate::environment::Environment;
+    use crate::fleet::Account;
+    use crate::roots::System;
+
+    fn names() -> Names {
+        Names {
+            token: "t".to_owned(),
+            cooldown: "c".to_owned(),
+            lease: "l".to_owned(),
+            refresh: "r".to_owned(),
+        }
+    }
+
+    #[test]
+    fn no_more_is_read_than_is_ours() {
+        let said = looks(&names()).map(|words| String::from_utf8(words.join(&b' ')).unwrap());
+        assert_eq!(
+            said,
+            [
+                "GETRANGE t 0 65535",
+                "GETRANGE c 0 65535",
+                "GETRANGE l 0 63",
+                "TIME"
+            ]
+        );
+    }
+
+    #[test]
+    fn no_life_is_shorter_than_a_server_takes() {
+        assert_eq!(milliseconds(Duration::from_micros(10)), b"1");
+        assert_eq!(milliseconds(Duration::from_millis(2500)), b"2500");
+    }
+
+    #[derive(Default)]
+    struct TestClock(Cell<Duration>);
+
+    impl Clock for TestClock {
+        fn now(&self) -> OffsetDateTime {
+            OffsetDateTime::UNIX_EPOCH + self.0.get()
+        }
+
+        fn elapsed(&self) -> Duration {
+            self.0.get()
+        }
+
+        fn sleep(&self, pause: Duration) {
+            self.0.set(self.0.get() + pause);
+        }
+    }
+
+    #[test]
+    fn each_call_on_a_connection_has_a_time_of_its_own() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://{}", listener.local_addr().unwrap());
+        let serve = move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = Vec::new();
+            let mut byte = [0];
+            while stream.read(&mut byte).unwrap() > 0 {
+                asked.push(byte[0]);
+                if asked.ends_with(b"TIME\r\n") {
+                    let empty = "$0\r\n\r\n".repeat(3);
+                    write!(stream, "{empty}*2\r\n$1\r\n7\r\n$1\r\n0\r\n").unwrap();
+                }
+            }
+        };
+        let server = thread::spawn(serve);
+        let environment = Environment::Given(BTreeMap::new());
+        let system = System::new(&environment);
+        let clock = TestClock::default();
+        let address = Address::parse(&url, false).unwrap();
+        let link = Link::new(address, Account::default(), &system, None);
+        let redis = Redis::new(link, &clock);
+        let limit = Duration::from_secs(60);
+        let expected = Seen {
+            now_ms: 7000,
+            ..Seen::default()
+        };
+        for _ in 0..2 {
+            assert_eq!(redis.look(&names(), limit).unwrap(), expected);
+            clock.sleep(limit);
+        }
+        drop(redis);
+        server.join().unwrap();
+    }
+}

@@ -192,6 +192,14 @@ mod tests {
     }
 
     #[test]
+    fn a_value_of_64_kib_is_read_and_a_larger_one_is_not() {
+        for (length, is_read) in [(65_535, true), (65_536, true), (65_537, false)] {
+            let bytes = format!("${length}\r\n{}\r\n", "x".repeat(length));
+            assert_eq!(read(bytes.as_bytes()).is_some(), is_read, "{length}");
+        }
+    }
+
+    #[test]
     fn what_is_not_the_protocol_is_no_reply_and_no_crash() {
         let long = [b"+".as_slice(), &[b'a'; 5000], b"\r\n"].concat();
         for bytes in [

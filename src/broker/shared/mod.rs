@@ -496,3 +496,6 @@ fn random_name() -> Option<String> {
     getrandom::fill(&mut bytes).ok()?;
     Some(hex(&bytes))
 }
+
+#[cfg(test)]
+mod tests;

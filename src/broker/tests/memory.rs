@@ -1,12 +1,17 @@
-//! A store in memory, and a host's way to it.
+//! A store in memory, and hosts with a cache each that share it.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::Scene;
+use crate::broker::{Ask, Broker, Notice, ObtainError, Shared};
+use crate::cache::{Cache, Identity, Key, Slot};
 use crate::clock::Clock;
-use crate::fleet::{Names, Seen, Store, StoreError};
+use crate::fleet::{Names, Sealer, Seen, Store, StoreError};
+use crate::secret::Secret;
 
 /// Values that end by themselves.
 #[derive(Default)]
@@ -131,5 +136,92 @@ impl Store for Connection<'_> {
                 values.remove(key);
             }
         })
+    }
+}
+
+/// Hosts of one credential.
+pub(super) struct Hosts {
+    pub(super) scene: Scene,
+    pub(super) memory: Memory,
+    folder: tempfile::TempDir,
+    pub(super) warnings: Cell<u32>,
+}
+
+pub(super) fn key() -> Key {
+    Key::of(&Identity {
+        token_url: "https://a",
+        client_id: "i",
+        scope: None,
+        audience: None,
+    })
+}
+
+impl Hosts {
+    pub(super) fn new() -> Self {
+        Self {
+            scene: Scene::new(),
+            memory: Memory::default(),
+            folder: tempfile::tempdir().unwrap(),
+            warnings: Cell::default(),
+        }
+    }
+
+    pub(super) fn slot(&self, host: u32) -> Slot {
+        Cache::in_folder(self.folder.path().join(host.to_string()), None).slot(key())
+    }
+
+    pub(super) fn on<T>(&self, host: u32, act: impl FnOnce(&Broker<'_>) -> T) -> T {
+        self.listen(host, &|_| {}, act)
+    }
+
+    /// The same, with somebody who hears what happens.
+    pub(super) fn listen<T>(
+        &self,
+        host: u32,
+        notify: &dyn Fn(Notice<'_>),
+        act: impl FnOnce(&Broker<'_>) -> T,
+    ) -> T {
+        let connection = Connection {
+            memory: &self.memory,
+            clock: &self.scene.clock,
+            latency: Duration::from_millis(1),
+        };
+        let identity = || key();
+        act(&Broker {
+            clock: &self.scene.clock,
+            slot: Some(self.slot(host)),
+            endpoint: &self.scene.endpoint,
+            shared: Some(&Shared::new(&connection, "p:", &identity)),
+            notify: &|notice: Notice<'_>| {
+                if matches!(notice, Notice::StoreUnusable(_)) {
+                    self.warnings.set(self.warnings.get() + 1);
+                }
+                notify(notice);
+            },
+        })
+    }
+
+    pub(super) fn call(&self, host: u32, ask: &Ask) -> Result<String, ObtainError> {
+        let token = self.on(host, |broker| broker.obtain(ask))?;
+        Ok(token.access_token.expose().to_owned())
+    }
+
+    pub(super) fn token(&self, host: u32) -> String {
+        self.call(host, &self.scene.ask(30)).unwrap()
+    }
+
+    pub(super) fn advance(&self, seconds: u64) {
+        self.scene.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Puts a value under the name that ends so.
+    pub(super) fn put(&self, end: &str, value: &[u8], seconds: u64) {
+        let secret = Secret::new((*self.scene.endpoint.secret.borrow()).to_owned());
+        let token = Sealer::new(&secret, key().as_str()).names("p:").token;
+        let key = token.replace(":token", end);
+        let now = self.scene.clock.now() + Duration::from_secs(seconds);
+        let end = i64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap();
+        let mut values = self.memory.values.lock().unwrap();
+        values.insert(key, (value.to_vec(), end));
     }
 }

@@ -9,6 +9,8 @@ mod moments;
 mod refused;
 #[cfg(feature = "shared-store")]
 mod shared;
+#[cfg(feature = "shared-store")]
+mod turns;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -31,6 +33,8 @@ use crate::token::{AccessToken, MinTtl, RefreshAhead, Token};
 struct TestClock {
     elapsed: Cell<Duration>,
     wall_offset_seconds: Cell<i64>,
+    /// How long each sleep was.
+    slept: RefCell<Vec<Duration>>,
 }
 
 impl TestClock {
@@ -50,6 +54,7 @@ impl Clock for TestClock {
     }
 
     fn sleep(&self, pause: Duration) {
+        self.slept.borrow_mut().push(pause);
         self.advance(pause);
     }
 }

@@ -5,89 +5,10 @@ use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::memory::{Connection, Memory};
-use super::{Scene, limited, refused, unavailable};
+use super::memory::{Connection, Hosts, key};
+use super::{limited, refused, unavailable};
 use crate::broker::{Ask, Broker, Notice, ObtainError, Shared, Which};
-use crate::cache::{Cache, Identity, Key, Slot};
 use crate::clock::Clock as _;
-
-/// Hosts of one credential.
-struct Hosts {
-    scene: Scene,
-    memory: Memory,
-    folder: tempfile::TempDir,
-    warnings: Cell<u32>,
-}
-
-fn key() -> Key {
-    Key::of(&Identity {
-        token_url: "https://a",
-        client_id: "i",
-        scope: None,
-        audience: None,
-    })
-}
-
-impl Hosts {
-    fn new() -> Self {
-        Self {
-            scene: Scene::new(),
-            memory: Memory::default(),
-            folder: tempfile::tempdir().unwrap(),
-            warnings: Cell::default(),
-        }
-    }
-
-    fn slot(&self, host: u32) -> Slot {
-        Cache::in_folder(self.folder.path().join(host.to_string()), None).slot(key())
-    }
-
-    fn on<T>(&self, host: u32, act: impl FnOnce(&Broker<'_>) -> T) -> T {
-        let connection = Connection {
-            memory: &self.memory,
-            clock: &self.scene.clock,
-            latency: Duration::from_millis(1),
-        };
-        let identity = || key();
-        act(&Broker {
-            clock: &self.scene.clock,
-            slot: Some(self.slot(host)),
-            endpoint: &self.scene.endpoint,
-            shared: Some(&Shared::new(&connection, "p:", &identity)),
-            notify: &|notice: Notice<'_>| {
-                if matches!(notice, Notice::StoreUnusable(_)) {
-                    self.warnings.set(self.warnings.get() + 1);
-                }
-            },
-        })
-    }
-
-    fn call(&self, host: u32, ask: &Ask) -> Result<String, ObtainError> {
-        let token = self.on(host, |broker| broker.obtain(ask))?;
-        Ok(token.access_token.expose().to_owned())
-    }
-
-    fn token(&self, host: u32) -> String {
-        self.call(host, &self.scene.ask(30)).unwrap()
-    }
-
-    fn advance(&self, seconds: u64) {
-        self.scene.clock.advance(Duration::from_secs(seconds));
-    }
-
-    fn put(&self, end: &str, value: &[u8], seconds: u64) {
-        let key = self
-            .memory
-            .found(":token")
-            .unwrap()
-            .0
-            .replace(":token", end);
-        let now = self.scene.clock.now() + Duration::from_secs(seconds);
-        let end = i64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap();
-        let mut values = self.memory.values.lock().unwrap();
-        values.insert(key, (value.to_vec(), end));
-    }
-}
 
 #[test]
 fn a_token_is_fetched_once_for_all_hosts() {
