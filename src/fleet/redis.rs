@@ -316,7 +316,7 @@ mod tests {
         let address = Address::parse(&url, false).unwrap();
         let link = Link::new(address, Account::default(), &system, None);
         let redis = Redis::new(link, &clock);
-        let limit = Duration::from_secs(60);
+        let limit = Duration::from_secs(10);
         let expected = Seen {
             now_ms: 7000,
             ..Seen::default()

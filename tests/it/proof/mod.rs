@@ -7,7 +7,7 @@ mod crowd;
 mod files;
 mod hang;
 mod kill;
-mod networks;
+pub(crate) mod networks;
 pub(crate) mod processes;
 mod readings;
 mod secrets;

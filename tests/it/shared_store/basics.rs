@@ -1,6 +1,7 @@
 //! What is shared, and what is seen of it.
 
 use std::fs;
+use std::time::Duration;
 
 use cloudconnexa_sandbox::{CredentialSpec, Sandbox};
 
@@ -486,6 +487,24 @@ fn no_child_is_given_the_stores_password() {
     let seen = fleet.on(1, ["exec", "--", "env"]).outcome().stdout;
     assert!(seen.contains("CLOUDCONNEXA_AUTH_SHARED_STORE="), "{seen}");
     assert!(!seen.contains("SHARED_STORE_PASSWORD"), "{seen}");
+}
+
+#[test]
+fn whoever_leaves_the_next_token_to_another_host_says_so_with_v_alone() {
+    let fleet = Fleet::new();
+    let token = fleet.token(1);
+    fleet.token(2);
+    fleet.advance(Duration::from_secs(10 * 3600));
+    let refresh = fleet.server.key(":token").replace(":token", ":refresh");
+    fleet.server.set_hex(&refresh, "00");
+
+    assert_eq!(fleet.token(1), token, "in silence");
+    let outcome = fleet.on(2, ["token", "-v"]).outcome();
+
+    let (stdout, stderr) = outcome.succeeds_with_stderr();
+    assert_eq!(stdout.trim_end(), token);
+    let told = "warning: another host looks for the next token of profile `env`; the present token";
+    assert!(stderr.contains(told), "{stderr}");
 }
 
 #[test]

@@ -8,8 +8,11 @@ use std::process::Command;
 
 use cloudconnexa_sandbox::Sandbox;
 
-use super::{Fleet, Server};
+use super::{Fleet, PASSWORD, Server};
 use crate::clients::found_or_skipped;
+use crate::harness::World;
+use crate::proof::networks::dns::{Dns, Says};
+use crate::proof::networks::{in_own_network, shell};
 
 /// A namespace and its line; both are gone when it is dropped.
 struct Namespace {
@@ -109,4 +112,28 @@ fn hosts_with_addresses_of_their_own_share_a_token() {
         .parse()
         .unwrap();
     assert!(count >= 4, "each of them came over its own line");
+}
+
+#[test]
+fn a_store_whose_first_address_leads_nowhere_is_reached_by_the_second() {
+    in_own_network(|| {
+        let dns = Dns::start();
+        let addresses = ["127.0.0.1", "::1"].map(|text| text.parse().unwrap());
+        dns.says(Says::Addresses(addresses.to_vec()));
+        shell("ip6tables -A INPUT -p tcp -j DROP");
+        let server = Server::plain(&[]);
+        let world = World::without_profile(Sandbox::builder());
+        world.write_secret("store.secret", PASSWORD);
+        world.write_config(&format!(
+            "{}\n[profiles.prod.shared_store]\nurl = \"redis://{}:{}\"\ninsecure = true\n\
+             password = {{ file = \"store.secret\" }}\n",
+            world.profile_text("prod"),
+            Dns::NAME,
+            server.port
+        ));
+
+        world.run(["token"]).succeeds();
+
+        assert_eq!(server.keys().len(), 1, "the token is there");
+    });
 }

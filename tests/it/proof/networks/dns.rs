@@ -14,7 +14,7 @@ use crate::proof::Claim;
 
 /// What the resolver says to whatever it is asked.
 #[derive(Debug, Clone)]
-pub(super) enum Says {
+pub(crate) enum Says {
     Addresses(Vec<IpAddr>),
     /// A code of RFC 1035 §4.1.1: 2 is SERVFAIL, 3 NXDOMAIN, 5 REFUSED.
     Code(u8),
@@ -24,13 +24,13 @@ pub(super) enum Says {
 }
 
 /// A resolver on port 53 of loopback, and the files by which it is the only one.
-pub(super) struct Dns {
+pub(crate) struct Dns {
     says: Arc<Mutex<Says>>,
 }
 
 impl Dns {
     /// In a namespace of our own only.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         shell(
             "echo 'nameserver 127.0.0.1' > /run/resolv.conf; echo 'hosts: files dns' > /run/nsswitch.conf
              echo > /run/hosts
@@ -55,9 +55,9 @@ impl Dns {
     }
 
     /// A name that the sandbox's certificate is for.
-    pub(super) const NAME: &str = "sandbox.api.openvpn.com";
+    pub(crate) const NAME: &str = "sandbox.api.openvpn.com";
 
-    pub(super) fn says(&self, says: Says) {
+    pub(crate) fn says(&self, says: Says) {
         *self.says.lock().unwrap() = says;
     }
 }

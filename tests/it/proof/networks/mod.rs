@@ -3,7 +3,7 @@
 //! cannot do happens in a network namespace of the test's own ([`in_own_network`]).
 
 mod connect;
-mod dns;
+pub(crate) mod dns;
 mod proxies;
 mod resets;
 mod slow;
@@ -296,7 +296,7 @@ fn told(fault: &Fault, stderr: &str) {
 
 /// Runs the test that calls it once more, by itself, as root of a network and a mount namespace that
 /// end with it, and `test` in there. Without any privilege that is a user namespace as well.
-pub(super) fn in_own_network(test: impl FnOnce()) {
+pub(crate) fn in_own_network(test: impl FnOnce()) {
     const INSIDE: &str = "TEST_IS_IN_OWN_NETWORK";
     if std::env::var_os(INSIDE).is_some() {
         shell("mount -t tmpfs none /run && ip link set lo up");
@@ -339,7 +339,7 @@ pub(super) fn in_own_network(test: impl FnOnce()) {
 }
 
 /// Commands of the system's, which have to succeed.
-pub(super) fn shell(commands: &str) {
+pub(crate) fn shell(commands: &str) {
     let commands = format!("PATH=$PATH:/usr/sbin:/sbin\n{commands}");
     let output = Command::new("sh")
         .args(["-ec", &commands])
