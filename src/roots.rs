@@ -384,3 +384,136 @@ fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, RootsError>
     }
     Ok(certificates)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use tempfile::TempDir;
+
+    use super::{Roots, RootsError, System};
+    use crate::environment::Environment;
+
+    fn pem(body: &str) -> String {
+        format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+    }
+
+    /// Where both variables are set.
+    fn environment(file: &Path, folder: &Path) -> Environment {
+        let variables = [("SSL_CERT_FILE", file), ("SSL_CERT_DIR", folder)];
+        let variables = variables.map(|(name, path)| (name.to_owned(), path.display().to_string()));
+        Environment::Given(variables.into())
+    }
+
+    #[test]
+    fn a_folder_that_repeats_the_file_in_another_order_is_worth_no_other_handshake() {
+        let (place, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let file = place.path().join("roots.pem");
+        let bodies = ["AgIC", "AAAA", "AQEB", "AAAA"];
+        fs::write(&file, bodies.map(pem).concat()).unwrap();
+        for body in bodies {
+            fs::write(folder.path().join(body), pem(body)).unwrap();
+        }
+        let environment = environment(&file, folder.path());
+        let system = System::new(&environment);
+        let roots = Roots::read(&system, None).unwrap();
+        assert_eq!(roots.certificates().count(), 3, "each once");
+
+        let unknown = rustls::Error::from(rustls::CertificateError::UnknownIssuer);
+        assert!(!roots.reach_further(&unknown), "nothing more to trust");
+        assert!(roots.is_whole(), "and no place is left");
+        assert_eq!(roots.certificates().count(), 3);
+
+        fs::write(folder.path().join("more"), pem("AwMD")).unwrap();
+        let system = System::new(&environment);
+        let roots = Roots::read(&system, None).unwrap();
+        assert!(roots.reach_further(&unknown));
+        assert_eq!(roots.certificates().count(), 4);
+        assert!(!roots.reach_further(&unknown), "once");
+    }
+
+    #[test]
+    fn a_problem_is_that_there_are_no_roots_or_why_some_are_missing() {
+        let place = TempDir::new().unwrap();
+        let path = |name: &str| place.path().join(name);
+        let (good, empty) = (path("good"), path("empty"));
+        for folder in [&good, &empty] {
+            fs::create_dir(folder).unwrap();
+        }
+        let root = good.join("root.pem");
+        fs::write(&root, pem("AAAA")).unwrap();
+        let none = Some("no root certificates were found");
+        let nothing = Path::new("");
+        for (file, folder, told) in [
+            (root.as_path(), nothing, None),
+            (&root, &empty, None),
+            (nothing, &good, None),
+            (nothing, &empty, none),
+            (nothing, Path::new(":"), none),
+        ] {
+            let environment = environment(file, folder);
+            let system = System::new(&environment);
+            let roots = Roots::read(&system, None).unwrap();
+            assert_eq!(roots.problem(), told, "{file:?} {folder:?}");
+            roots.reach_further(&rustls::CertificateError::UnknownIssuer.into());
+            assert_eq!(roots.problem(), told, "{file:?} {folder:?}");
+        }
+    }
+
+    #[test]
+    fn a_ca_file_is_trusted_beside_the_systems_and_has_to_hold_a_certificate() {
+        let place = TempDir::new().unwrap();
+        let (file, ca_file) = (place.path().join("system.pem"), place.path().join("ca.pem"));
+        fs::write(&file, pem("AAAA")).unwrap();
+        fs::write(&ca_file, "rubbish").unwrap();
+        let environment = environment(&file, Path::new(""));
+        let system = System::new(&environment);
+        let error = Roots::read(&system, Some(&ca_file)).unwrap_err();
+        assert!(matches!(error, RootsError::NoCertificate(_)), "{error}");
+        fs::write(&ca_file, pem("AQEB")).unwrap();
+        let roots = Roots::read(&system, Some(&ca_file)).unwrap();
+        assert_eq!(roots.certificates().count(), 2);
+    }
+
+    #[test]
+    fn of_a_file_4_mib_are_read_and_of_folders_16() {
+        let (place, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let file = place.path().join("roots.pem");
+        let padded = |body: &str, length: usize| {
+            let pem = pem(body);
+            let padding = "\n".repeat(length - pem.len());
+            pem + &padding
+        };
+        let most = 4 * 1024 * 1024;
+        for (length, count, problem) in [(most, 1, false), (most + 1, 0, true)] {
+            fs::write(&file, padded("AAAA", length)).unwrap();
+            let environment = environment(&file, Path::new(""));
+            let system = System::new(&environment);
+            let roots = Roots::read(&system, None).unwrap();
+            assert_eq!(roots.certificates().count(), count, "{length}");
+            assert_eq!(roots.problem().is_some(), problem, "{length}");
+        }
+        for (count, body) in (1..).zip(["AAAA", "AQEB", "AgIC", "AwMD", "BAQE"]) {
+            fs::write(folder.path().join(body), padded(body, most)).unwrap();
+            let environment = environment(Path::new(""), folder.path());
+            let system = System::new(&environment);
+            let roots = Roots::read(&system, None).unwrap();
+            assert_eq!(roots.certificates().count(), count.min(4));
+            assert_eq!(roots.problem().is_some(), count > 4, "{count}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_in_our_words() {
+        let place = TempDir::new().unwrap();
+        let missing = place.path().join("missing");
+        for (file, folder) in [(&*missing, place.path()), (Path::new(""), &*missing)] {
+            let environment = environment(file, folder);
+            let system = System::new(&environment);
+            let roots = Roots::read(&system, None).unwrap();
+            let told = roots.problem().unwrap();
+            assert!(told.ends_with("missing`: it does not exist"), "{told}");
+        }
+    }
+}
