@@ -98,9 +98,9 @@ miri:
 # (docs/mutation.md). Takes hours; MUTATE='FILES' for some of it.
 CARGO_MUTANTS := 27.1.0
 MUTANTS := $(TARGET_DIR)/lint-tools/cargo-mutants-$(CARGO_MUTANTS)/bin/cargo-mutants
-MUTATE ?= src/uri.rs src/profile/*.rs src/cache/*.rs src/oauth/*.rs src/broker/*.rs src/broker/shared/*.rs \
-	src/fleet/*.rs
-MUTANT_TESTS := uri profile cache oauth broker fleet exchange hosts helper configuration sources status store \
+MUTATE ?= src/uri.rs src/roots.rs src/profile/*.rs src/cache/*.rs src/oauth/*.rs src/oauth/*/*.rs src/broker/*.rs \
+	src/broker/shared/*.rs src/fleet/*.rs
+MUTANT_TESTS := uri roots profile cache oauth broker fleet exchange hosts helper configuration sources status store \
 	login login_keychains logout doctor storms attacks network proof::networks shared_store
 # Tests themselves, and what stands in where a feature is off.
 NOT_MUTATED := src/**/claims.rs src/**/shared_off.rs

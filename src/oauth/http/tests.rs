@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ureq::Timeout;
 
-use super::{CONNECT_LIMIT, Failure, Http, HttpSettings, Proxies, Reached, Stage};
+use super::{CONNECT_LIMIT, Failure, Http, HttpSettings, Proxies, Reached, Stage, tls_error};
 use crate::clock::{Deadline, SystemClock};
 use crate::environment::Environment;
 use crate::roots::System;
@@ -59,6 +59,20 @@ fn what_the_library_says_is_told_in_our_words() {
         let said = format!("{error:?}");
         let reason = told(error);
         assert!(reason.contains(says), "{said}: {reason}");
+    }
+}
+
+#[test]
+fn what_tls_says_is_found_whatever_the_library_puts_it_in() {
+    let expired = || rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+    for (error, is_found) in [
+        (ureq::Error::Rustls(expired()), true),
+        (ureq::Error::Io(io::Error::other(expired())), true),
+        (ureq::Error::Io(io::ErrorKind::TimedOut.into()), false),
+        (ureq::Error::HostNotFound, false),
+    ] {
+        let found = tls_error(&error);
+        assert_eq!(found.is_some(), is_found, "{error:?}");
     }
 }
 
