@@ -399,6 +399,11 @@ mod tests {
         format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a file of the test's own")]
+    fn write(path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
+        fs::write(path, text).unwrap();
+    }
+
     /// Where both variables are set.
     fn environment(file: &Path, folder: &Path) -> Environment {
         let variables = [("SSL_CERT_FILE", file), ("SSL_CERT_DIR", folder)];
@@ -411,9 +416,9 @@ mod tests {
         let (place, folder) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let file = place.path().join("roots.pem");
         let bodies = ["AgIC", "AAAA", "AQEB", "AAAA"];
-        fs::write(&file, bodies.map(pem).concat()).unwrap();
+        write(&file, bodies.map(pem).concat());
         for body in bodies {
-            fs::write(folder.path().join(body), pem(body)).unwrap();
+            write(folder.path().join(body), pem(body));
         }
         let environment = environment(&file, folder.path());
         let system = System::new(&environment);
@@ -425,7 +430,7 @@ mod tests {
         assert!(roots.is_whole(), "and no place is left");
         assert_eq!(roots.certificates().count(), 3);
 
-        fs::write(folder.path().join("more"), pem("AwMD")).unwrap();
+        write(folder.path().join("more"), pem("AwMD"));
         let system = System::new(&environment);
         let roots = Roots::read(&system, None).unwrap();
         assert!(roots.reach_further(&unknown));
@@ -442,7 +447,7 @@ mod tests {
             fs::create_dir(folder).unwrap();
         }
         let root = good.join("root.pem");
-        fs::write(&root, pem("AAAA")).unwrap();
+        write(&root, pem("AAAA"));
         let none = Some("no root certificates were found");
         let nothing = Path::new("");
         for (file, folder, told) in [
@@ -465,13 +470,13 @@ mod tests {
     fn a_ca_file_is_trusted_beside_the_systems_and_has_to_hold_a_certificate() {
         let place = TempDir::new().unwrap();
         let (file, ca_file) = (place.path().join("system.pem"), place.path().join("ca.pem"));
-        fs::write(&file, pem("AAAA")).unwrap();
-        fs::write(&ca_file, "rubbish").unwrap();
+        write(&file, pem("AAAA"));
+        write(&ca_file, "rubbish");
         let environment = environment(&file, Path::new(""));
         let system = System::new(&environment);
         let error = Roots::read(&system, Some(&ca_file)).unwrap_err();
         assert!(matches!(error, RootsError::NoCertificate(_)), "{error}");
-        fs::write(&ca_file, pem("AQEB")).unwrap();
+        write(&ca_file, pem("AQEB"));
         let roots = Roots::read(&system, Some(&ca_file)).unwrap();
         assert_eq!(roots.certificates().count(), 2);
     }
@@ -487,7 +492,7 @@ mod tests {
         };
         let most = 4 * 1024 * 1024;
         for (length, count, problem) in [(most, 1, false), (most + 1, 0, true)] {
-            fs::write(&file, padded("AAAA", length)).unwrap();
+            write(&file, padded("AAAA", length));
             let environment = environment(&file, Path::new(""));
             let system = System::new(&environment);
             let roots = Roots::read(&system, None).unwrap();
@@ -495,7 +500,7 @@ mod tests {
             assert_eq!(roots.problem().is_some(), problem, "{length}");
         }
         for (count, body) in (1..).zip(["AAAA", "AQEB", "AgIC", "AwMD", "BAQE"]) {
-            fs::write(folder.path().join(body), padded(body, most)).unwrap();
+            write(folder.path().join(body), padded(body, most));
             let environment = environment(Path::new(""), folder.path());
             let system = System::new(&environment);
             let roots = Roots::read(&system, None).unwrap();
