@@ -226,13 +226,6 @@ fn a_server_of_yesterday_is_sent_nothing() {
             "-Verify 1 -tls1_2",
             refused,
         ),
-        (
-            "a client certificate",
-            p256,
-            "sha256",
-            "-Verify 1 -tls1_3",
-            "it wants a client certificate",
-        ),
     ] {
         claim.holds(|| {
             let legacy = Legacy::start(key, digest, &format!("{old} {flags}"));
@@ -242,13 +235,32 @@ fn a_server_of_yesterday_is_sent_nothing() {
             world.set("CLOUDCONNEXA_BASE_URL", &over_https(relay.address()));
             let fault = Fault::new(name, through(legacy.address), &[first]);
             survives(&world, &relay, &fault);
-            let shown = legacy.ended();
-            assert!(
-                !shown.contains("POST") && !shown.contains("HTTP/1.1"),
-                "{name}: {shown}"
-            );
+            sent_nothing(name, legacy);
         });
     }
+    claim.holds(|| {
+        let name = "a client certificate, TLS 1.3";
+        let legacy = Legacy::start(p256, "sha256", &format!("{old} -Verify 1 -tls1_3"));
+        let world = World::new();
+        trust(&world, &legacy.ca_pem());
+        world.set("CLOUDCONNEXA_BASE_URL", &over_https(legacy.address));
+        // By then our request is on its way, and where the server closes with that unread, the system
+        // may take its word back with a reset.
+        let is_told = |_| {
+            let stderr = world.run(["token", "--no-cache"]).fails(6);
+            stderr.contains("it wants a client certificate")
+        };
+        assert!((0..50).any(is_told), "{name}: its word is told");
+        sent_nothing(name, legacy);
+    });
+}
+
+fn sent_nothing(name: &str, legacy: Legacy) {
+    let shown = legacy.ended();
+    assert!(
+        !shown.contains("POST") && !shown.contains("HTTP/1.1"),
+        "{name}: {shown}"
+    );
 }
 
 #[test]
