@@ -369,6 +369,11 @@ impl<'a> Roots<'a> {
     }
 }
 
+/// What TLS itself says, where it was that by which a connection ended.
+pub(crate) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
 fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, RootsError> {
     let bytes = file::read(path, LARGEST_FILE, file::Trust::Anything).map_err(|error| {
         RootsError::CaFile {

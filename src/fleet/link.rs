@@ -16,7 +16,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use super::{Address, StoreError};
 use crate::clock::{Clock, Deadline};
 use crate::quote::quote;
-use crate::roots::{Roots, System};
+use crate::roots::{Roots, System, tls_error};
 use crate::secret::Secret;
 
 /// Who we are towards the store.
@@ -176,11 +176,6 @@ fn tls(name: &str, roots: &Roots<'_>) -> Result<ClientConnection, StoreError> {
     let name = ServerName::try_from(name.to_owned())
         .map_err(|_| StoreError::Untrusted(format!("{name} is no name for a certificate")))?;
     ClientConnection::new(Arc::new(config), name).map_err(untrusted)
-}
-
-/// What TLS itself says, where it was that.
-fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
-    error.get_ref()?.downcast_ref()
 }
 
 fn connect(

@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::http::{CONNECT_LIMIT, Http};
 use super::trouble::Stage;
 use crate::clock::{Clock, Deadline};
-use crate::roots::Roots;
+use crate::roots::{Roots, tls_error};
 use crate::uri::Origin;
 
 /// A server that proved who it is.
@@ -181,11 +181,6 @@ fn shake(
     connection.send_close_notify();
     connection.write_tls(&mut stream)?;
     Ok(())
-}
-
-/// What TLS itself says, where it was that.
-fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
-    error.get_ref()?.downcast_ref()
 }
 
 /// The address that a host is, where it is one.

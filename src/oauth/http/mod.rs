@@ -34,7 +34,7 @@ use super::request::Composed;
 use super::response::Answer;
 use super::trouble::{Ends, Stage};
 use crate::clock::{Clock, Deadline};
-use crate::roots::{Roots, RootsError, System};
+use crate::roots::{Roots, RootsError, System, tls_error};
 use crate::secret::joined;
 use crate::token::AccessToken;
 use crate::uri::{Origin, Scheme, Uri};
@@ -194,7 +194,7 @@ impl<'a> Http<'a> {
         };
         let (sent, limit) = once()?;
         let is_unsent = self.reached.stage() != Stage::Exchange;
-        match sent.as_ref().map_err(tls_error) {
+        match sent.as_ref().map_err(said_by_tls) {
             Err(Some(error)) if is_unsent && self.reach_further(error) => {
                 let (sent, limit) = once()?;
                 self.reply(sent, limit)
@@ -265,7 +265,7 @@ impl<'a> Http<'a> {
                 }
             }
             ureq::Error::Timeout(_) => self.timed_out(stage, limit),
-            ureq::Error::Io(io) => match tls_error(error) {
+            ureq::Error::Io(io) => match tls_error(io) {
                 Some(tls) => self.tls_failure(stage, tls),
                 None => self.io_failure(stage, io),
             },
@@ -338,9 +338,9 @@ fn agent(roots: Option<&Roots<'_>>, proxy: Option<Proxy>, reached: &Reached) -> 
 }
 
 /// What TLS itself says, where it was that.
-fn tls_error(error: &ureq::Error) -> Option<&rustls::Error> {
+fn said_by_tls(error: &ureq::Error) -> Option<&rustls::Error> {
     match error {
-        ureq::Error::Io(io) => io.get_ref()?.downcast_ref(),
+        ureq::Error::Io(io) => tls_error(io),
         ureq::Error::Rustls(tls) => Some(tls),
         _ => None,
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ureq::Timeout;
 
-use super::{CONNECT_LIMIT, Failure, Http, HttpSettings, Proxies, Reached, Stage, tls_error};
+use super::{CONNECT_LIMIT, Failure, Http, HttpSettings, Proxies, Reached, Stage, said_by_tls};
 use crate::clock::{Deadline, SystemClock};
 use crate::environment::Environment;
 use crate::roots::System;
@@ -71,7 +71,7 @@ fn what_tls_says_is_found_whatever_the_library_puts_it_in() {
         (ureq::Error::Io(io::ErrorKind::TimedOut.into()), false),
         (ureq::Error::HostNotFound, false),
     ] {
-        let found = tls_error(&error);
+        let found = said_by_tls(&error);
         assert_eq!(found.is_some(), is_found, "{error:?}");
     }
 }
