@@ -1,10 +1,9 @@
-//! Values that only the holder of the client secret can make or open, and names that tell nobody
-//! else whose they are. XChaCha20-Poly1305 with a key by HKDF-SHA-256; docs/fleet.md has the format
-//! and its test vectors. No I/O.
+//! Seals the values of the shared store and derives their keys (names in the store). Only a holder
+//! of the client secret can make or open them. ChaCha20-Poly1305 (RFC 8439) with a key by
+//! HKDF-SHA-256 (RFC 5869); docs/fleet.md has the format and its test vectors. No I/O.
 
-use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
-use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use hmac_sha256::HKDF;
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
 use super::LARGEST_VALUE;
@@ -12,22 +11,25 @@ use crate::hex::hex;
 use crate::secret::Secret;
 
 /// The first byte of every value.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
-/// What the key of a value is derived for.
-const SEAL_INFO: &[u8] = b"cloudconnexa-auth shared store v1 seal";
+/// The HKDF info of the key of a value.
+const SEAL_INFO: &[u8] = b"cloudconnexa-auth shared store v2 seal";
 
-/// What a name is derived for; the identity follows.
-const NAME_INFO: &[u8] = b"cloudconnexa-auth shared store v1 name\n";
+/// The HKDF info of a name; the identity follows.
+const NAME_INFO: &[u8] = b"cloudconnexa-auth shared store v2 name\n";
 
-/// What is authenticated with every value; kind and identity follow.
-const AUTHENTICATED: &str = "cloudconnexa-auth shared store v1";
+/// The first line of the additional authenticated data; kind and identity follow.
+const AUTHENTICATED: &str = "cloudconnexa-auth shared store v2";
 
 const SALT: usize = 32;
-const NONCE: usize = 24;
-const HEAD: usize = 1 + SALT + NONCE;
+const HEAD: usize = 1 + SALT;
 
-/// What a value is; one kind does not open as another.
+/// The nonce of every value. A key seals one value only, because it is derived from a random salt
+/// of 32 bytes, so the nonce can be constant (docs/fleet.md).
+const NONCE: [u8; 12] = [0; 12];
+
+/// The kind of a value; one kind does not open as another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A token.
@@ -87,53 +89,54 @@ impl<'a> Sealer<'a> {
         }
     }
 
-    /// Seals with fresh salt and nonce; `None` where the system gives no random bytes, or the
-    /// value would be too large.
+    /// Seals with a fresh salt. Returns `None` if the system gives no random bytes or the value
+    /// would be larger than [`LARGEST_VALUE`].
     pub(crate) fn seal(&self, kind: Kind, plain: &[u8]) -> Option<Vec<u8>> {
-        let mut random = [0; SALT + NONCE];
-        getrandom::fill(&mut random).ok()?;
-        self.seal_with(kind, plain, &random)
+        let mut salt = [0; SALT];
+        getrandom::fill(&mut salt).ok()?;
+        self.seal_with(kind, plain, &salt)
     }
 
-    fn seal_with(&self, kind: Kind, plain: &[u8], random: &[u8; SALT + NONCE]) -> Option<Vec<u8>> {
-        let (salt, nonce) = random.split_at(SALT);
-        let authenticated = self.authenticated(kind);
-        let payload = Payload {
-            msg: plain,
-            aad: authenticated.as_bytes(),
-        };
-        let nonce = XNonce::try_from(nonce).ok()?;
-        let sealed = self.cipher(salt).encrypt(&nonce, payload).ok()?;
-        let mut value = Vec::with_capacity(HEAD + sealed.len());
-        value.push(VERSION);
-        value.extend_from_slice(random);
-        value.extend_from_slice(&sealed);
+    fn seal_with(&self, kind: Kind, plain: &[u8], salt: &[u8; SALT]) -> Option<Vec<u8>> {
+        let mut sealed = plain.to_vec();
+        let tag = self
+            .key(salt)?
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(NONCE),
+                self.authenticated(kind),
+                &mut sealed,
+            )
+            .ok()?;
+        let value = [&[VERSION], &salt[..], &sealed, tag.as_ref()].concat();
         Some(value).filter(|value| value.len() <= LARGEST_VALUE)
     }
 
-    /// Opens; `None` where it was sealed with another secret, for another identity, as another
-    /// kind, in another version, or was changed.
+    /// Opens a value. Returns `None` if it was sealed with another secret, for another identity, as
+    /// another kind or in another version, or if it was changed.
     pub(crate) fn open(&self, kind: Kind, value: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (head, sealed) = value.split_at_checked(HEAD)?;
-        let (&VERSION, random) = head.split_first()? else {
+        let (&VERSION, salt) = head.split_first()? else {
             return None;
         };
-        let (salt, nonce) = random.split_at_checked(SALT)?;
-        let authenticated = self.authenticated(kind);
-        let payload = Payload {
-            msg: sealed,
-            aad: authenticated.as_bytes(),
-        };
-        let nonce = XNonce::try_from(nonce).ok()?;
-        let plain = self.cipher(salt).decrypt(&nonce, payload).ok()?;
-        Some(Zeroizing::new(plain))
+        let mut plain = Zeroizing::new(sealed.to_vec());
+        let length = self
+            .key(salt)?
+            .open_in_place(
+                Nonce::assume_unique_for_key(NONCE),
+                self.authenticated(kind),
+                &mut plain,
+            )
+            .ok()?
+            .len();
+        plain.truncate(length);
+        Some(plain)
     }
 
-    fn cipher(&self, salt: &[u8]) -> XChaCha20Poly1305 {
+    fn key(&self, salt: &[u8]) -> Option<LessSafeKey> {
         let mut key = Zeroizing::new([0; 32]);
         self.derive(salt, SEAL_INFO, &mut *key);
-        let key: &Key = (&*key).into();
-        XChaCha20Poly1305::new(key)
+        let key = UnboundKey::new(&CHACHA20_POLY1305, &*key).ok()?;
+        Some(LessSafeKey::new(key))
     }
 
     /// HKDF-SHA-256 (RFC 5869) from the client secret.
@@ -142,8 +145,12 @@ impl<'a> Sealer<'a> {
         HKDF::expand(out, *key, info);
     }
 
-    fn authenticated(&self, kind: Kind) -> String {
-        format!("{AUTHENTICATED}\n{}\n{}\n", kind.name(), self.identity)
+    fn authenticated(&self, kind: Kind) -> Aad<String> {
+        Aad::from(format!(
+            "{AUTHENTICATED}\n{}\n{}\n",
+            kind.name(),
+            self.identity
+        ))
     }
 }
 
@@ -156,7 +163,7 @@ mod tests {
     const IDENTITY: &str = "8c1f0f3a5d7be2960c4a1e8d3f5b7a9c0e2d4f6a8b1c3d5e7f9a0b2c4d6e8f01";
 
     #[test]
-    fn the_test_vectors_of_the_document_hold() {
+    fn document_test_vectors_match() {
         let document = include_str!("../../docs/fleet.md");
         let row = |name: &str| {
             let start = format!("| {name} | `");
@@ -166,14 +173,11 @@ mod tests {
         };
         let secret = Secret::new(row("client secret").to_owned());
         let sealer = Sealer::new(&secret, row("identity"));
-        let mut random = [0; 56];
-        for (byte, number) in random.iter_mut().zip(0..) {
-            *byte = number;
-        }
-        assert_eq!(hex(&random), row("salt and nonce"));
+        let salt = std::array::from_fn(|index| u8::try_from(index).unwrap());
+        assert_eq!(hex(&salt), row("salt"));
         for (kind, name) in [(Kind::Token, "token"), (Kind::Cooldown, "cooldown")] {
             let plain = row(&format!("{name}, plain"));
-            let value = sealer.seal_with(kind, plain.as_bytes(), &random).unwrap();
+            let value = sealer.seal_with(kind, plain.as_bytes(), &salt).unwrap();
             assert_eq!(hex(&value), row(&format!("{name}, sealed")));
             assert_eq!(
                 sealer.open(kind, &value).unwrap().as_slice(),
@@ -185,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_same_secret_identity_and_kind_open_a_value() {
+    fn other_secret_identity_or_kind_does_not_open() {
         let (secret, other) = (Secret::new("one".to_owned()), Secret::new("two".to_owned()));
         let sealer = Sealer::new(&secret, IDENTITY);
         let value = sealer.seal(Kind::Token, b"t-1").unwrap();
@@ -201,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn every_changed_bit_and_every_cut_is_a_miss() {
+    fn changed_or_truncated_value_does_not_open() {
         let secret = Secret::new("one".to_owned());
         let sealer = Sealer::new(&secret, IDENTITY);
         let value = sealer
@@ -223,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn two_values_of_one_text_have_nothing_in_common() {
+    fn equal_texts_seal_differently() {
         let secret = Secret::new("one".to_owned());
         let sealer = Sealer::new(&secret, IDENTITY);
         let (one, two) = (
@@ -241,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_names_of_an_identity_share_one_hash_tag_and_tell_nothing() {
+    fn names_share_one_secret_hash_tag() {
         let (secret, other) = (Secret::new("one".to_owned()), Secret::new("two".to_owned()));
         let names = Sealer::new(&secret, IDENTITY).names("p:");
         let tag = |name: &str| name[name.find('{').unwrap()..=name.find('}').unwrap()].to_owned();

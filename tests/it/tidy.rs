@@ -227,25 +227,6 @@ fn the_shipped_program_is_made_of_few_things_and_of_none_that_it_must_not_be_mad
 }
 
 #[test]
-fn a_build_without_the_shared_store_is_made_of_nothing_of_it() {
-    let output = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--package", "cloudconnexa-auth"])
-        .args(["--edges", "normal", "--prefix", "none", "--format", "{p}"])
-        .args(["--no-default-features", "--manifest-path"])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("rustls "), "the tree is there: {text}");
-    for package in ["chacha20poly1305 ", "hkdf "] {
-        assert!(
-            !text.contains(package),
-            "{package}is linked without the feature"
-        );
-    }
-}
-
-#[test]
 fn nothing_is_left_to_do_in_the_code() {
     for path in sources() {
         let text = fs::read_to_string(&path).unwrap();

@@ -2,8 +2,7 @@
 
 usage: open.py FLEET.MD TOKEN_URL KEY VALUE_HEX   (CLIENT_ID and CLIENT_SECRET in the environment)
 
-Checks the test vectors of the document first. XChaCha20-Poly1305 is HChaCha20 and then
-ChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03); HChaCha20 is below.
+Checks the test vectors of the document first.
 """
 
 import hashlib
@@ -17,39 +16,21 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
-def quarter(s, a, b, c, d):
-    for x, y, z, turn in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)):
-        s[x] = (s[x] + s[y]) & 0xFFFFFFFF
-        s[z] ^= s[x]
-        s[z] = ((s[z] << turn) | (s[z] >> (32 - turn))) & 0xFFFFFFFF
-
-
-def hchacha20(key, nonce):
-    s = list(struct.unpack("<4I8I4I", b"expand 32-byte k" + key + nonce))
-    for _ in range(10):
-        for column in ((0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15)):
-            quarter(s, *column)
-        for diagonal in ((0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14)):
-            quarter(s, *diagonal)
-    return struct.pack("<8I", *(s[:4] + s[12:]))
-
-
 def hkdf(secret, salt, info, length):
     return HKDF(hashes.SHA256(), length, salt, info).derive(secret)
 
 
 def name(secret, identity):
-    info = b"cloudconnexa-auth shared store v1 name\n" + identity.encode()
+    info = b"cloudconnexa-auth shared store v2 name\n" + identity.encode()
     return hkdf(secret, None, info, 16).hex()
 
 
 def unseal(secret, identity, kind, value):
-    assert value[0] == 1, "version"
-    salt, nonce, sealed = value[1:33], value[33:57], value[57:]
-    key = hkdf(secret, salt, b"cloudconnexa-auth shared store v1 seal", 32)
-    authenticated = f"cloudconnexa-auth shared store v1\n{kind}\n{identity}\n".encode()
-    cipher = ChaCha20Poly1305(hchacha20(key, nonce[:16]))
-    return cipher.decrypt(bytes(4) + nonce[16:], sealed, authenticated)
+    assert value[0] == 2, "version"
+    salt, sealed = value[1:33], value[33:]
+    key = hkdf(secret, salt, b"cloudconnexa-auth shared store v2 seal", 32)
+    authenticated = f"cloudconnexa-auth shared store v2\n{kind}\n{identity}\n".encode()
+    return ChaCha20Poly1305(key).decrypt(bytes(12), sealed, authenticated)
 
 
 def vectors(document):
