@@ -33,6 +33,9 @@ pub(crate) enum UriError {
     /// `http://` to a host that is not this machine.
     #[error("plain `http://` is for loopback only; use `https://`")]
     PlainHttp,
+    /// A base URL that includes the path of the API or of the token endpoint.
+    #[error("it includes a path of the API; remove `{0}`")]
+    ApiPath(&'static str),
     /// A query or a fragment where only a path can be.
     #[error("it holds a query or a fragment")]
     QueryOrFragment,
@@ -148,6 +151,15 @@ fn split_scheme(text: &str) -> Option<(Scheme, &str)> {
         })
 }
 
+/// Paths that people copy into a base URL; the program adds them itself. Longest first.
+const API_PATHS: [&str; 5] = [
+    "/api/beta/oauth/token",
+    "/api/v1/oauth/token",
+    "/oauth/token",
+    "/api/beta",
+    "/api/v1",
+];
+
 /// An absolute URI: its origin, and the rest from the path on as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Uri {
@@ -167,14 +179,18 @@ impl Uri {
         Ok(Self { origin, rest })
     }
 
-    /// Reads a base URL: no query, no fragment, no slash at its end.
+    /// Reads a base URL: no query, no fragment, no path of the API; a slash at its end is removed.
     pub(crate) fn parse_base(text: &str) -> Result<Self, UriError> {
         if text.contains(['?', '#']) {
             return Err(UriError::QueryOrFragment);
         }
         let mut uri = Self::parse(text)?;
         uri.rest.truncate(uri.rest.trim_end_matches('/').len());
-        Ok(uri)
+        let path = uri.rest.to_ascii_lowercase();
+        match API_PATHS.iter().find(|api| path.ends_with(**api)) {
+            Some(api) => Err(UriError::ApiPath(api)),
+            None => Ok(uri),
+        }
     }
 
     /// Where it leads.

@@ -100,9 +100,7 @@ pub(super) fn explain_failure(failure: &Failure, profile: &Profile, name: &str) 
             };
             let told = description.as_deref().map(|text| format!("\"{text}\""));
             Explanation {
-                what: format!(
-                    "{refused} of profile `{name}` ({status}{error})"
-                ),
+                what: format!("{refused} of profile `{name}` ({status}{error})"),
                 cause: Some(from(told.as_deref().unwrap_or("no reason given"))),
                 hint: Some(refusal_hint(*refusal, profile)),
             }
@@ -116,20 +114,17 @@ pub(super) fn explain_failure(failure: &Failure, profile: &Profile, name: &str) 
                 None => "it does not say how long to wait; 15s is its usual pace".to_owned(),
             })),
             hint: Some(
-                "retry after that; the limit is the credential's (20 requests, then one every 15 s), so \
-                 give each team or fleet its own"
+                "retry after that; the limit is per credential, so give each team its own"
                     .to_owned(),
             ),
         },
         Failure::Unavailable { reason, detail } => Explanation {
             what: format!("the token endpoint of profile `{name}` is unavailable: {reason}"),
             cause: detail.as_deref().map(on),
-            hint: Some(
-                format!(
-                    "retry; if it stays so, check the network, the proxy and the profile's \
+            hint: Some(format!(
+                "retry; if it stays so, check the network, the proxy and the profile's \
                      `cloud_id` or `base_url`{SEE_DOCTOR}"
-                ),
-            ),
+            )),
         },
         Failure::Unusable {
             reason,
@@ -137,11 +132,17 @@ pub(super) fn explain_failure(failure: &Failure, profile: &Profile, name: &str) 
             hint,
         } => Explanation {
             what: format!("the token endpoint of profile `{name}` gave no token: {reason}"),
-            cause: Some(detail.as_deref().map_or_else(|| format!("the answer came from {url}"), on)),
+            cause: Some(
+                detail
+                    .as_deref()
+                    .map_or_else(|| format!("the answer came from {url}"), on),
+            ),
             hint: hint.clone(),
         },
         Failure::TimedOut { reason } => Explanation {
-            what: format!("the token endpoint of profile `{name}` did not answer in time: {reason}"),
+            what: format!(
+                "the token endpoint of profile `{name}` did not answer in time: {reason}"
+            ),
             cause: None,
             hint: Some("retry, or allow more time with `--timeout`".to_owned()),
         },

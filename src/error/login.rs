@@ -1,6 +1,7 @@
 //! What can go wrong in `login` and `logout`, beside configuration and token.
 
 use crate::broker::ObtainError;
+use crate::duration::show;
 use crate::explanation::Explanation;
 use crate::oauth::{Failure, Refusal, Seen};
 use crate::profile::Profile;
@@ -173,23 +174,27 @@ pub(crate) fn explain_api(
             Code::Refused,
             format!("the API refused the token of profile `{name}` ({status})"),
             "in the portal (API & Logs > API) Enable API must be on, the credential must have \
-             the permission to read, and this machine must be in its allowed subnets",
+             the permission to read, and this machine must be in its allowed subnets"
+                .to_owned(),
         ),
         429 => (
             Code::RateLimited,
             format!("the API is rate limiting the credentials of profile `{name}` (429)"),
-            "try again in a minute; others use the same credential",
+            match seen.pause {
+                Some(pause) => format!("try again in {}", show(pause)),
+                None => "try again in 15s, the vendor's usual interval".to_owned(),
+            },
         ),
         _ => (
             Code::Unavailable,
             format!("the API of profile `{name}` answered {status}"),
-            "try again; if it stays so, check the Cloud ID or `--base-url`",
+            "try again; if it stays so, check the Cloud ID or `--base-url`".to_owned(),
         ),
     };
     let explanation = Explanation {
         what: format!("{what}; nothing was saved"),
         cause: Some(cause),
-        hint: Some(hint.to_owned()),
+        hint: Some(hint),
     };
     Some((code, explanation))
 }

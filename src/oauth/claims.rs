@@ -49,6 +49,8 @@ pub(crate) fn answer(bytes: &[u8]) {
         status,
         retry_after: given(retry_after),
         replenish_time: given(replenish_time),
+        replenish_rate: None,
+        encoding: None,
         body: Zeroizing::new(body.into_bytes()),
     };
     let at = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
@@ -124,6 +126,7 @@ fn client(client_id: &str) -> Client {
         scope: Some("read write".to_owned()),
         audience: None,
         auth_method: AuthMethod::Auto,
+        fallback: Form::Query,
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Granted {
 /// Asks for a token once.
 ///
 /// With [`AuthMethod::Auto`] the `remembered` form is the only one sent; where none is, `basic`
-/// is, and if that is answered 400, 401 or 415, `query` once.
+/// is, and if that is answered 400, 401 or 415, the client's fallback once.
 pub(crate) fn exchange(
     http: &Http<'_>,
     client: &Client,
@@ -47,7 +47,7 @@ pub(crate) fn exchange(
                     status: 400 | 401 | 415,
                     ..
                 },
-            ) => attempt(Form::Query).map_err(|second| more_telling(first, second)),
+            ) => attempt(client.fallback).map_err(|second| more_telling(first, second)),
             other => other,
         },
     }
@@ -160,6 +160,8 @@ mod tests {
                 status,
                 retry_after: None,
                 replenish_time: None,
+                replenish_rate: None,
+                encoding: None,
                 body: zeroize::Zeroizing::default(),
             },
             location: location.map(str::to_owned),

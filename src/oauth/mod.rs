@@ -40,12 +40,15 @@ pub(crate) struct Client {
     pub(crate) audience: Option<String>,
     /// How the credentials are put into the request.
     pub(crate) auth_method: AuthMethod,
+    /// The form that [`AuthMethod::Auto`] tries after `basic`.
+    pub(crate) fallback: Form,
 }
 
 /// How the credentials are put into the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuthMethod {
-    /// `basic` first, the documented `query` once where that is refused; what worked is kept to.
+    /// `basic` first, then [`Client::fallback`] once if the server refuses it; the form that worked is
+    /// remembered.
     Auto,
     /// That one and no other.
     Fixed(Form),

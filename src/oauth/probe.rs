@@ -10,7 +10,7 @@ pub(crate) const API_PATH: &str = "/api/v1/networks";
 impl Seen {
     /// What the answer says, quoted, and without the token should it be repeated there.
     pub(crate) fn told(&self, token: &AccessToken) -> Option<String> {
-        told_by(&self.body, |text| {
+        told_by(&self.body, self.encoding.as_deref(), |text| {
             text.replace(token.expose(), "[redacted]")
         })
     }

@@ -222,6 +222,7 @@ mod tests {
             scope: None,
             audience: None,
             auth_method: AuthMethod::Auto,
+            fallback: Form::Query,
         };
         let secret = Secret::new(SECRET.to_owned());
         let request = compose(&client.token_url, &client, &secret, form);
@@ -291,6 +292,7 @@ mod tests {
             scope: None,
             audience: None,
             auth_method: AuthMethod::Auto,
+            fallback: Form::Query,
         };
         let secret = Secret::new("a/b\"c%Z é".to_owned());
         let request = compose(&client.token_url, &client, &secret, Form::Basic);

@@ -7,7 +7,7 @@ use super::file::Document;
 use super::{ENVIRONMENT_PROFILE, Profile, ProfileError, Profiles, resolve, shared};
 use crate::environment::Environment;
 use crate::file::{self, ReadError, Trust};
-use crate::oauth::{AuthMethod, Client};
+use crate::oauth::{AuthMethod, Client, Form};
 use crate::quote::quote;
 use crate::source::{SECRET_VARIABLE, Source};
 use crate::token::MinTtl;
@@ -199,6 +199,7 @@ fn from_variables(environment: &Environment) -> Result<Variables, ProfileError> 
             scope: None,
             audience: None,
             auth_method: AuthMethod::Auto,
+            fallback: Form::Query,
         },
         source,
         secret_expires: None,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::file::{At, Document, WrittenProfile, WrittenSource, listed};
 use super::{ENVIRONMENT_PROFILE, Profile, ProfileError, lifetime, shared};
 use crate::duration;
-use crate::oauth::{AuthMethod, Client};
+use crate::oauth::{AuthMethod, Client, Form};
 use crate::quote::{nearest, quote};
 use crate::source::{HelperEntry, Source};
 use crate::token::MinTtl;
@@ -132,14 +132,15 @@ pub(super) fn resolve(
     }
     Ok(Profile {
         cloud_id: written.cloud_id.map(|at| at.value),
-        base_url,
         client: Client {
+            fallback: fallback_form(&token_url, base_url.as_ref()),
             token_url,
             client_id: client_id.value.clone(),
             scope: parameter(document, written.scope, "scope")?,
             audience: parameter(document, written.audience, "audience")?,
             auth_method: resolve_method(document, written.auth_method.as_ref())?,
         },
+        base_url,
         source,
         secret_expires: match &written.secret_expires {
             Some(at) => Some(lifetime::parse_date(&at.value).ok_or_else(|| {
@@ -158,6 +159,15 @@ pub(super) fn resolve(
         },
         name: written.name.value,
     })
+}
+
+/// The form that `auto` tries after `basic`: the documented `query` if the token endpoint is
+/// CloudConnexa's, `body` (RFC 6749 §2.3.1) for any other server.
+fn fallback_form(token_url: &Uri, base_url: Option<&Uri>) -> Form {
+    let origin = token_url.origin();
+    let is_vendor = base_url.is_some_and(|base| base.origin() == origin)
+        || origin.host().ends_with(".api.openvpn.com");
+    if is_vendor { Form::Query } else { Form::Body }
 }
 
 fn resolve_base_url(

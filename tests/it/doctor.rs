@@ -754,7 +754,7 @@ fn a_limit_that_is_used_up_is_told_of() {
     found.says(
         "rate_limit",
         "warning",
-        &["0 requests left; one more in 3600 s"],
+        &["0 requests left; one more every 1h"],
     );
     let found = examine(&world, &[]);
     assert_eq!(found.code, 5);

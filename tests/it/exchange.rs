@@ -157,6 +157,19 @@ fn cases() -> Vec<Case> {
         ),
         limited("429 Retry-After", &[("Retry-After", "40")], 40),
         limited("429 replenish", &[("X-RateLimit-Replenish-Time", "50")], 50),
+        limited(
+            "429 with a replenish rate",
+            &[
+                ("X-RateLimit-Replenish-Time", "60"),
+                ("X-RateLimit-Replenish-Rate", "3"),
+            ],
+            20,
+        ),
+        limited(
+            "429 Retry-After before replenish",
+            &[("Retry-After", "40"), ("X-RateLimit-Replenish-Time", "15")],
+            40,
+        ),
         limited("429 untold", &[], 15),
         limited("429 far too long", &[("Retry-After", "86400")], 300),
         unavailable(
@@ -177,6 +190,45 @@ fn cases() -> Vec<Case> {
         unavailable("reset", Fault::Reset, &["reset the connection"]),
         unavailable("closed", Fault::Close, &["closed the connection"]),
         unavailable("cut off", Fault::CutOff, &["before the answer was whole"]),
+        refused(
+            "200 with an OAuth error",
+            body(r#"{"error":"invalid_client","error_description":"Bad client"}"#),
+            1,
+            &["(200 invalid_client)", "\"Bad client\""],
+        ),
+        refused(
+            "201 with the vendor's error",
+            status(
+                201,
+                &[],
+                r#"{"errorMessage":"Http message not readable","statusError":"Bad Request"}"#,
+            ),
+            1,
+            &["(201)", "\"Http message not readable\""],
+        ),
+        refused(
+            "200 with an error object",
+            body(r#"{"error":{"code":7,"message":"no such client"}}"#),
+            1,
+            &["(200)", "\"no such client\""],
+        ),
+        refused(
+            "401 with a byte order mark",
+            status(401, &[], "\u{feff}{\"error\":\"invalid_client\"}"),
+            2,
+            &["(401 invalid_client)"],
+        ),
+        refused(
+            "401 compressed",
+            status(401, &[("Content-Encoding", "gzip")], "\u{1f}\u{8b}bytes"),
+            2,
+            &["(401)", "a body compressed with gzip"],
+        ),
+        no_token(
+            "200 compressed",
+            status(200, &[("Content-Encoding", "br")], "\u{b}bytes"),
+            &["compressed (`br`)", "`Accept-Encoding: identity`"],
+        ),
         no_token(
             "2 MiB",
             Fault::Oversized(2 * 1024 * 1024),
@@ -322,6 +374,54 @@ fn every_expiry_that_a_server_may_tell_is_understood_and_bounded() {
             "{expires_in:?} gave {life}"
         );
     }
+}
+
+#[test]
+fn token_is_read_from_any_2xx_with_bom_and_padded_type() {
+    for (code, token) in [
+        (201, r#"{"access_token":"t-1"}"#),
+        (203, "\u{feff}{\"access_token\":\"t-1\"}"),
+        (200, r#"{"access_token":"t-1","token_type":" Bearer\t"}"#),
+        (200, r#"{"access_token":"t-1","error":null}"#),
+    ] {
+        let world = World::new();
+        world.sandbox.next(status(code, &[], token));
+        assert_eq!(world.token(), "t-1", "{code} {token}");
+    }
+}
+
+#[test]
+fn auto_tries_body_after_basic_for_another_server() {
+    let world = World::without_profile(Sandbox::builder().accept(&[Form::Body]));
+    let text = world.profile_text("p");
+    let base = world.sandbox.base_url();
+    let is_server = |line: &str| line.starts_with("base_url") || line.starts_with("cloud_id");
+    let rest: Vec<&str> = text.lines().filter(|line| !is_server(line)).collect();
+    let without_base = rest.join("\n") + "\n";
+    world.write_config(&format!(
+        "{without_base}token_url = \"{base}/api/v1/oauth/token\"\n"
+    ));
+    world.token();
+    let forms: Vec<_> = world
+        .sandbox
+        .requests()
+        .into_iter()
+        .map(|request| request.form)
+        .collect();
+    assert_eq!(forms, [Some(Form::Basic), Some(Form::Body)]);
+}
+
+#[test]
+fn base_url_with_the_api_path_is_refused_by_name() {
+    let world = World::new();
+    for path in ["/api/v1", "/api/v1/", "/api/v1/oauth/token", "/api/beta"] {
+        let url = format!("{}{path}", world.sandbox.base_url());
+        world.set("CLOUDCONNEXA_BASE_URL", &url);
+        let stderr = world.run(["token"]).fails(3);
+        let says = format!("remove `{}`", path.trim_end_matches('/'));
+        assert!(stderr.contains(&says), "{says:?} is not in\n{stderr}");
+    }
+    assert_eq!(world.sandbox.token_requests(), 0);
 }
 
 #[test]

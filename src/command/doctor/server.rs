@@ -245,8 +245,10 @@ fn judge(url: &Uri, found: &Found, seen: &Seen) -> Finding {
         429 => failed(
             Code::RateLimited,
             &format!("{url} is rate limiting this credential"),
-            "wait; the limit is the credential's (20 requests, then one every 15 s), so give each \
-             team or fleet its own",
+            &format!(
+                "{}; the limit is per credential, so give each team its own",
+                wait_hint(seen)
+            ),
         ),
         300..=399 => {
             let target = seen.location.as_deref().unwrap_or_default();
@@ -266,14 +268,22 @@ fn judge(url: &Uri, found: &Found, seen: &Seen) -> Finding {
     }
 }
 
+/// How long to wait after a 429.
+fn wait_hint(seen: &Seen) -> String {
+    match seen.pause {
+        Some(pause) => format!("wait {}", show(pause)),
+        None => "wait 15s, the vendor's usual interval".to_owned(),
+    }
+}
+
 fn rate_limit(seen: &Seen) -> Finding {
     const NAME: &str = "rate_limit";
     let number = |text: &Option<String>| text.as_deref()?.trim().parse::<u64>().ok();
     let Some(left) = number(&seen.requests_left) else {
         return Finding::skipped(NAME, "the API does not tell it");
     };
-    let next = match number(&seen.replenish_time) {
-        Some(seconds) => format!("; one more in {seconds} s"),
+    let next = match seen.next_request_in {
+        Some(interval) => format!("; one more every {}", show(interval)),
         None => String::new(),
     };
     let plural = if left == 1 { "" } else { "s" };
@@ -353,7 +363,9 @@ mod tests {
             status,
             date: None,
             requests_left: None,
-            replenish_time: None,
+            next_request_in: None,
+            pause: None,
+            encoding: None,
             location: Some(format!("https://login.test/{TOKEN}?token={TOKEN}")),
             body: body.as_bytes().to_vec().into(),
         };
@@ -377,7 +389,7 @@ mod tests {
             (401, false, State::Failed(Code::Refused), "doctor --refresh"),
             (403, true, State::Failed(Code::Refused), "Enable API"),
             (404, true, State::Failed(Code::NotSetUp), "`base_url`"),
-            (429, true, State::Failed(Code::RateLimited), "every 15 s"),
+            (429, true, State::Failed(Code::RateLimited), "wait 15s"),
             (
                 302,
                 true,

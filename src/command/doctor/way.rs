@@ -286,7 +286,9 @@ mod tests {
                 status: 200,
                 date: Some("Sun, 06 Nov 1994 08:49:37 GMT".to_owned()),
                 requests_left: None,
-                replenish_time: None,
+                next_request_in: None,
+                pause: None,
+                encoding: None,
                 location: None,
                 body: zeroize::Zeroizing::default(),
             };

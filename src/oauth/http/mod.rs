@@ -31,7 +31,7 @@ use super::dial::dial;
 use super::failure::Failure;
 use super::proxy::{Proxies, has_valid_port};
 use super::request::Composed;
-use super::response::Answer;
+use super::response::{Answer, read_pause, replenish_interval};
 use super::trouble::{Ends, Stage};
 use crate::clock::{Clock, Deadline};
 use crate::roots::{Roots, RootsError, System, tls_error};
@@ -158,7 +158,9 @@ impl<'a> Http<'a> {
             status: reply.answer.status,
             date: reply.date,
             requests_left: reply.requests_left,
-            replenish_time: reply.answer.replenish_time,
+            next_request_in: replenish_interval(&reply.answer),
+            pause: read_pause(&reply.answer, clock.now()),
+            encoding: reply.answer.encoding,
             location: reply.location,
             body: reply.answer.body,
         })
@@ -227,8 +229,11 @@ impl<'a> Http<'a> {
                 .map(str::to_owned)
         };
         let (location, date) = (header("location"), header("date"));
-        let (retry_after, replenish_time) =
-            (header("retry-after"), header("x-ratelimit-replenish-time"));
+        let retry_after = header("retry-after");
+        let replenish_time = header("x-ratelimit-replenish-time");
+        let replenish_rate = header("x-ratelimit-replenish-rate");
+        let encoding = header("content-encoding")
+            .filter(|encoding| !["", "identity"].contains(&&*encoding.trim().to_ascii_lowercase()));
         let requests_left = header("x-ratelimit-remaining");
         let status = response.status().as_u16();
         // Room for the longest token: what grows leaves copies behind.
@@ -241,6 +246,8 @@ impl<'a> Http<'a> {
                 status,
                 retry_after,
                 replenish_time,
+                replenish_rate,
+                encoding,
                 body,
             },
             location,
@@ -329,6 +336,7 @@ fn agent(roots: Option<&Roots<'_>>, proxy: Option<Proxy>, reached: &Reached) -> 
         .http_status_as_error(false)
         .user_agent(concat!("cloudconnexa-auth/", env!("CARGO_PKG_VERSION")))
         .accept("application/json")
+        .accept_encoding("identity")
         .build();
     let resolving = Resolving {
         reached: reached.clone(),
@@ -565,8 +573,12 @@ pub(crate) struct Seen {
     pub(crate) date: Option<String>,
     /// `X-RateLimit-Remaining`.
     pub(crate) requests_left: Option<String>,
-    /// `X-RateLimit-Replenish-Time`.
-    pub(crate) replenish_time: Option<String>,
+    /// The time after which the rate limit allows one more request.
+    pub(crate) next_request_in: Option<Duration>,
+    /// How long a 429 asks to wait.
+    pub(crate) pause: Option<Duration>,
+    /// The `Content-Encoding` of a compressed body.
+    pub(crate) encoding: Option<String>,
     /// `Location`.
     pub(crate) location: Option<String>,
     /// The body, at most 1 MiB.

@@ -1,0 +1,252 @@
+//! The answer of the token endpoint, read with tolerance for form and none for content. No I/O.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::Value;
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use super::failure::Failure;
+use super::refusal::{has_error, read_refusal, told};
+use super::request::Composed;
+use crate::quote::quote;
+use crate::token::{AccessToken, Token};
+
+/// The longest life that is believed, in seconds: 366 days.
+const LONGEST_LIFE_SECONDS: f64 = 31_622_400.0;
+
+/// The life that is assumed where the server tells none.
+const UNTOLD_LIFE: Duration = Duration::from_secs(5 * 60);
+
+/// The longest pause after a 429 that is believed.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
+
+/// What came back, in so far as it matters here.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) retry_after: Option<String>,
+    pub(super) replenish_time: Option<String>,
+    pub(super) replenish_rate: Option<String>,
+    /// The `Content-Encoding` of a body that is compressed although `identity` was requested.
+    pub(super) encoding: Option<String>,
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+/// The two moments that give a token its life: the request leaving, the answer arriving.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moments {
+    pub(super) sent_at: OffsetDateTime,
+    pub(super) arrived_at: OffsetDateTime,
+}
+
+/// Reads an answer that is no redirect.
+pub(super) fn read(answer: &Answer, moments: Moments, asked: &Composed) -> Result<Token, Failure> {
+    match answer.status {
+        200..=299 => read_success(answer, moments, asked),
+        400 | 401 | 403 | 415 | 422 => Err(read_refusal(answer, asked)),
+        429 => Err(Failure::RateLimited {
+            pause: read_pause(answer, moments.arrived_at),
+        }),
+        408 | 425 | 500..=599 => Err(Failure::Unavailable {
+            reason: format!("it answered {}", answer.status),
+            detail: told(answer, asked).map(|text| format!("\"{text}\"")),
+        }),
+        404 | 405 | 410 => Err(Failure::Unusable {
+            reason: format!("it answered {}", answer.status),
+            detail: told(answer, asked).map(|text| format!("\"{text}\"")),
+            hint: Some(
+                "check `cloud_id` or `base_url`; an older tenant has its token endpoint at \
+                 /api/beta/oauth/token (set `token_url`)"
+                    .to_owned(),
+            ),
+        }),
+        status => Err(Failure::Unusable {
+            reason: format!("it answered {status}"),
+            detail: told(answer, asked).map(|text| format!("\"{text}\"")),
+            hint: None,
+        }),
+    }
+}
+
+/// Reads a response with a 2xx status: a token, or an error object that some servers send with 200.
+fn read_success(answer: &Answer, moments: Moments, request: &Composed) -> Result<Token, Failure> {
+    if let Some(encoding) = &answer.encoding {
+        return Err(Failure::Unusable {
+            reason: format!("the response is compressed (`{}`)", quote(encoding)),
+            detail: Some("the request asked for `Accept-Encoding: identity`".to_owned()),
+            hint: Some("check the proxy or gateway in front of the server".to_owned()),
+        });
+    }
+    let token = read_token(&answer.body, moments);
+    if token.is_err() && has_error(&answer.body) {
+        return Err(read_refusal(answer, request));
+    }
+    token
+}
+
+/// The JSON text of a body, without the byte order mark that some servers write before it.
+pub(super) fn json_text(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
+fn read_token(body: &[u8], moments: Moments) -> Result<Token, Failure> {
+    let unusable = |reason: String, detail: Option<String>| Failure::Unusable {
+        reason,
+        detail,
+        hint: None,
+    };
+    let body = json_text(body);
+    let mut wire: WireToken = serde_json::from_slice(body).map_err(|_| {
+        let detail = if body.trim_ascii_start().starts_with(b"<") {
+            "an HTML page, perhaps a proxy's or a login portal's"
+        } else if body.is_empty() {
+            "an empty body"
+        } else {
+            "something that is not the JSON of RFC 6749 section 5.1"
+        };
+        unusable(
+            "the answer is not JSON with an access token".into(),
+            Some(detail.into()),
+        )
+    })?;
+    let mut access_token = Zeroizing::new(std::mem::take(&mut wire.access_token));
+    let kind = match &wire.token_type {
+        None | Some(Value::Null) => "bearer",
+        Some(Value::String(kind)) => kind.trim(),
+        Some(_) => "not a text",
+    };
+    if !kind.eq_ignore_ascii_case("bearer") {
+        let reason = format!("its type is `{}` where `bearer` is needed", quote(kind));
+        return Err(unusable(reason, None));
+    }
+    let access_token = AccessToken::parse(std::mem::take(&mut *access_token)).map_err(|error| {
+        unusable(
+            "the access token cannot be used".into(),
+            Some(error.to_string()),
+        )
+    })?;
+    let life = told_life(wire.expires_in.as_ref())
+        .or_else(|| jwt_life(access_token.expose(), moments.sent_at))
+        .unwrap_or(Life::Lasts(UNTOLD_LIFE));
+    let Life::Lasts(life) = life else {
+        let reason = "the access token it gave has expired already".to_owned();
+        return Err(unusable(
+            reason,
+            Some("its `expires_in`, or its own `exp`, is over".to_owned()),
+        ));
+    };
+    // A clock that was set back in between must not lengthen the life.
+    let expires_at = moments.sent_at.min(moments.arrived_at) + life;
+    if expires_at <= moments.arrived_at {
+        return Err(unusable(
+            "the access token it gave has expired on the way".to_owned(),
+            None,
+        ));
+    }
+    let scope = match wire.scope {
+        Some(Value::String(scope)) if scope.bytes().all(|b| (0x20..0x7f).contains(&b)) => {
+            Some(scope).filter(|scope| !scope.is_empty() && scope.len() <= 4096)
+        }
+        _ => None,
+    };
+    Ok(Token {
+        access_token,
+        scope,
+        obtained_at: moments.arrived_at,
+        expires_at,
+    })
+}
+
+enum Life {
+    Lasts(Duration),
+    Over,
+}
+
+/// `expires_in` as a number, a float or a text that holds one; anything else counts as not told.
+fn told_life(expires_in: Option<&Value>) -> Option<Life> {
+    let seconds = match expires_in? {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.trim().parse::<f64>().ok()?,
+        _ => return None,
+    };
+    if !seconds.is_finite() {
+        return None;
+    }
+    if seconds < 1.0 {
+        return Some(Life::Over);
+    }
+    Some(Life::Lasts(Duration::from_secs_f64(
+        seconds.min(LONGEST_LIFE_SECONDS).floor(),
+    )))
+}
+
+/// The `exp` of a token that is a JWT (RFC 7519 §4.1.4). Its signature is the API's business.
+fn jwt_life(token: &str, now: OffsetDateTime) -> Option<Life> {
+    let mut parts = token.split('.');
+    let (_, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
+        return None;
+    };
+    let claims = Zeroizing::new(URL_SAFE_NO_PAD.decode(claims).ok()?);
+    let claims: WireClaims = serde_json::from_slice(&claims).ok()?;
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "seconds since 1970 are far below 2^53"
+    )]
+    let left = claims.exp - now.unix_timestamp() as f64;
+    told_life(Some(&Value::from(left)))
+}
+
+/// How long a 429 asks to wait: `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), else the
+/// vendor's `X-RateLimit-Replenish-Time` ÷ `X-RateLimit-Replenish-Rate`. At most 5 minutes.
+pub(super) fn read_pause(answer: &Answer, now: OffsetDateTime) -> Option<Duration> {
+    let until = |text: &str| {
+        let date = text.trim().strip_suffix("GMT")?.to_owned() + "+0000";
+        let at = OffsetDateTime::parse(&date, &time::format_description::well_known::Rfc2822);
+        at.ok().map(|at| (at - now).as_seconds_f64())
+    };
+    let retry_after = answer
+        .retry_after
+        .as_deref()
+        .and_then(|text| number(text).or(until(text)));
+    let retry_after = retry_after.map(seconds);
+    let pause = retry_after.or_else(|| replenish_interval(answer))?;
+    Some(pause.min(LONGEST_PAUSE))
+}
+
+/// The time after which the vendor's rate limit allows one more request: the period divided by the
+/// number of requests that become free in it. A missing rate counts as 1.
+pub(super) fn replenish_interval(answer: &Answer) -> Option<Duration> {
+    let period = answer.replenish_time.as_deref().and_then(number)?;
+    let rate = answer.replenish_rate.as_deref().and_then(number);
+    let rate = rate.filter(|rate| *rate > 0.0).unwrap_or(1.0);
+    Some(seconds(period / rate))
+}
+
+fn number(text: &str) -> Option<f64> {
+    let number = text.trim().parse::<f64>().ok();
+    number.filter(|number| number.is_finite())
+}
+
+/// A duration from 0 to the longest life.
+fn seconds(number: f64) -> Duration {
+    Duration::from_secs_f64(number.clamp(0.0, LONGEST_LIFE_SECONDS))
+}
+
+#[derive(Deserialize)]
+struct WireToken {
+    access_token: String,
+    token_type: Option<Value>,
+    expires_in: Option<Value>,
+    scope: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct WireClaims {
+    exp: f64,
+}
+
+#[cfg(test)]
+mod tests;
