@@ -13,7 +13,7 @@
 //! | 3 | `broker` | the life of a request: cache, lock, exchange, cool-down |
 //! | 2 | `profile`, `cli` | configuration, and which profile a request is for; argv |
 //! | 1 | `source`, `oauth`, `cache`, `fleet`, `protocol`, `wiring`, `curl` | secret sources; the exchange; the entries; the store that hosts share; the tools' protocols and configuration files; curl's arguments and answers |
-//! | 0 | `process`, `file`, `input`, `output`, `secret`, `token`, `uri`, `clock`, … | what the process shows of itself, plain values, stdin and stdout, files that hold secrets |
+//! | 0 | `process`, `file`, `input`, `output`, `secret`, `token`, `uri`, `clock`, … | what the process shows of itself, plain values, name lookup, stdin and stdout, files that hold secrets |
 //!
 //! Deliberately absent: async, a daemon, unsafe code, anything on stdout but the reply.
 
@@ -43,6 +43,7 @@ mod quote;
 #[cfg(any(test, fuzzing))]
 mod reading;
 mod report;
+mod resolver;
 mod roots;
 mod secret;
 mod source;

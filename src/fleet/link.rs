@@ -2,20 +2,20 @@
 
 use std::cell::{Cell, OnceCell};
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::net::TcpStream;
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::{Arc, mpsc};
-use std::thread;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::{Address, StoreError};
 use crate::clock::{Clock, Deadline};
 use crate::quote::quote;
+use crate::resolver;
 use crate::roots::{Roots, System, tls_error};
 use crate::secret::Secret;
 
@@ -94,55 +94,48 @@ impl<'a> Link<'a> {
             #[cfg(unix)]
             Address::Socket(path) => {
                 let path = path.clone();
-                let stream = within(deadline, clock, move || UnixStream::connect(path))?;
-                let stream = stream.map_err(|error| unreachable(&error))?;
+                // A server that accepts no one would block this for ever.
+                let connect = move || UnixStream::connect(path);
+                let stream = resolver::within(deadline.remaining(clock), connect)
+                    .map_err(|error| failure(&error, deadline.limit()))?;
                 Ok(Channel::Plain(wire(Stream::Unix(stream))))
             }
             #[cfg(not(unix))]
             Address::Socket(_) => Err(StoreError::Unreachable("no sockets here".to_owned())),
             Address::Host {
-                host, port, is_tls, ..
+                host,
+                port,
+                is_tls,
+                is_insecure,
+                ..
             } => {
                 let name = host.trim_matches(['[', ']']);
-                let connect = || {
-                    let stream = connect(name, *port, clock, deadline)?;
-                    // The commands of a round trip leave in one piece.
-                    stream.set_nodelay(true).ok();
-                    Ok(wire(Stream::Tcp(stream)))
-                };
+                let is_loopback_only = !is_tls && !is_insecure;
+                let stream = connect(name, *port, is_loopback_only, clock, deadline)?;
+                // The commands of a round trip leave in one piece.
+                stream.set_nodelay(true).ok();
+                let wire = wire(Stream::Tcp(stream));
                 if *is_tls {
-                    let stream = self.shake_hands(name, connect, deadline)?;
+                    let stream = self.shake_hands(name, wire, deadline)?;
                     Ok(Channel::Tls(Box::new(stream)))
                 } else {
-                    connect().map(Channel::Plain)
+                    Ok(Channel::Plain(wire))
                 }
             }
         }
     }
 
-    /// TLS with a server that proved who it is; on a second connection, where it takes more roots than
-    /// at first. Nothing else is sent before.
+    /// A TLS session with a verified server. Nothing else is sent before.
     fn shake_hands(
         &self,
         name: &str,
-        connect: impl Fn() -> Result<Wire<'a>, StoreError>,
+        mut wire: Wire<'a>,
         deadline: Deadline,
     ) -> Result<StreamOwned<ClientConnection, Wire<'a>>, StoreError> {
         let roots = self.roots()?;
-        let once = || {
-            let mut connection = tls(name, roots)?;
-            let mut wire = connect()?;
-            let done = connection.complete_io(&mut wire);
-            Ok((done, StreamOwned::new(connection, wire)))
-        };
-        let (mut done, mut stream) = once()?;
-        if let Err(error) = &done
-            && tls_error(error).is_some_and(|error| roots.reach_further(error))
-        {
-            (done, stream) = once()?;
-        }
-        match done {
-            Ok(_) => Ok(stream),
+        let mut connection = tls(name, roots)?;
+        match connection.complete_io(&mut wire) {
+            Ok(_) => Ok(StreamOwned::new(connection, wire)),
             Err(error) => Err(match (failure(&error, deadline.limit()), roots.problem()) {
                 (StoreError::Untrusted(why), Some(problem)) => {
                     StoreError::Untrusted(format!("{why}; {problem}"))
@@ -164,14 +157,12 @@ impl<'a> Link<'a> {
 
 /// Our side of TLS.
 fn tls(name: &str, roots: &Roots<'_>) -> Result<ClientConnection, StoreError> {
-    let mut trusted = RootCertStore::empty();
-    trusted.add_parsable_certificates(roots.certificates().cloned());
     let untrusted = |error: rustls::Error| StoreError::Untrusted(quote(&error.to_string()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(untrusted)?
-        .with_root_certificates(trusted)
+        .with_root_certificates(roots.store())
         .with_no_client_auth();
     let name = ServerName::try_from(name.to_owned())
         .map_err(|_| StoreError::Untrusted(format!("{name} is no name for a certificate")))?;
@@ -181,14 +172,22 @@ fn tls(name: &str, roots: &Roots<'_>) -> Result<ClientConnection, StoreError> {
 fn connect(
     name: &str,
     port: u16,
+    is_loopback_only: bool,
     clock: &dyn Clock,
     deadline: Deadline,
 ) -> Result<TcpStream, StoreError> {
     let mut failed = StoreError::TimedOut(deadline.limit());
-    let addresses = look_up(name, port, clock, deadline)?;
+    let addresses = resolver::resolve(name, port, deadline.remaining(clock));
+    let addresses = addresses.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => StoreError::TimedOut(deadline.limit()),
+        _ => StoreError::Unreachable(format!("the name {} was not found", quote(name))),
+    })?;
+    if is_loopback_only {
+        resolver::require_loopback(&addresses).map_err(|error| unreachable(&error))?;
+    }
     let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     for (address, left) in addresses.into_iter().zip((1..=count).rev()) {
-        // Each has its share of the time: the first may lead nowhere.
+        // Each address has its share of the time: the first may not answer at all.
         let limit = deadline.remaining(clock) / left;
         if limit.is_zero() {
             break;
@@ -199,40 +198,6 @@ fn connect(
         }
     }
     Err(failed)
-}
-
-fn look_up(
-    name: &str,
-    port: u16,
-    clock: &dyn Clock,
-    deadline: Deadline,
-) -> Result<Vec<SocketAddr>, StoreError> {
-    if let Ok(address) = name.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    let asked = (name.to_owned(), port);
-    let found = within(deadline, clock, move || {
-        asked.to_socket_addrs().map(Iterator::collect::<Vec<_>>)
-    })?;
-    let not_found = || StoreError::Unreachable(format!("the name {} was not found", quote(name)));
-    found
-        .ok()
-        .filter(|found| !found.is_empty())
-        .ok_or_else(not_found)
-}
-
-/// Does in a thread what the system sets no limit to: looking up a name, and connecting to a socket
-/// whose server takes nobody in. The thread may be left behind.
-fn within<T: Send + 'static>(
-    deadline: Deadline,
-    clock: &dyn Clock,
-    act: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, StoreError> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    let started = thread::Builder::new().spawn(move || drop(sender.send(act())));
-    started.map_err(|error| unreachable(&error))?;
-    let done = receiver.recv_timeout(deadline.remaining(clock));
-    done.map_err(|_| StoreError::TimedOut(deadline.limit()))
 }
 
 /// What an error of a connection means; `limit` is what it was given.

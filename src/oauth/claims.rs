@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::proxy::has_valid_port;
+use super::http::has_valid_port;
 use super::request::{Composed, compose, encode};
 use super::response::{Answer, LONGEST_PAUSE, Moments, read};
 use super::{AuthMethod, Client, Failure, Form, Proxies, date_of};

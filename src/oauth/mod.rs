@@ -1,31 +1,26 @@
 //! The exchange: a client ID and a client secret for an access token (RFC 6749 §4.4).
 //!
-//! `request` and `response` are pure; `http` is the only file that names ureq. Nothing here knows
-//! that there is a cache or a second process.
+//! `request`, `response` and `refusal` do no I/O, `client` makes the exchange, `http` is the only
+//! directory that uses ureq. Nothing here knows about the cache or about other processes.
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod claims;
-mod dial;
-mod exchange;
+mod client;
 mod failure;
 mod http;
 mod probe;
-mod proxy;
 mod refusal;
 mod request;
 mod response;
-mod trouble;
-mod way;
 
 use crate::uri::Uri;
 
-pub(crate) use exchange::{Granted, exchange};
+pub(crate) use client::{Granted, exchange};
 pub(crate) use failure::{Failure, Refusal};
-pub(crate) use http::{Http, HttpSettings, Seen, SetupError};
+pub(crate) use http::{CONNECT_LIMIT, Http, HttpSettings, Proxies, Seen, SetupError, Stage, dial};
 pub(crate) use probe::API_PATH;
-pub(crate) use proxy::Proxies;
 pub(crate) use request::Form;
-pub(crate) use way::date_of;
+pub(crate) use response::date_of;
 
 /// Who asks where for what.
 #[derive(Debug, Clone, PartialEq, Eq)]

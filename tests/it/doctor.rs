@@ -540,18 +540,17 @@ fn a_certificate_that_cannot_be_trusted_ends_it_at_tls_with_whose_word_is_taken(
     configure(&world, &format!("ca_file = {:?}", ca.to_str().unwrap()));
     let found = examine(&world, &[]);
     found.says("tls", "ok", &["`ca_file` (", "2 roots"]);
-    // A folder is looked into where the file is not enough.
     let folder = world.path("roots");
     fs::create_dir(&folder).unwrap();
     fs::copy(&ca, folder.join("ca.pem")).unwrap();
     world.set("SSL_CERT_DIR", folder.to_str().unwrap());
-    examine(&world, &[]).says("tls", "ok", &["SSL_CERT_DIR (", "of which 2 were read"]);
+    examine(&world, &[]).says("tls", "ok", &["SSL_CERT_DIR (", "2 roots in all"]);
     configure(&world, "");
     let found = examine(&world, &["--refresh"]);
     assert_eq!(found.code, 0, "{}", found.all());
     found.says("tls", "ok", &["SSL_CERT_DIR (", "2 roots in all"]);
     world.set("SSL_CERT_FILE", ca.to_str().unwrap());
-    examine(&world, &[]).says("tls", "ok", &["SSL_CERT_DIR (", "of which 1 was read"]);
+    examine(&world, &[]).says("tls", "ok", &["SSL_CERT_DIR (", "1 root in all"]);
     trust_another_ca(&world);
     world.unset("SSL_CERT_DIR");
 

@@ -49,6 +49,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("input", 1),
     ("terminal", 1),
     ("roots", 1),
+    ("resolver", 1),
     ("source", 10),
     ("oauth", 10),
     ("cache", 10),

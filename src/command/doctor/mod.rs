@@ -5,13 +5,14 @@
 //! any command makes: the cache's folder, a lock, an entry.
 
 mod cache;
+mod connection_check;
 mod finding;
 mod links;
 mod server;
 mod setup;
 mod shared_store;
+mod tls_handshake;
 mod tools;
-mod way;
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal as _, Write};
@@ -98,7 +99,10 @@ fn order() -> impl Iterator<Item = &'static str> {
         "shared_store",
     ];
     let last = ["links", "tools"];
-    let all = first.into_iter().chain(way::NAMES).chain(server::NAMES);
+    let all = first
+        .into_iter()
+        .chain(connection_check::NAMES)
+        .chain(server::NAMES);
     all.chain(last)
 }
 
@@ -110,7 +114,7 @@ fn examine(case: &Case<'_>, findings: &mut Vec<Finding>) {
     let slot = case.session.slot(case.profile);
     findings.extend(cache::check(case.context, slot.as_ref()));
     findings.push(shared_store::check(case, secret.as_ref()));
-    let is_open = way::check(case, findings);
+    let is_open = connection_check::check(case, findings);
     server::check(case, secret, is_open, findings);
     case.progress.take();
 }

@@ -4,8 +4,8 @@
 use std::cell::{Cell, RefCell};
 
 use super::Case;
+use super::connection_check;
 use super::finding::Finding;
-use super::way;
 use crate::broker::{Ask, Broker, Endpoint, Notice, ObtainError, ProfileEndpoint, explain};
 use crate::clock::{Clock, Deadline};
 use crate::command::session::{key_of, store_of, tell};
@@ -187,7 +187,7 @@ fn call(case: &Case<'_>, found: &Found, findings: &mut Vec<Finding>) {
         return;
     };
     let url = base.join(API_PATH);
-    let http = match way::http(case, &url) {
+    let http = match connection_check::http(case, &url) {
         Ok(http) => http,
         Err(error) => {
             let error = ObtainError::SetUp(error);
@@ -205,7 +205,7 @@ fn call(case: &Case<'_>, found: &Found, findings: &mut Vec<Finding>) {
         }
         Err(failure) => {
             let mend = "check the network, the proxy and the profile's `base_url`";
-            findings.push(way::failed(NAME, &failure, mend));
+            findings.push(connection_check::failed(NAME, &failure, mend));
         }
     }
 }

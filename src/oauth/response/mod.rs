@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
@@ -202,11 +203,7 @@ fn jwt_life(token: &str, now: OffsetDateTime) -> Option<Life> {
 /// How long a 429 asks to wait: `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), else the
 /// vendor's `X-RateLimit-Replenish-Time` ÷ `X-RateLimit-Replenish-Rate`. At most 5 minutes.
 pub(super) fn read_pause(answer: &Answer, now: OffsetDateTime) -> Option<Duration> {
-    let until = |text: &str| {
-        let date = text.trim().strip_suffix("GMT")?.to_owned() + "+0000";
-        let at = OffsetDateTime::parse(&date, &time::format_description::well_known::Rfc2822);
-        at.ok().map(|at| (at - now).as_seconds_f64())
-    };
+    let until = |text: &str| date_of(text).map(|at| (at - now).as_seconds_f64());
     let retry_after = answer
         .retry_after
         .as_deref()
@@ -214,6 +211,13 @@ pub(super) fn read_pause(answer: &Answer, now: OffsetDateTime) -> Option<Duratio
     let retry_after = retry_after.map(seconds);
     let pause = retry_after.or_else(|| replenish_interval(answer))?;
     Some(pause.min(LONGEST_PAUSE))
+}
+
+/// The time of a `Date` or `Retry-After` header (RFC 9110 §5.6.7).
+pub(crate) fn date_of(header: &str) -> Option<OffsetDateTime> {
+    // GMT is that standard's name for what RFC 2822 writes as an offset.
+    let text = header.trim().strip_suffix("GMT")?;
+    OffsetDateTime::parse(&format!("{text}+0000"), &Rfc2822).ok()
 }
 
 /// The time after which the vendor's rate limit allows one more request: the period divided by the

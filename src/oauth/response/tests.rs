@@ -403,3 +403,12 @@ fn no_part_of_a_secret_is_shown_where_a_long_text_is_cut() {
         assert!(!shown.contains("s3"), "{shown}");
     }
 }
+
+#[test]
+fn date_header_is_parsed() {
+    let read = super::date_of("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+    assert_eq!(read.unix_timestamp(), 784_111_777);
+    for other in ["", "yesterday", "1994-11-06T08:49:37Z", "GMT"] {
+        assert_eq!(super::date_of(other), None, "{other}");
+    }
+}

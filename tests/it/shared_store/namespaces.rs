@@ -6,13 +6,16 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use cloudconnexa_sandbox::Sandbox;
+use cloudconnexa_sandbox::{Certificate, Sandbox};
 
 use super::{Fleet, PASSWORD, Server};
 use crate::clients::found_or_skipped;
 use crate::harness::World;
 use crate::proof::networks::dns::{Dns, Says};
 use crate::proof::networks::{in_own_network, shell};
+
+/// A name of the store that its certificate is for.
+const STORE: &str = "store.test";
 
 /// A namespace and its line; both are gone when it is dropped.
 struct Namespace {
@@ -52,12 +55,13 @@ impl Namespace {
         made.iter().all(|step| ip(step)).then_some(namespace)
     }
 
-    /// A script that becomes `$0` with `arguments` here, where `localhost` is the first namespace.
+    /// A script that becomes `$0` with `arguments` here, where the names of both servers are the first namespace.
     fn script(&self, folder: &Path, arguments: &str) -> String {
         let hosts = folder.join(&self.name);
         // Once: a run may be reading it.
         if !hosts.exists() {
-            fs::write(&hosts, format!("{} localhost\n", self.gateway)).unwrap();
+            let names = format!("{} {} {STORE}\n", self.gateway, Dns::NAME);
+            fs::write(&hosts, names).unwrap();
         }
         format!(
             "exec ip netns exec {} sh -c 'mount --bind {} /etc/hosts && exec \"$0\" {arguments}' \"$0\"",
@@ -84,9 +88,12 @@ fn hosts_with_addresses_of_their_own_share_a_token() {
     };
     let server = Server::of(Path::new("redis-server"), true, &["--bind", "0.0.0.0"]);
     let everywhere = "0.0.0.0:0".parse().unwrap();
-    let fleet = Fleet::with(Sandbox::builder().https().listen(everywhere), server, true);
+    let store = server.url(true).replace("localhost", STORE);
+    let sandbox = Sandbox::builder().certificate(Certificate::Tenant);
+    let fleet = Fleet::with(sandbox.listen(everywhere), server, true);
+    fleet.world.set("CLOUDCONNEXA_AUTH_SHARED_STORE", &store);
     let port = fleet.world.sandbox.address().port();
-    let base_url = format!("https://localhost:{port}");
+    let base_url = format!("https://{}:{port}", Dns::NAME);
     fleet.world.set("CLOUDCONNEXA_BASE_URL", &base_url);
 
     let run = |number: usize| {

@@ -38,7 +38,10 @@ fn certify(folder: &Path) {
             "-out",
             "cert.pem",
         ])
-        .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+        .args([
+            "-addext",
+            "subjectAltName=DNS:localhost,DNS:store.test,IP:127.0.0.1",
+        ])
         .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .env("LD_PRELOAD", libfaketime())
         .env("FAKETIME", "-2d")

@@ -118,7 +118,7 @@ fn a_way_that_leads_nowhere_is_told_as_what_it_is() {
             claim.holds(|| {
                 rule("A", "-j DROP");
                 let stderr = world.run(["token", "--refresh"]).fails(6);
-                let first = format!("no connection to {url} within 10s");
+                let first = format!("no connection to {url} within 30s");
                 assert!(stderr.lines().next().unwrap().contains(&first), "{stderr}");
                 world.run(["token", "--min-ttl", "11h59m50s"]).fails(6);
                 rule("D", "-j DROP");
@@ -236,4 +236,16 @@ fn a_dead_ipv6_address_beside_a_living_ipv4_one_costs_no_token() {
         let refused = format!("{url} refused the connection");
         claim.holds(|| ends(&world, &url, "2s", &[&refused]));
     });
+}
+
+#[test]
+fn timeout_message_names_the_time_that_was_given() {
+    let world = World::new();
+    let (full, _held) = full();
+    let url = format!("https://{full}");
+    world.set("CLOUDCONNEXA_BASE_URL", &url);
+    // One attempt to connect takes 10 s; the second has the rest.
+    let stderr = world.run(["token", "--timeout", "15s"]).fails(6);
+    let says = format!("no connection to {url} within 15s");
+    assert!(stderr.lines().next().unwrap().contains(&says), "{stderr}");
 }

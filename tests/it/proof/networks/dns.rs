@@ -1,7 +1,8 @@
 //! Names that are not found, and resolvers that do not answer, in a namespace with a resolver of our
 //! own making.
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,6 +17,8 @@ use crate::proof::Claim;
 #[derive(Debug, Clone)]
 pub(crate) enum Says {
     Addresses(Vec<IpAddr>),
+    /// An IPv4 address for A, and this code for AAAA.
+    OnlyIpv4(IpAddr, u8),
     /// A code of RFC 1035 §4.1.1: 2 is SERVFAIL, 3 NXDOMAIN, 5 REFUSED.
     Code(u8),
     /// The first of these bytes are the question's.
@@ -26,6 +29,8 @@ pub(crate) enum Says {
 /// A resolver on port 53 of loopback, and the files by which it is the only one.
 pub(crate) struct Dns {
     says: Arc<Mutex<Says>>,
+    /// How many questions have arrived.
+    questions: Arc<AtomicUsize>,
 }
 
 impl Dns {
@@ -42,16 +47,19 @@ impl Dns {
         let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
         let says = Arc::new(Mutex::new(Says::Nothing));
         let told = Arc::clone(&says);
+        let questions = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&questions);
         thread::spawn(move || {
             let mut buffer = [0; 1500];
             while let Ok((length, peer)) = socket.recv_from(&mut buffer) {
+                counter.fetch_add(1, Ordering::SeqCst);
                 let says = told.lock().unwrap().clone();
                 if let Some(answer) = answer(&buffer[..length], &says) {
                     drop(socket.send_to(&answer, peer));
                 }
             }
         });
-        Self { says }
+        Self { says, questions }
     }
 
     /// A name that the sandbox's certificate is for.
@@ -69,7 +77,8 @@ fn answer(question: &[u8], says: &Says) -> Option<Vec<u8>> {
     let (code, addresses): (u8, Vec<&IpAddr>) = match says {
         Says::Nothing => return None,
         Says::Rubbish => return Some([id, &[0x81, 0x80, 0xff, 0xff][..], &[0xff; 40]].concat()),
-        Says::Code(code) => (*code, Vec::new()),
+        Says::OnlyIpv4(address, _) if kind == [0, 1] => (0, vec![address]),
+        Says::Code(code) | Says::OnlyIpv4(_, code) => (*code, Vec::new()),
         Says::Addresses(all) => {
             let is_asked = |it: &&IpAddr| kind == if it.is_ipv4() { [0, 1] } else { [0, 28] };
             (0, all.iter().filter(is_asked).collect())
@@ -187,6 +196,56 @@ fn a_name_that_is_not_found_is_told_from_a_resolver_that_does_not_answer() {
                     "{told}: {page}"
                 );
             });
+        }
+    });
+}
+
+#[test]
+fn localhost_is_never_resolved_by_dns() {
+    in_own_network(|| {
+        let world = World::without_profile(Sandbox::builder().http());
+        let dns = Dns::start();
+        // A resolver that sends every name elsewhere; `/etc/hosts` is empty.
+        dns.says(Says::Addresses(vec!["127.0.0.66".parse().unwrap()]));
+        let port = world.sandbox.address().port();
+        let text = world.profile_text("p");
+        let url = format!("http://localhost:{port}");
+        let text = text.replace(world.sandbox.base_url(), &url);
+        world.write_config(&text);
+        world.token();
+        let page = world.run(["doctor"]).outcome().stdout;
+        assert!(page.contains("localhost is 127.0.0.1, ::1"), "{page}");
+
+        if cfg!(feature = "shared-store") {
+            let store = TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = store.local_addr().unwrap().port();
+            world.write_config(&format!(
+                "{text}[profiles.p.shared_store]\nurl = \"redis://localhost:{port}\"\n"
+            ));
+            thread::scope(|scope| {
+                let accepted = scope.spawn(|| drop(store.accept().unwrap()));
+                // The store closes the connection, which is a warning.
+                let outcome = world.run(["token", "--refresh"]).outcome();
+                assert_eq!(outcome.code, Some(0), "{outcome:?}");
+                accepted.join().unwrap();
+            });
+        }
+        let questions = dns.questions.load(Ordering::SeqCst);
+        assert_eq!(questions, 0, "the secret would leave the machine in clear");
+    });
+}
+
+#[test]
+fn failing_aaaa_query_does_not_hide_the_ipv4_address() {
+    in_own_network(|| {
+        let world = World::with(Sandbox::builder().certificate(Certificate::Tenant));
+        let dns = Dns::start();
+        let url = format!("https://{}:{}", Dns::NAME, world.sandbox.address().port());
+        world.set("CLOUDCONNEXA_BASE_URL", &url);
+        // RFC 1035 §4.1.1: FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED.
+        for code in 1..=5 {
+            dns.says(Says::OnlyIpv4("127.0.0.1".parse().unwrap(), code));
+            world.run(["token", "--refresh"]).succeeds();
         }
     });
 }

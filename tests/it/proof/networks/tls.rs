@@ -8,8 +8,6 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use cloudconnexa_sandbox::{Certificate, Sandbox};
 use tempfile::TempDir;
@@ -348,61 +346,4 @@ fn roots_that_cannot_be_read_are_told_where_a_server_is_not_trusted() {
     let stderr = world.run(["token", "--refresh"]).fails(6);
     assert!(!stderr.contains("missing.pem"), "{stderr}");
     assert_eq!(world.sandbox.token_requests(), 0, "nothing was sent");
-}
-
-#[test]
-fn a_handshake_with_more_roots_is_made_once_within_the_same_time() {
-    let claim = Claim::that(
-        "a CA that stands only in a folder of roots costs a second handshake, on a second connection and \
-         within the same time, and no second request; one that stands nowhere costs none",
-    );
-    let world = World::new();
-    let relay = Relay::new(through(world.sandbox.address()));
-    world.set("CLOUDCONNEXA_BASE_URL", &over_https(relay.address()));
-    let folder = world.path("roots");
-    fs::create_dir(&folder).unwrap();
-    world.set("SSL_CERT_DIR", folder.to_str().unwrap());
-    trust_another_ca(&world);
-    let tells = |limit: &str, words: &str| {
-        let began = Instant::now();
-        let run = world.run(["token", "--refresh", "--timeout", limit]);
-        let stderr = run.fails(6);
-        assert!(stderr.contains(words), "{stderr}");
-        began.elapsed()
-    };
-
-    claim.holds(|| {
-        tells("30s", "UnknownIssuer");
-        fs::copy(world.path("another.pem"), folder.join("same.pem")).unwrap();
-        tells("30s", "UnknownIssuer");
-        assert_eq!(
-            relay.taken(),
-            2,
-            "one for each run: there is no more to trust"
-        );
-    });
-
-    fs::write(folder.join("ca.pem"), world.sandbox.ca_pem()).unwrap();
-    claim.holds(|| {
-        world.run(["token", "--refresh"]).succeeds();
-        assert_eq!(relay.taken(), 4);
-        assert_eq!(world.sandbox.token_requests(), 1);
-    });
-
-    // The second connection is met with silence.
-    let first = AtomicBool::new(true);
-    let (well, silent) = (through(world.sandbox.address()), silence());
-    relay.now(Arc::new(move |stream| {
-        if first.swap(false, Ordering::SeqCst) {
-            well(stream);
-        } else {
-            silent(stream);
-        }
-    }));
-    claim.holds(|| {
-        let took = tells("5s", "no TLS handshake with");
-        assert!(took < Duration::from_secs(20), "{took:?}");
-        assert_eq!(relay.taken(), 6);
-        assert_eq!(world.sandbox.token_requests(), 1, "nothing was sent");
-    });
 }

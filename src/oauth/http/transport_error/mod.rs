@@ -8,13 +8,14 @@ use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatible};
 use time::OffsetDateTime;
 
-use super::failure::Failure;
 use crate::duration::show;
+use crate::oauth::failure::Failure;
 use crate::quote::quote;
+use crate::roots::NO_ROOTS;
 
 /// How far a request came: what was under way when it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// The name of the server, or of the proxy, was looked up.
     LookUp,
     /// A connection was made, and a SOCKS proxy asked for the way.
@@ -29,14 +30,14 @@ pub(super) enum Stage {
 
 /// Between whom it was.
 #[derive(Debug, Clone)]
-pub(super) struct Ends {
+pub(super) struct Endpoints {
     /// The server's origin.
     pub(super) host: String,
     /// The proxy (without its password), where one is taken.
     pub(super) proxy: Option<String>,
 }
 
-impl Ends {
+impl Endpoints {
     /// Whom the connection is made to.
     fn peer(&self) -> &str {
         self.proxy.as_deref().unwrap_or(&self.host)
@@ -51,7 +52,7 @@ impl Ends {
     }
 
     /// What was not done within the time that there was.
-    pub(super) fn unfinished(&self, stage: Stage, limit: Duration) -> String {
+    pub(super) fn timeout_message(&self, stage: Stage, limit: Duration) -> String {
         let (peer, host, by, limit) = (self.peer(), &self.host, self.host_by(), show(limit));
         match stage {
             Stage::LookUp => format!("DNS did not answer for the name of {peer} within {limit}"),
@@ -260,6 +261,10 @@ impl Ends {
         if let Some(problem) = problem {
             detail = format!("{detail}; {problem}");
         }
+        let hint = match problem {
+            Some(NO_ROOTS) => "install ca-certificates, or set `SSL_CERT_FILE`",
+            _ => hint,
+        };
         Failure::Unusable {
             reason,
             detail: Some(detail),

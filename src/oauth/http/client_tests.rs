@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ureq::Timeout;
 
-use super::{CONNECT_LIMIT, Failure, Http, HttpSettings, Proxies, Reached, Stage, said_by_tls};
+use super::{CONNECT_LIMIT, Failure, Http, HttpSettings, Proxies, Stage, StageTracker};
 use crate::clock::{Deadline, SystemClock};
 use crate::environment::Environment;
 use crate::roots::System;
@@ -34,7 +34,7 @@ fn what_the_library_says_is_told_in_our_words() {
     let environment = no_variables();
     let system = System::new(&environment);
     let http = nowhere(&system);
-    http.reached.set(Stage::Exchange);
+    http.stages.set(Stage::Exchange);
     let told = |error: ureq::Error| match http.failure(&error, CONNECT_LIMIT) {
         Failure::Unavailable { reason, .. } | Failure::Unusable { reason, .. } => reason,
         other => panic!("{other:?}"),
@@ -63,25 +63,11 @@ fn what_the_library_says_is_told_in_our_words() {
 }
 
 #[test]
-fn what_tls_says_is_found_whatever_the_library_puts_it_in() {
-    let expired = || rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
-    for (error, is_found) in [
-        (ureq::Error::Rustls(expired()), true),
-        (ureq::Error::Io(io::Error::other(expired())), true),
-        (ureq::Error::Io(io::ErrorKind::TimedOut.into()), false),
-        (ureq::Error::HostNotFound, false),
-    ] {
-        let found = said_by_tls(&error);
-        assert_eq!(found.is_some(), is_found, "{error:?}");
-    }
-}
-
-#[test]
 fn a_time_that_was_the_callers_own_says_nothing_of_the_server() {
     let environment = no_variables();
     let system = System::new(&environment);
     let http = nowhere(&system);
-    http.reached.set(Stage::Connect);
+    http.stages.set(Stage::Connect);
     let told = |timeout, limit| http.failure(&ureq::Error::Timeout(timeout), limit);
     let within = |limit: &str| format!("no connection to http://127.0.0.1:1 within {limit}");
     let of_server = Failure::Unavailable {
@@ -104,10 +90,10 @@ fn a_time_that_was_the_callers_own_says_nothing_of_the_server() {
 
 #[test]
 fn how_far_a_request_came_is_kept() {
-    let reached = Reached::default();
-    for stage in Reached::STAGES {
-        reached.set(stage);
-        assert_eq!(reached.stage(), stage);
+    let stages = StageTracker::default();
+    for stage in StageTracker::STAGES {
+        stages.set(stage);
+        assert_eq!(stages.stage(), stage);
     }
 }
 

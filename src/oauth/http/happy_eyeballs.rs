@@ -1,5 +1,5 @@
-//! A connection to whichever of a name's addresses takes it first (RFC 8305, "Happy Eyeballs"): an
-//! IPv6 address that is dead costs a quarter of a second, and not the time that there is.
+//! Connects to the first address of a name that accepts (RFC 8305, "Happy Eyeballs"): a dead IPv6
+//! address costs a quarter of a second instead of the whole timeout.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -10,11 +10,12 @@ use std::time::Duration;
 /// How long an address is waited for before the next one is tried beside it (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Connects within the time that is `left`, each time by `connect`, which is given an address and how
-/// long it may take. Of several failures the one that says most is told.
+/// Connects within the time that is `left`. `connect` is given an address and a time limit. If all
+/// attempts fail, returns the most informative error.
 ///
-/// The threads end with their own connection, whoever was first; at the latest with the process.
-pub(super) fn dial<T: Send + 'static>(
+/// A thread ends with its own attempt, at the latest with the process. If no thread can be started,
+/// the attempt is made here.
+pub(crate) fn dial<T: Send + 'static>(
     addresses: &[SocketAddr],
     left: impl Fn() -> Duration,
     connect: impl Fn(SocketAddr, Duration) -> io::Result<T> + Clone + Send + 'static,
@@ -32,11 +33,13 @@ pub(super) fn dial<T: Send + 'static>(
         let limit = left();
         if let Some(address) = waiting.next().filter(|_| !limit.is_zero()) {
             let (sender, connect) = (sender.clone(), connect.clone());
-            let try_it = move || {
-                // Nobody listens any more where another was first.
-                sender.send(connect(address, limit)).ok()
+            let attempt = move || {
+                // No receiver is left if another address was first.
+                sender.send(connect(address, limit)).ok();
             };
-            thread::Builder::new().spawn(try_it)?;
+            if thread::Builder::new().spawn(attempt.clone()).is_err() {
+                attempt();
+            }
             open += 1;
         }
         let heard = if waiting.len() > 0 {

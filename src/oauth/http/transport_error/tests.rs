@@ -9,11 +9,11 @@ use rustls::{
     PeerMisbehaved,
 };
 
-use super::{Ends, Stage};
+use super::{Endpoints, Stage};
 use crate::oauth::Failure;
 
-fn ends(has_proxy: bool) -> Ends {
-    Ends {
+fn ends(has_proxy: bool) -> Endpoints {
+    Endpoints {
         host: "HOST".to_owned(),
         proxy: has_proxy.then(|| "PROXY".to_owned()),
     }
@@ -35,7 +35,7 @@ fn told(failure: Failure) -> [String; 3] {
 
 #[test]
 fn what_was_not_done_in_time_is_told_by_its_stage() {
-    let said = |has_proxy, stage| ends(has_proxy).unfinished(stage, Duration::from_secs(2));
+    let said = |has_proxy, stage| ends(has_proxy).timeout_message(stage, Duration::from_secs(2));
     for (stage, alone, behind) in [
         (
             Stage::LookUp,

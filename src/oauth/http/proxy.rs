@@ -63,7 +63,7 @@ impl Proxies {
 
 /// Whether the port of a proxy's URL, where it has one, is a port; libraries are known to take
 /// the default in silence where it is not.
-pub(super) fn has_valid_port(url: &str) -> bool {
+pub(in crate::oauth) fn has_valid_port(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority

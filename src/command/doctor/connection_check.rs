@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::Case;
 use super::finding::Finding;
+use super::tls_handshake;
 use crate::broker::{ObtainError, explain};
 use crate::duration::show;
 use crate::error::{Code, code_of};
 use crate::oauth::{Failure, Http, HttpSettings, Proxies, Seen, SetupError, date_of};
-use crate::roots::Roots;
 use crate::uri::{Scheme, Uri};
 
 use time::OffsetDateTime;
@@ -67,7 +67,7 @@ fn go(case: &Case<'_>, findings: &mut Vec<Finding>) -> Option<()> {
     let (name, port) = http.proxy().unwrap_or((origin.host(), origin.port()));
 
     case.say(&format!("looking for {name}"));
-    let addresses = match http.resolve(name, port, clock, case.deadline) {
+    let addresses = match tls_handshake::resolve(&http, (name, port), clock, case.deadline) {
         Ok(addresses) => addresses,
         Err(failure) => {
             let mend = "check the name in `cloud_id`, `base_url`, `token_url` or the proxy's \
@@ -90,7 +90,7 @@ fn go(case: &Case<'_>, findings: &mut Vec<Finding>) -> Option<()> {
     ));
 
     case.say(&format!("connecting to {name}:{port}"));
-    let stream = match http.connect(&addresses, clock, case.deadline) {
+    let stream = match tls_handshake::connect(&http, &addresses, clock, case.deadline) {
         Ok(stream) => stream,
         Err(failure) => {
             findings.push(failed("tcp", &failure, CHECK_NETWORK));
@@ -106,22 +106,24 @@ fn go(case: &Case<'_>, findings: &mut Vec<Finding>) -> Option<()> {
         (Scheme::Http, _) => {
             findings.push(Finding::skipped("tls", "plain HTTP, on loopback"));
         }
-        (Scheme::Https, None) => match http.shake_hands(stream, origin, clock, case.deadline) {
-            Ok(trusted) => {
-                let chain = trusted.chain;
-                let plural = if chain == 1 { "" } else { "s" };
-                let what = format!(
-                    "{}, {chain} certificate{plural} sent, trusted by {}",
-                    trusted.protocol,
-                    roots(case, &http)
-                );
-                findings.push(Finding::ok("tls", what));
+        (Scheme::Https, None) => {
+            match tls_handshake::shake_hands(&http, stream, origin, clock, case.deadline) {
+                Ok(trusted) => {
+                    let chain = trusted.chain;
+                    let plural = if chain == 1 { "" } else { "s" };
+                    let what = format!(
+                        "{}, {chain} certificate{plural} sent, trusted by {}",
+                        trusted.protocol,
+                        roots(case, &http)
+                    );
+                    findings.push(Finding::ok("tls", what));
+                }
+                Err(failure) => {
+                    findings.push(untrusted(case, &http, &failure));
+                    return None;
+                }
             }
-            Err(failure) => {
-                findings.push(untrusted(case, &http, &failure));
-                return None;
-            }
-        },
+        }
         // The proxy opens the way for a whole request only, which follows.
         (Scheme::Https, Some(_)) => {}
     }
@@ -189,12 +191,7 @@ fn roots(case: &Case<'_>, http: &Http<'_>) -> String {
         Some(path) => format!(" and `ca_file` ({})", path.display()),
         None => String::new(),
     };
-    if known.is_none_or(Roots::is_whole) {
-        return format!("{base}{more}, {count} root{plural} in all");
-    }
-    // A folder may hold more, which nobody needed.
-    let were = if count == 1 { "was" } else { "were" };
-    format!("{base}{more}, of which {count} {were} read")
+    format!("{base}{more}, {count} root{plural} in all")
 }
 
 fn untrusted(case: &Case<'_>, http: &Http<'_>, failure: &Failure) -> Finding {

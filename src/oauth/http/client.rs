@@ -1,0 +1,390 @@
+//! HTTP to the token endpoint, and to the API for `doctor` and `login`. Redirects are returned, every
+//! status is a response, time and size are bounded, the system's roots are trusted. No error text of
+//! ureq reaches a message, because it could hold the URL.
+
+use std::cell::Cell;
+use std::io::{self, Read as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use thiserror::Error;
+use ureq::http::{HeaderValue, Response, Uri as HttpUri};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Body, Proxy, RequestBuilder, Timeout};
+use zeroize::Zeroizing;
+
+use super::connector::{StageTracker, agent_with};
+use super::proxy::{Proxies, has_valid_port};
+use super::transport_error::{Endpoints, Stage};
+use crate::clock::{Clock, Deadline};
+use crate::oauth::failure::Failure;
+use crate::oauth::request::Composed;
+use crate::oauth::response::{Answer, read_pause, replenish_interval};
+use crate::roots::{Roots, RootsError, System, tls_error};
+use crate::secret::joined;
+use crate::token::AccessToken;
+use crate::uri::{Origin, Scheme, Uri};
+
+/// The largest answer that is read, in bytes.
+const LARGEST_ANSWER: u64 = 1024 * 1024;
+
+/// How long the name lookup may take, and then again TCP, proxy and TLS together.
+pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a profile and the environment say about the way to the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HttpSettings {
+    /// Where the requests go.
+    pub(crate) origin: Origin,
+    /// Further root certificates, PEM.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The proxy settings.
+    pub(crate) proxies: Proxies,
+}
+
+/// Settings with which no request can be made. Mend them; a retry does not help.
+#[derive(Debug, Error)]
+pub(crate) enum SetupError {
+    /// The file of further root certificates is of no use.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+    /// The variable holds no URL of a proxy. The value is not shown: it can hold a password.
+    #[error("the environment variable `{0}` holds no URL of a proxy")]
+    Proxy(&'static str),
+}
+
+/// A way to one origin.
+#[derive(Debug)]
+pub(crate) struct Http<'a> {
+    agent: Agent,
+    endpoints: Endpoints,
+    stages: StageTracker,
+    /// The time that the first request was given, and with it all that repeat it.
+    given: Cell<Option<Duration>>,
+    /// Whether no TLS is used, which is for loopback only.
+    is_plain: bool,
+    proxy: Option<Proxy>,
+    /// None where no TLS is spoken.
+    roots: Option<Roots<'a>>,
+}
+
+impl<'a> Http<'a> {
+    /// Reads the root certificates (HTTPS only) and sets the proxy. Cold path only: it takes
+    /// milliseconds.
+    pub(crate) fn new(settings: &HttpSettings, system: &'a System<'a>) -> Result<Self, SetupError> {
+        let proxy = match settings.proxies.for_origin(&settings.origin) {
+            Some((name, url)) if has_valid_port(url) => {
+                Some(Proxy::new(url).map_err(|_| SetupError::Proxy(name))?)
+            }
+            Some((name, _)) => return Err(SetupError::Proxy(name)),
+            None => None,
+        };
+        let roots = match settings.origin.scheme() {
+            Scheme::Http => None,
+            Scheme::Https => Some(Roots::read(system, settings.ca_file.as_deref())?),
+        };
+        let endpoints = Endpoints {
+            host: settings.origin.to_string(),
+            proxy: proxy
+                .as_ref()
+                .map(|proxy| format!("the proxy {}:{}", proxy.host(), proxy.port())),
+        };
+        let stages = StageTracker::default();
+        let is_plain = settings.origin.scheme() == Scheme::Http;
+        Ok(Self {
+            agent: agent(roots.as_ref(), proxy.clone(), &stages, is_plain),
+            endpoints,
+            stages,
+            given: Cell::new(None),
+            is_plain,
+            proxy,
+            roots,
+        })
+    }
+
+    /// Sends one request and reads the whole answer, both by the deadline.
+    pub(in crate::oauth) fn send(
+        &self,
+        request: &Composed,
+        clock: &dyn Clock,
+        deadline: Deadline,
+    ) -> Result<Reply, Failure> {
+        self.ask(clock, deadline, |agent, limit| {
+            let url = HttpUri::from_maybe_shared(wiped(&request.url));
+            let mut builder = match url {
+                Ok(url) => agent.post(url),
+                // Refused there in the library's words.
+                Err(_) => agent.post(request.url.as_str()),
+            };
+            if let Some(authorization) = &request.authorization {
+                builder = builder.header("Authorization", header(authorization)?);
+            }
+            if let Some(content_type) = request.content_type {
+                builder = builder.header("Content-Type", content_type);
+            }
+            Ok(bounded(builder, limit).send(request.body.as_bytes()))
+        })
+    }
+
+    /// Asks for `url`, which has to be of this origin, and reads the whole answer by the deadline.
+    /// Whoever gives a token gives it to this origin.
+    pub(crate) fn look(
+        &self,
+        url: &Uri,
+        token: Option<&AccessToken>,
+        clock: &dyn Clock,
+        deadline: Deadline,
+    ) -> Result<Seen, Failure> {
+        let reply = self.ask(clock, deadline, |agent, limit| {
+            let mut builder = agent.get(url.to_string());
+            if let Some(token) = token {
+                let bearer = joined(&["Bearer ", token.expose()]);
+                builder = builder.header("Authorization", header(&bearer)?);
+            }
+            Ok(bounded(builder, limit).call())
+        })?;
+        Ok(Seen {
+            status: reply.answer.status,
+            date: reply.date,
+            requests_left: reply.requests_left,
+            next_request_in: replenish_interval(&reply.answer),
+            pause: read_pause(&reply.answer, clock.now()),
+            encoding: reply.answer.encoding,
+            location: reply.location,
+            body: reply.answer.body,
+        })
+    }
+
+    /// The proxy's name and port, where one is taken.
+    pub(crate) fn proxy(&self) -> Option<(&str, u16)> {
+        self.proxy
+            .as_ref()
+            .map(|proxy| (proxy.host(), proxy.port()))
+    }
+
+    /// Whom to trust, where TLS is spoken.
+    pub(crate) fn roots(&self) -> Option<&Roots<'a>> {
+        self.roots.as_ref()
+    }
+
+    /// Makes one request and reads its response.
+    fn ask(
+        &self,
+        clock: &dyn Clock,
+        deadline: Deadline,
+        request: impl Fn(&Agent, Duration) -> Result<Result<Response<Body>, ureq::Error>, Failure>,
+    ) -> Result<Reply, Failure> {
+        let limit = deadline.remaining(clock);
+        if self.given.get().is_none() {
+            self.given.set(Some(limit));
+        }
+        // No connector runs for a connection that was kept open.
+        self.stages.set(Stage::Exchange);
+        check_time(limit)?;
+        let sent = request(&self.agent, limit)?;
+        self.reply(sent, limit)
+    }
+
+    fn reply(
+        &self,
+        sent: Result<Response<Body>, ureq::Error>,
+        limit: Duration,
+    ) -> Result<Reply, Failure> {
+        let response = sent.map_err(|error| self.failure(&error, limit))?;
+        let header = |name: &str| {
+            response
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        };
+        let (location, date) = (header("location"), header("date"));
+        let retry_after = header("retry-after");
+        let replenish_time = header("x-ratelimit-replenish-time");
+        let replenish_rate = header("x-ratelimit-replenish-rate");
+        let encoding = header("content-encoding")
+            .filter(|encoding| !["", "identity"].contains(&&*encoding.trim().to_ascii_lowercase()));
+        let requests_left = header("x-ratelimit-remaining");
+        let status = response.status().as_u16();
+        // Room for the longest token: what grows leaves copies behind.
+        let mut body = Zeroizing::new(Vec::with_capacity(32 * 1024));
+        let config = response.into_body().into_with_config();
+        let read = config.limit(LARGEST_ANSWER).reader().read_to_end(&mut body);
+        read.map_err(|error| self.failure(&error.into(), limit))?;
+        Ok(Reply {
+            answer: Answer {
+                status,
+                retry_after,
+                replenish_time,
+                replenish_rate,
+                encoding,
+                body,
+            },
+            location,
+            date,
+            requests_left,
+        })
+    }
+
+    fn failure(&self, error: &ureq::Error, limit: Duration) -> Failure {
+        let unusable = |reason: &str| Failure::Unusable {
+            reason: reason.to_owned(),
+            detail: None,
+            hint: None,
+        };
+        let stage = self.stages.stage();
+        match error {
+            // Where the caller's own time was shorter, it says nothing of the server.
+            ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) if limit >= CONNECT_LIMIT => {
+                Failure::Unavailable {
+                    reason: self.endpoints.timeout_message(stage, CONNECT_LIMIT),
+                    detail: None,
+                }
+            }
+            // A repeated request has less time; what the caller gave is the time of the first.
+            ureq::Error::Timeout(_) => {
+                self.timed_out(stage, self.given.get().unwrap_or(limit).max(limit))
+            }
+            ureq::Error::Io(io) => match tls_error(io) {
+                Some(tls) => self.tls_failure(stage, tls),
+                None => self.io_failure(stage, io),
+            },
+            ureq::Error::HostNotFound => self.io_failure(
+                Stage::LookUp,
+                &io::Error::from(io::ErrorKind::AddrNotAvailable),
+            ),
+            ureq::Error::ConnectionFailed => self.io_failure(
+                Stage::Connect,
+                &io::Error::from(io::ErrorKind::NotConnected),
+            ),
+            ureq::Error::Rustls(tls) => self.tls_failure(stage, tls),
+            ureq::Error::ConnectProxyFailed(said) => self.endpoints.refused_by_proxy(
+                said.split(|c: char| !c.is_ascii_digit())
+                    .find(|number| number.len() == 3)
+                    .and_then(|status| status.parse().ok()),
+            ),
+            ureq::Error::BodyExceedsLimit(_) => unusable("the answer is larger than 1 MiB"),
+            ureq::Error::LargeResponseHeader(..) => self.endpoints.large_header(stage),
+            // Its type is of a crate that is not ours to name.
+            ureq::Error::Protocol(error) if error.to_string().contains("too many headers") => {
+                self.endpoints.large_header(stage)
+            }
+            ureq::Error::Protocol(_) | ureq::Error::Http(_) => {
+                self.endpoints.no_http(stage, self.is_plain)
+            }
+            _ => unusable("the request could not be made"),
+        }
+    }
+
+    pub(crate) fn timed_out(&self, stage: Stage, limit: Duration) -> Failure {
+        Failure::TimedOut {
+            reason: self.endpoints.timeout_message(stage, limit),
+        }
+    }
+
+    pub(crate) fn io_failure(&self, stage: Stage, error: &io::Error) -> Failure {
+        self.endpoints.io(stage, error)
+    }
+
+    pub(crate) fn tls_failure(&self, stage: Stage, error: &rustls::Error) -> Failure {
+        let problem = self.roots.as_ref().and_then(Roots::problem);
+        self.endpoints.tls(stage, error, problem)
+    }
+}
+
+/// A client that trusts these roots.
+fn agent(
+    roots: Option<&Roots<'_>>,
+    proxy: Option<Proxy>,
+    stages: &StageTracker,
+    is_plain: bool,
+) -> Agent {
+    let roots = roots.into_iter().flat_map(Roots::certificates);
+    let roots = roots.map(|der| Certificate::from_der(der).to_owned());
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::Specific(Arc::new(roots.collect())))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build();
+    let config = Agent::config_builder()
+        .proxy(proxy)
+        .tls_config(tls)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .user_agent(concat!("cloudconnexa-auth/", env!("CARGO_PKG_VERSION")))
+        .accept("application/json")
+        .accept_encoding("identity")
+        .build();
+    agent_with(config, stages, is_plain)
+}
+
+/// A text that the library shares instead of copying it, and that is wiped when the last of its
+/// holders is dropped.
+fn wiped(text: &Zeroizing<String>) -> Bytes {
+    Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec()))
+}
+
+/// The value of a header that nobody may see.
+fn header(text: &Zeroizing<String>) -> Result<HeaderValue, Failure> {
+    let value = HeaderValue::from_maybe_shared(wiped(text));
+    let mut value = value.map_err(|_| Failure::Unusable {
+        reason: "the credentials cannot be put into a header".to_owned(),
+        detail: None,
+        hint: None,
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn check_time(limit: Duration) -> Result<(), Failure> {
+    if limit.is_zero() {
+        return Err(Failure::TimedOut {
+            reason: "no time was left for a request".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// A request that ends within `limit`.
+fn bounded<B>(builder: RequestBuilder<B>, limit: Duration) -> RequestBuilder<B> {
+    builder
+        .config()
+        .timeout_global(Some(limit))
+        .timeout_resolve(Some(CONNECT_LIMIT.min(limit)))
+        .timeout_connect(Some(CONNECT_LIMIT.min(limit)))
+        .build()
+}
+
+/// An answer, where it points if it is a redirect, and what else its header says.
+pub(in crate::oauth) struct Reply {
+    pub(in crate::oauth) answer: Answer,
+    pub(in crate::oauth) location: Option<String>,
+    pub(in crate::oauth) date: Option<String>,
+    pub(in crate::oauth) requests_left: Option<String>,
+}
+
+/// What a look at the server brought. None of it is trusted, and none of it quoted.
+pub(crate) struct Seen {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// `Date`.
+    pub(crate) date: Option<String>,
+    /// `X-RateLimit-Remaining`.
+    pub(crate) requests_left: Option<String>,
+    /// The time after which the rate limit allows one more request.
+    pub(crate) next_request_in: Option<Duration>,
+    /// How long a 429 asks to wait.
+    pub(crate) pause: Option<Duration>,
+    /// The `Content-Encoding` of a compressed body.
+    pub(crate) encoding: Option<String>,
+    /// `Location`.
+    pub(crate) location: Option<String>,
+    /// The body, at most 1 MiB.
+    pub(crate) body: Zeroizing<Vec<u8>>,
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;
