@@ -88,7 +88,7 @@ $(TARGET_DIR)/lint-tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny:
 # The nightly compiler with Miri, and the rooms that do no I/O.
 MIRI ?= nightly-2026-05-20
 MIRI_ROOMS := uri quote duration template token secret style environment cache::digest cache::key cache::entry \
-	oauth::response oauth::refusal oauth::request oauth::http::proxy profile::select profile::lifetime protocol curl
+	oauth::response oauth::oauth_error oauth::request oauth::http::proxy profile::select profile::lifetime protocol curl
 
 miri:
 	rustup toolchain install '$(MIRI)' --profile minimal --component miri,rust-src

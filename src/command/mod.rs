@@ -38,6 +38,9 @@ use crate::roots::System;
 
 use session::PROTOCOL_LIMIT;
 
+/// The API path that `login` and `doctor` call, below the base URL: every account has it.
+const API_PATH: &str = "/api/v1/networks";
+
 /// What stdout is given.
 type Output = Zeroizing<Vec<u8>>;
 

@@ -163,7 +163,7 @@ pub(crate) fn explain_api(
     profile: &Profile,
 ) -> Option<(Code, Explanation)> {
     let (name, status) = (&profile.name, seen.status);
-    let told = seen.told(token).map(|told| format!("\"{told}\""));
+    let told = seen.error_text(token).map(|told| format!("\"{told}\""));
     let cause = format!(
         "{}, from {url}",
         told.as_deref().unwrap_or("no reason given")

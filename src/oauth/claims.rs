@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::http::has_valid_port;
-use super::request::{Composed, compose, encode};
-use super::response::{Answer, LONGEST_PAUSE, Moments, read};
+use super::request::{HttpRequest, compose, encode};
+use super::response::{Answer, LONGEST_PAUSE, ResponseTiming, read};
 use super::{AuthMethod, Client, Failure, Form, Proxies, date_of};
 use crate::environment::Environment;
 use crate::secret::Secret;
@@ -54,20 +54,20 @@ pub(crate) fn answer(bytes: &[u8]) {
         body: Zeroizing::new(body.into_bytes()),
     };
     let at = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    let moments = Moments {
+    let timing = ResponseTiming {
         sent_at: at,
         arrived_at: at + Duration::from_millis(1500),
     };
     if let Some(date) = answer.retry_after.as_deref().and_then(date_of) {
         assert!((0..=9999).contains(&date.year()));
     }
-    match read(&answer, moments, &asked) {
+    match read(&answer, timing, &asked) {
         Ok(token) => {
             assert!((200..300).contains(&status), "{status}");
             let text = token.access_token.expose();
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
             assert!(!text.is_empty() && text.len() <= 16 * 1024 && text.bytes().all(allowed));
-            assert!(token.life() > Duration::ZERO && token.obtained_at == moments.arrived_at);
+            assert!(token.life() > Duration::ZERO && token.obtained_at == timing.arrived_at);
             assert!(
                 token.life() <= Duration::from_secs(366 * 24 * 60 * 60),
                 "{:?}",
@@ -108,7 +108,7 @@ fn check_words(failure: &Failure, sent: &[(&'static str, String)]) {
     }
 }
 
-fn asked(form: Form, client_id: &str, secret: &str) -> Composed {
+fn asked(form: Form, client_id: &str, secret: &str) -> HttpRequest {
     let client = client(client_id);
     compose(
         &client.token_url,
@@ -131,7 +131,7 @@ fn client(client_id: &str) -> Client {
 }
 
 /// Every form in which a request gave the secret, and its name in an input.
-fn sent_forms(asked: &Composed) -> Vec<(&'static str, String)> {
+fn sent_forms(asked: &HttpRequest) -> Vec<(&'static str, String)> {
     let encoded = encode(SECRET).to_string();
     let lower = encoded
         .replace("%2F", "%2f")

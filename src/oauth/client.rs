@@ -3,7 +3,7 @@
 use super::failure::{Failure, Refusal};
 use super::http::{Http, Reply};
 use super::request::{Form, compose};
-use super::response::{self, Moments};
+use super::response::{self, ResponseTiming};
 use super::{AuthMethod, Client};
 use crate::clock::{Clock, Deadline};
 use crate::quote::quote;
@@ -96,11 +96,11 @@ fn ask(
         let request = compose(&url, client, secret, form);
         let reply = http.send(&request, clock, deadline)?;
         let Some(target) = redirect(&url, &reply)? else {
-            let moments = Moments {
+            let timing = ResponseTiming {
                 sent_at,
                 arrived_at: clock.now(),
             };
-            return response::read(&reply.answer, moments, &request);
+            return response::read(&reply.answer, timing, &request);
         };
         url = target;
     }

@@ -1,6 +1,6 @@
 //! The exchange: a client ID and a client secret for an access token (RFC 6749 §4.4).
 //!
-//! `request`, `response` and `refusal` do no I/O, `client` makes the exchange, `http` is the only
+//! `request`, `response` and `oauth_error` do no I/O, `client` makes the exchange, `http` is the only
 //! directory that uses ureq. Nothing here knows about the cache or about other processes.
 
 #[cfg(any(test, fuzzing))]
@@ -8,8 +8,7 @@ pub(crate) mod claims;
 mod client;
 mod failure;
 mod http;
-mod probe;
-mod refusal;
+mod oauth_error;
 mod request;
 mod response;
 
@@ -18,7 +17,6 @@ use crate::uri::Uri;
 pub(crate) use client::{Granted, exchange};
 pub(crate) use failure::{Failure, Refusal};
 pub(crate) use http::{CONNECT_LIMIT, Http, HttpSettings, Proxies, Seen, SetupError, Stage, dial};
-pub(crate) use probe::API_PATH;
 pub(crate) use request::Form;
 pub(crate) use response::date_of;
 

@@ -50,7 +50,7 @@ impl Form {
 }
 
 /// A request, ready to be sent with POST. Every part may hold the secret, so it has no `Debug`.
-pub(super) struct Composed {
+pub(super) struct HttpRequest {
     pub(super) url: Zeroizing<String>,
     pub(super) authorization: Option<Zeroizing<String>>,
     pub(super) content_type: Option<&'static str>,
@@ -58,7 +58,7 @@ pub(super) struct Composed {
     secret: Secret,
 }
 
-impl Composed {
+impl HttpRequest {
     /// A text of the server without any form in which this request gave it the secret: a server
     /// that echoes what it was sent must not make us print it.
     pub(super) fn redact(&self, text: &str) -> String {
@@ -90,7 +90,7 @@ impl Composed {
 const URLENCODED: Option<&str> = Some("application/x-www-form-urlencoded");
 
 /// Writes the request to `url` (the token endpoint, or where it redirected within its origin).
-pub(super) fn compose(url: &Uri, client: &Client, secret: &Secret, form: Form) -> Composed {
+pub(super) fn compose(url: &Uri, client: &Client, secret: &Secret, form: Form) -> HttpRequest {
     let id = client.client_id.as_str();
     let plain_url = || Zeroizing::new(url.to_string());
     let credentials = [("client_id", id), ("client_secret", secret.expose())];
@@ -131,7 +131,7 @@ pub(super) fn compose(url: &Uri, client: &Client, secret: &Secret, form: Form) -
             json_body(client),
         ),
     };
-    Composed {
+    HttpRequest {
         url,
         authorization,
         content_type,

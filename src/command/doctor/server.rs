@@ -8,11 +8,12 @@ use super::connection_check;
 use super::finding::Finding;
 use crate::broker::{Ask, Broker, Endpoint, Notice, ObtainError, ProfileEndpoint, explain};
 use crate::clock::{Clock, Deadline};
+use crate::command::API_PATH;
 use crate::command::session::{key_of, store_of, tell};
 use crate::duration::show;
 use crate::error::{Code, code_of};
 use crate::explanation::Explanation;
-use crate::oauth::{API_PATH, AuthMethod, Failure, Form, Granted, Seen};
+use crate::oauth::{AuthMethod, Failure, Form, Granted, Seen};
 use crate::quote::quote;
 use crate::secret::Secret;
 use crate::source::SourceError;
@@ -213,7 +214,7 @@ fn call(case: &Case<'_>, found: &Found, findings: &mut Vec<Finding>) {
 fn judge(url: &Uri, found: &Found, seen: &Seen) -> Finding {
     const NAME: &str = "api";
     let status = seen.status;
-    let told = seen.told(&found.token.access_token);
+    let told = seen.error_text(&found.token.access_token);
     let said = told.map(|told| format!(", \"{told}\"")).unwrap_or_default();
     let failed = |code: Code, what: &str, mend: &str| {
         let what = format!("{what} ({status}{said})");

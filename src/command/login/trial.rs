@@ -4,10 +4,10 @@ use time::OffsetDateTime;
 
 use super::untold;
 use crate::broker::{Ask, Broker, Notice, ObtainError, ProfileEndpoint, explain};
-use crate::command::Context;
 use crate::command::session::{slot_of, tell};
+use crate::command::{API_PATH, Context};
 use crate::error::{Error, code_of, explain_api, explain_trial};
-use crate::oauth::{API_PATH, Failure, Granted, Refusal};
+use crate::oauth::{Failure, Granted, Refusal};
 use crate::profile::Profile;
 use crate::report::Progress;
 use crate::secret::Secret;

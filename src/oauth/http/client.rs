@@ -20,7 +20,8 @@ use super::proxy::{Proxies, has_valid_port};
 use super::transport_error::{Endpoints, Stage};
 use crate::clock::{Clock, Deadline};
 use crate::oauth::failure::Failure;
-use crate::oauth::request::Composed;
+use crate::oauth::oauth_error::{ErrorBody, redacted_error_text};
+use crate::oauth::request::HttpRequest;
 use crate::oauth::response::{Answer, read_pause, replenish_interval};
 use crate::roots::{Roots, RootsError, System, tls_error};
 use crate::secret::joined;
@@ -107,7 +108,7 @@ impl<'a> Http<'a> {
     /// Sends one request and reads the whole answer, both by the deadline.
     pub(in crate::oauth) fn send(
         &self,
-        request: &Composed,
+        request: &HttpRequest,
         clock: &dyn Clock,
         deadline: Deadline,
     ) -> Result<Reply, Failure> {
@@ -383,6 +384,17 @@ pub(crate) struct Seen {
     pub(crate) location: Option<String>,
     /// The body, at most 1 MiB.
     pub(crate) body: Zeroizing<Vec<u8>>,
+}
+
+impl Seen {
+    /// The text of an error response, quoted; the token is removed if the server repeats it.
+    pub(crate) fn error_text(&self, token: &AccessToken) -> Option<String> {
+        let body = ErrorBody {
+            bytes: &self.body,
+            encoding: self.encoding.as_deref(),
+        };
+        redacted_error_text(&body, |text| text.replace(token.expose(), "[redacted]"))
+    }
 }
 
 #[cfg(test)]

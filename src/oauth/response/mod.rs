@@ -1,4 +1,4 @@
-//! The answer of the token endpoint, read with tolerance for form and none for content. No I/O.
+//! Responses of the token endpoint. No I/O.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use time::format_description::well_known::Rfc2822;
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
-use super::refusal::{has_error, read_refusal, told};
-use super::request::Composed;
+use super::oauth_error::{ErrorBody, error_text, has_error, json_text, oauth_error};
+use super::request::HttpRequest;
 use crate::quote::quote;
 use crate::token::{AccessToken, Token};
 
-/// The longest life that is believed, in seconds: 366 days.
+/// The longest life that is accepted, in seconds: 366 days.
 const LONGEST_LIFE_SECONDS: f64 = 31_622_400.0;
 
-/// The life that is assumed where the server tells none.
-const UNTOLD_LIFE: Duration = Duration::from_secs(5 * 60);
+/// The life of a token if the server does not give one.
+const DEFAULT_LIFE: Duration = Duration::from_secs(5 * 60);
 
-/// The longest pause after a 429 that is believed.
+/// The longest pause after a 429.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// What came back, in so far as it matters here.
+/// The parts of a response that are used.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) retry_after: Option<String>,
@@ -36,28 +36,43 @@ pub(super) struct Answer {
     pub(super) body: Zeroizing<Vec<u8>>,
 }
 
-/// The two moments that give a token its life: the request leaving, the answer arriving.
+impl Answer {
+    fn error_body(&self) -> ErrorBody<'_> {
+        ErrorBody {
+            bytes: &self.body,
+            encoding: self.encoding.as_deref(),
+        }
+    }
+}
+
+/// When the request was sent and when the response arrived: both bound the life of a token.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moments {
+pub(super) struct ResponseTiming {
     pub(super) sent_at: OffsetDateTime,
     pub(super) arrived_at: OffsetDateTime,
 }
 
-/// Reads an answer that is no redirect.
-pub(super) fn read(answer: &Answer, moments: Moments, asked: &Composed) -> Result<Token, Failure> {
+/// Reads a response that is not a redirect.
+pub(super) fn read(
+    answer: &Answer,
+    timing: ResponseTiming,
+    request: &HttpRequest,
+) -> Result<Token, Failure> {
     match answer.status {
-        200..=299 => read_success(answer, moments, asked),
-        400 | 401 | 403 | 415 | 422 => Err(read_refusal(answer, asked)),
+        200..=299 => read_success(answer, timing, request),
+        400 | 401 | 403 | 415 | 422 => {
+            Err(oauth_error(answer.status, &answer.error_body(), request))
+        }
         429 => Err(Failure::RateLimited {
-            pause: read_pause(answer, moments.arrived_at),
+            pause: read_pause(answer, timing.arrived_at),
         }),
         408 | 425 | 500..=599 => Err(Failure::Unavailable {
             reason: format!("it answered {}", answer.status),
-            detail: told(answer, asked).map(|text| format!("\"{text}\"")),
+            detail: error_text(&answer.error_body(), request).map(|text| format!("\"{text}\"")),
         }),
         404 | 405 | 410 => Err(Failure::Unusable {
             reason: format!("it answered {}", answer.status),
-            detail: told(answer, asked).map(|text| format!("\"{text}\"")),
+            detail: error_text(&answer.error_body(), request).map(|text| format!("\"{text}\"")),
             hint: Some(
                 "check `cloud_id` or `base_url`; an older tenant has its token endpoint at \
                  /api/beta/oauth/token (set `token_url`)"
@@ -66,14 +81,18 @@ pub(super) fn read(answer: &Answer, moments: Moments, asked: &Composed) -> Resul
         }),
         status => Err(Failure::Unusable {
             reason: format!("it answered {status}"),
-            detail: told(answer, asked).map(|text| format!("\"{text}\"")),
+            detail: error_text(&answer.error_body(), request).map(|text| format!("\"{text}\"")),
             hint: None,
         }),
     }
 }
 
 /// Reads a response with a 2xx status: a token, or an error object that some servers send with 200.
-fn read_success(answer: &Answer, moments: Moments, request: &Composed) -> Result<Token, Failure> {
+fn read_success(
+    answer: &Answer,
+    timing: ResponseTiming,
+    request: &HttpRequest,
+) -> Result<Token, Failure> {
     if let Some(encoding) = &answer.encoding {
         return Err(Failure::Unusable {
             reason: format!("the response is compressed (`{}`)", quote(encoding)),
@@ -81,19 +100,14 @@ fn read_success(answer: &Answer, moments: Moments, request: &Composed) -> Result
             hint: Some("check the proxy or gateway in front of the server".to_owned()),
         });
     }
-    let token = read_token(&answer.body, moments);
+    let token = read_token(&answer.body, timing);
     if token.is_err() && has_error(&answer.body) {
-        return Err(read_refusal(answer, request));
+        return Err(oauth_error(answer.status, &answer.error_body(), request));
     }
     token
 }
 
-/// The JSON text of a body, without the byte order mark that some servers write before it.
-pub(super) fn json_text(body: &[u8]) -> &[u8] {
-    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
-}
-
-fn read_token(body: &[u8], moments: Moments) -> Result<Token, Failure> {
+fn read_token(body: &[u8], timing: ResponseTiming) -> Result<Token, Failure> {
     let unusable = |reason: String, detail: Option<String>| Failure::Unusable {
         reason,
         detail,
@@ -129,9 +143,9 @@ fn read_token(body: &[u8], moments: Moments) -> Result<Token, Failure> {
             Some(error.to_string()),
         )
     })?;
-    let life = told_life(wire.expires_in.as_ref())
-        .or_else(|| jwt_life(access_token.expose(), moments.sent_at))
-        .unwrap_or(Life::Lasts(UNTOLD_LIFE));
+    let life = read_life(wire.expires_in.as_ref())
+        .or_else(|| jwt_life(access_token.expose(), timing.sent_at))
+        .unwrap_or(Life::Lasts(DEFAULT_LIFE));
     let Life::Lasts(life) = life else {
         let reason = "the access token it gave has expired already".to_owned();
         return Err(unusable(
@@ -140,8 +154,8 @@ fn read_token(body: &[u8], moments: Moments) -> Result<Token, Failure> {
         ));
     };
     // A clock that was set back in between must not lengthen the life.
-    let expires_at = moments.sent_at.min(moments.arrived_at) + life;
-    if expires_at <= moments.arrived_at {
+    let expires_at = timing.sent_at.min(timing.arrived_at) + life;
+    if expires_at <= timing.arrived_at {
         return Err(unusable(
             "the access token it gave has expired on the way".to_owned(),
             None,
@@ -156,7 +170,7 @@ fn read_token(body: &[u8], moments: Moments) -> Result<Token, Failure> {
     Ok(Token {
         access_token,
         scope,
-        obtained_at: moments.arrived_at,
+        obtained_at: timing.arrived_at,
         expires_at,
     })
 }
@@ -166,8 +180,8 @@ enum Life {
     Over,
 }
 
-/// `expires_in` as a number, a float or a text that holds one; anything else counts as not told.
-fn told_life(expires_in: Option<&Value>) -> Option<Life> {
+/// `expires_in` as a number, a float or a text with one; anything else counts as absent.
+fn read_life(expires_in: Option<&Value>) -> Option<Life> {
     let seconds = match expires_in? {
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => text.trim().parse::<f64>().ok()?,
@@ -197,7 +211,7 @@ fn jwt_life(token: &str, now: OffsetDateTime) -> Option<Life> {
         reason = "seconds since 1970 are far below 2^53"
     )]
     let left = claims.exp - now.unix_timestamp() as f64;
-    told_life(Some(&Value::from(left)))
+    read_life(Some(&Value::from(left)))
 }
 
 /// How long a 429 asks to wait: `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), else the

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::super::Refusal;
 use super::super::request::{Form, compose};
 use super::super::{AuthMethod, Client};
-use super::{Answer, Failure, Moments, read};
+use super::{Answer, Failure, ResponseTiming, read};
 use crate::secret::Secret;
 use crate::token::Token;
 use crate::uri::Uri;
@@ -31,7 +31,7 @@ fn read_answer(answer: &Answer) -> Result<Token, Failure> {
 
 fn read_answer_to(secret: &str, answer: &Answer) -> Result<Token, Failure> {
     let at = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-    let moments = Moments {
+    let timing = ResponseTiming {
         sent_at: at,
         arrived_at: at,
     };
@@ -45,7 +45,7 @@ fn read_answer_to(secret: &str, answer: &Answer) -> Result<Token, Failure> {
     };
     let secret = Secret::new(secret.to_owned());
     let asked = compose(&client.token_url, &client, &secret, Form::BasicRaw);
-    read(answer, moments, &asked)
+    read(answer, timing, &asked)
 }
 
 fn life_seconds(fields: &str) -> Option<u64> {
@@ -229,7 +229,7 @@ fn a_life_is_counted_from_the_moment_the_request_left() {
     let body = br#"{"access_token":"t-1","expires_in":60}"#;
     let token = super::read_token(
         body,
-        Moments {
+        ResponseTiming {
             sent_at,
             arrived_at,
         },
@@ -369,11 +369,11 @@ fn a_clock_that_is_set_back_meanwhile_lengthens_no_life() {
     let arrived_at = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let sent_at = arrived_at + Duration::from_secs(3600);
     let body = br#"{"access_token":"t-1","expires_in":60}"#;
-    let moments = Moments {
+    let timing = ResponseTiming {
         sent_at,
         arrived_at,
     };
-    let token = super::read_token(body, moments).unwrap();
+    let token = super::read_token(body, timing).unwrap();
     assert_eq!(token.life(), Duration::from_secs(60));
 }
 
@@ -384,7 +384,7 @@ fn a_token_that_ends_before_it_arrives_is_none() {
     let body = br#"{"access_token":"t-1","expires_in":2}"#;
     let read = super::read_token(
         body,
-        Moments {
+        ResponseTiming {
             sent_at,
             arrived_at,
         },

@@ -1,36 +1,42 @@
-//! What a bad answer says, and what kind of refusal it is. No I/O.
+//! Error responses: their text and the kind of refusal (RFC 6749 §5.2). No I/O.
 
 use serde::Deserialize;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::failure::{Failure, Refusal};
-use super::request::Composed;
-use super::response::{Answer, json_text};
+use super::request::HttpRequest;
 use crate::quote::{clean, quote};
 
-/// Reads a refusal.
-pub(super) fn read_refusal(answer: &Answer, asked: &Composed) -> Failure {
-    let error = wire_error(&answer.body).and_then(|wire| {
+/// The body of an error response.
+pub(super) struct ErrorBody<'a> {
+    pub(super) bytes: &'a [u8],
+    /// The `Content-Encoding` of a body that is compressed although `identity` was requested.
+    pub(super) encoding: Option<&'a str>,
+}
+
+/// Reads a refusal of a request.
+pub(super) fn oauth_error(status: u16, body: &ErrorBody<'_>, request: &HttpRequest) -> Failure {
+    let error = wire_error(body.bytes).and_then(|wire| {
         wire.code()
-            .map(|error| shown(error, |text| asked.redact(text)))
+            .map(|error| shown(error, |text| request.redact(text)))
     });
     let error = error.filter(|error| !error.is_empty() && error.len() <= 60);
-    let description = told(answer, asked);
+    let description = error_text(body, request);
     let text = format!(
         "{} {}",
         error.as_deref().unwrap_or(""),
         description.as_deref().unwrap_or("")
     );
     Failure::Refused {
-        refusal: classify(answer.status, error.as_deref(), &text.to_ascii_lowercase()),
-        status: answer.status,
+        refusal: classify(status, error.as_deref(), &text.to_ascii_lowercase()),
+        status,
         error,
         description,
     }
 }
 
-/// What kind of refusal a text tells of. The vendor does not publish its texts, so these are the
-/// words that such texts cannot well do without; where none fits, the status decides.
+/// The kind of refusal. The vendor does not publish its texts, so these are words that such texts
+/// usually contain; if none is found, the status decides.
 fn classify(status: u16, error: Option<&str>, text: &str) -> Refusal {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if says(&["expired"]) {
@@ -64,22 +70,21 @@ fn classify(status: u16, error: Option<&str>, text: &str) -> Refusal {
     }
 }
 
-/// The text of a bad answer, quoted, with every form of the secret taken out: a server that
-/// echoes its request must not make us print it.
-pub(super) fn told(answer: &Answer, asked: &Composed) -> Option<String> {
-    let encoding = answer.encoding.as_deref();
-    told_by(&answer.body, encoding, |text| asked.redact(text))
+/// The text of an error response, quoted. Every form of the secret is removed, because a server may
+/// repeat what it was sent.
+pub(super) fn error_text(body: &ErrorBody<'_>, request: &HttpRequest) -> Option<String> {
+    redacted_error_text(body, |text| request.redact(text))
 }
 
-/// The same with another redaction; `encoding` is the `Content-Encoding` of a compressed body.
-pub(super) fn told_by(
-    body: &[u8],
-    encoding: Option<&str>,
+/// The same with another redaction.
+pub(super) fn redacted_error_text(
+    body: &ErrorBody<'_>,
     redact: impl Fn(&str) -> String,
 ) -> Option<String> {
-    if let Some(encoding) = encoding {
+    if let Some(encoding) = body.encoding {
         return Some(format!("a body compressed with {}", quote(encoding)));
     }
+    let body = body.bytes;
     let text = Zeroizing::new(match wire_error(body) {
         Some(wire) => wire.text().unwrap_or_default().to_owned(),
         None if body.trim_ascii_start().starts_with(b"<") => "an HTML page".to_owned(),
@@ -88,9 +93,9 @@ pub(super) fn told_by(
     Some(shown(&text, redact)).filter(|text| !text.is_empty())
 }
 
-/// A text of a server as it may be shown. What must not be shown is taken out of it as it came and
-/// again as it would be read: between the words of a secret there may have been more than a space. Only
-/// then it is cut, for a part of a secret is none that is found.
+/// A text of a server as it may be shown. It is redacted as it came and again after control characters
+/// became spaces, which may have separated the words of a secret. It is cut last, because a part of a
+/// secret would not be found.
 fn shown(text: &str, redact: impl Fn(&str) -> String) -> String {
     quote(&redact(&clean(&redact(text))))
 }
@@ -103,6 +108,11 @@ pub(super) fn has_error(body: &[u8]) -> bool {
             || matches!(wire.error, Some(WireCode::Object { .. }))
             || wire.error_message.is_some()
     })
+}
+
+/// The JSON text of a body, without the byte order mark that some servers write before it.
+pub(super) fn json_text(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 fn wire_error(body: &[u8]) -> Option<WireError> {
@@ -156,7 +166,7 @@ impl WireError {
     }
 }
 
-/// A server may repeat there what it was sent.
+/// A server may repeat there what it was sent, the secret included.
 impl Drop for WireError {
     fn drop(&mut self) {
         match &mut self.error {
