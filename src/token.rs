@@ -17,7 +17,7 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 const DEFAULT_MIN_TTL: Duration = Duration::from_secs(60);
 
 /// A text that may not stand in an `Authorization` header.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub(crate) enum MalformedToken {
     /// Nothing at all.
     #[error("it is empty")]

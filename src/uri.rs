@@ -13,7 +13,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use thiserror::Error;
 
 /// Why a text is no URI that this program works with.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub(crate) enum UriError {
     /// No `https://` or `http://` in front.
     #[error("it does not start with `https://` (or, on loopback, `http://`)")]

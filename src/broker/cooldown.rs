@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::cache::{Cooldown, Reason, SecretDigest};
 use crate::explanation::Explanation;
-use crate::oauth::Failure;
+use crate::oauth::{ErrorClass, ExchangeError};
 
 /// After a refusal: whoever mends it changes the secret, which ends the cool-down at once.
 const AFTER_REFUSAL: Duration = Duration::from_secs(30);
@@ -31,17 +31,17 @@ const FIRST_RETRY: Duration = Duration::from_millis(200);
 
 /// The cool-down that a failure leaves.
 pub(super) fn of(
-    failure: &Failure,
+    failure: &ExchangeError,
     told: Explanation,
     now: OffsetDateTime,
     secret: Option<SecretDigest>,
 ) -> Cooldown {
     let (reason, pause) = match failure {
-        Failure::Refused { .. } => (Reason::Refused, AFTER_REFUSAL),
-        Failure::RateLimited { pause } => (Reason::RateLimited, rate_limit_pause(*pause)),
-        Failure::Unavailable { .. } | Failure::Unusable { .. } | Failure::TimedOut { .. } => {
-            (Reason::Unavailable, AFTER_UNAVAILABLE)
-        }
+        ExchangeError::Refused { .. } => (Reason::Refused, AFTER_REFUSAL),
+        ExchangeError::RateLimited { pause } => (Reason::RateLimited, rate_limit_pause(*pause)),
+        ExchangeError::ServerError { .. }
+        | ExchangeError::InvalidResponse(_)
+        | ExchangeError::Transport(_) => (Reason::Unavailable, AFTER_UNAVAILABLE),
     };
     Cooldown {
         since: now,
@@ -74,13 +74,13 @@ pub(super) fn of_missing_secret(told: Explanation, now: OffsetDateTime) -> Coold
 /// A limit is waited out once, as long as the server says. A passing failure is tried again a few
 /// times, with growing pauses and some chance in them, so that many hosts do not knock in step.
 pub(super) fn pause_before_retry(
-    failure: &Failure,
+    failure: &ExchangeError,
     retries: u32,
     has_paused: bool,
 ) -> Option<Duration> {
     match failure {
-        Failure::RateLimited { pause } if !has_paused => Some(rate_limit_pause(*pause)),
-        Failure::Unavailable { .. } if retries < MOST_RETRIES => {
+        ExchangeError::RateLimited { pause } if !has_paused => Some(rate_limit_pause(*pause)),
+        _ if failure.class() == ErrorClass::Unavailable && retries < MOST_RETRIES => {
             let chance = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX);
             Some((FIRST_RETRY * 2_u32.pow(retries)).mul_f64(0.5 + chance))
         }
@@ -104,48 +104,42 @@ mod tests {
 
     use time::OffsetDateTime;
 
-    use super::{Explanation, Failure, Reason, of, pause_before_refresh, pause_before_retry};
+    use super::{ExchangeError, Explanation, Reason, of, pause_before_refresh, pause_before_retry};
     use crate::cache::{Cooldown, SecretDigest};
-    use crate::oauth::Refusal;
+    use crate::oauth::{InvalidResponse, Refusal};
     use crate::secret::Secret;
 
     const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-    fn refused() -> Failure {
-        Failure::Refused {
+    fn refused() -> ExchangeError {
+        ExchangeError::Refused {
             refusal: Refusal::Credentials,
             status: 401,
-            error: None,
-            description: None,
+            error_code: None,
+            server_text: None,
         }
     }
 
-    fn limited(pause: Option<Duration>) -> Failure {
-        Failure::RateLimited { pause }
+    fn limited(pause: Option<Duration>) -> ExchangeError {
+        ExchangeError::RateLimited { pause }
     }
 
-    fn unavailable() -> Failure {
-        Failure::Unavailable {
-            reason: "down".to_owned(),
-            detail: None,
+    fn unavailable() -> ExchangeError {
+        ExchangeError::ServerError {
+            status: 503,
+            server_text: None,
         }
     }
 
-    fn unusable() -> Failure {
-        Failure::Unusable {
-            reason: "a login portal".to_owned(),
-            detail: None,
-            hint: None,
-        }
+    fn unusable() -> ExchangeError {
+        ExchangeError::InvalidResponse(InvalidResponse::Expired)
     }
 
-    fn timed_out() -> Failure {
-        Failure::TimedOut {
-            reason: "slow".to_owned(),
-        }
+    fn timed_out() -> ExchangeError {
+        ExchangeError::timed_out()
     }
 
-    fn left_by(failure: &Failure) -> Cooldown {
+    fn left_by(failure: &ExchangeError) -> Cooldown {
         let told = Explanation {
             what: "what".to_owned(),
             cause: Some("cause".to_owned()),

@@ -7,7 +7,7 @@ use super::explain::{ANY_PROFILE, explain_failure, explain_missing};
 use crate::clock::{Clock, Deadline};
 use crate::environment::Environment;
 use crate::explanation::Explanation;
-use crate::oauth::{Failure, Form, Granted, Http, HttpSettings, Proxies, Seen, exchange};
+use crate::oauth::{ExchangeError, Form, Granted, Http, HttpSettings, Proxies, Seen, exchange};
 use crate::profile::Profile;
 use crate::roots::System;
 use crate::secret::Secret;
@@ -36,7 +36,7 @@ pub(crate) trait Endpoint {
     fn is_secret_costly(&self) -> bool;
 
     /// A failure in words for all who share the entry.
-    fn tell(&self, failure: &Failure) -> Explanation;
+    fn tell(&self, failure: &ExchangeError) -> Explanation;
 
     /// A missing secret in words for all who share the entry.
     fn tell_missing(&self, error: &SourceError) -> Explanation;
@@ -136,7 +136,7 @@ impl Endpoint for ProfileEndpoint<'_> {
         .map_err(ObtainError::Exchange)
     }
 
-    fn tell(&self, failure: &Failure) -> Explanation {
+    fn tell(&self, failure: &ExchangeError) -> Explanation {
         explain_failure(failure, self.profile, ANY_PROFILE)
     }
 

@@ -7,7 +7,7 @@ use crate::cache::{Cooldown, Reason};
 use crate::duration::show;
 use crate::explanation::Explanation;
 use crate::file::ReadError;
-use crate::oauth::{Failure, Refusal, SetupError};
+use crate::oauth::{ErrorClass, ErrorMessage, ExchangeError, Refusal, SetupError};
 use crate::profile::Profile;
 use crate::source::SourceError;
 
@@ -78,18 +78,21 @@ pub(super) fn explain_missing(error: &SourceError, name: &str) -> Explanation {
 /// Explains an exchange that failed just now.
 ///
 /// `name` is how the profile is called, or [`ANY_PROFILE`] where the words are left for others.
-pub(super) fn explain_failure(failure: &Failure, profile: &Profile, name: &str) -> Explanation {
+pub(super) fn explain_failure(
+    failure: &ExchangeError,
+    profile: &Profile,
+    name: &str,
+) -> Explanation {
     let url = profile.client.token_url.without_query();
     let from = |text: &str| format!("{text}, from {url}");
-    let on = |text: &str| format!("{text} (for {url})");
     match failure {
-        Failure::Refused {
+        ExchangeError::Refused {
             refusal,
             status,
-            error,
-            description,
+            error_code,
+            server_text,
         } => {
-            let error = error
+            let error = error_code
                 .as_deref()
                 .map(|error| format!(" {error}"))
                 .unwrap_or_default();
@@ -98,14 +101,14 @@ pub(super) fn explain_failure(failure: &Failure, profile: &Profile, name: &str) 
             } else {
                 "the token endpoint refused the credentials"
             };
-            let told = description.as_deref().map(|text| format!("\"{text}\""));
+            let told = server_text.as_deref().map(|text| format!("\"{text}\""));
             Explanation {
                 what: format!("{refused} of profile `{name}` ({status}{error})"),
                 cause: Some(from(told.as_deref().unwrap_or("no reason given"))),
                 hint: Some(refusal_hint(*refusal, profile)),
             }
         }
-        Failure::RateLimited { pause } => Explanation {
+        ExchangeError::RateLimited { pause } => Explanation {
             what: format!(
                 "the token endpoint is rate limiting the credentials of profile `{name}` (429)"
             ),
@@ -118,33 +121,40 @@ pub(super) fn explain_failure(failure: &Failure, profile: &Profile, name: &str) 
                     .to_owned(),
             ),
         },
-        Failure::Unavailable { reason, detail } => Explanation {
+        ExchangeError::ServerError { .. }
+        | ExchangeError::InvalidResponse(_)
+        | ExchangeError::Transport(_) => explain_message(failure.message(), &url, name),
+    }
+}
+
+fn explain_message(message: ErrorMessage, url: &str, name: &str) -> Explanation {
+    let ErrorMessage {
+        class,
+        reason,
+        detail,
+        hint,
+    } = message;
+    let detail = detail.map(|text| format!("{text} (for {url})"));
+    match class {
+        ErrorClass::Unavailable => Explanation {
             what: format!("the token endpoint of profile `{name}` is unavailable: {reason}"),
-            cause: detail.as_deref().map(on),
+            cause: detail,
             hint: Some(format!(
                 "retry; if it stays so, check the network, the proxy and the profile's \
-                     `cloud_id` or `base_url`{SEE_DOCTOR}"
+                 `cloud_id` or `base_url`{SEE_DOCTOR}"
             )),
         },
-        Failure::Unusable {
-            reason,
-            detail,
-            hint,
-        } => Explanation {
-            what: format!("the token endpoint of profile `{name}` gave no token: {reason}"),
-            cause: Some(
-                detail
-                    .as_deref()
-                    .map_or_else(|| format!("the answer came from {url}"), on),
-            ),
-            hint: hint.clone(),
-        },
-        Failure::TimedOut { reason } => Explanation {
+        ErrorClass::TimedOut => Explanation {
             what: format!(
                 "the token endpoint of profile `{name}` did not answer in time: {reason}"
             ),
             cause: None,
             hint: Some("retry, or allow more time with `--timeout`".to_owned()),
+        },
+        ErrorClass::Refused | ErrorClass::RateLimited | ErrorClass::Unusable => Explanation {
+            what: format!("the token endpoint of profile `{name}` gave no token: {reason}"),
+            cause: detail.or_else(|| Some(format!("the answer came from {url}"))),
+            hint,
         },
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Ask, Broker, Notice, ObtainError, cooldown};
 use crate::cache::{Cooldown, Entry, Held, SecretDigest, Slot};
 use crate::file::Guard;
-use crate::oauth::{Failure, Form, Granted};
+use crate::oauth::{ErrorClass, ExchangeError, Form, Granted};
 use crate::secret::Secret;
 use crate::source::SourceError;
 use crate::token::Token;
@@ -70,7 +70,7 @@ impl Broker<'_> {
         let remembered = entry.auth_method.as_deref().and_then(Form::parse);
         let mut has_paused = false;
         let mut retries = 0;
-        let mut before: Option<Failure> = None;
+        let mut before: Option<ExchangeError> = None;
         loop {
             (self.notify)(Notice::Asking);
             let given = ask.deadline.remaining(self.clock);
@@ -90,8 +90,9 @@ impl Broker<'_> {
                 }
             };
             // A last try that had no time says less than what the one before it met.
-            let is_hasty =
-                |failure: &Failure| matches!(failure, Failure::TimedOut { .. }) && given < PATIENT;
+            let is_hasty = |failure: &ExchangeError| {
+                failure.class() == ErrorClass::TimedOut && given < PATIENT
+            };
             let failure = before
                 .take()
                 .filter(|_| is_hasty(&failure))
@@ -100,8 +101,8 @@ impl Broker<'_> {
             let pause = cooldown::pause_before_retry(&failure, retries, has_paused)
                 .filter(|_| purpose == Purpose::Answer && !ask.is_single)
                 .filter(|pause| *pause + TIME_FOR_RETRY < left);
-            if let (Some(pause), Failure::Unavailable { reason, .. }) = (pause, &failure) {
-                (self.notify)(Notice::Retrying(reason, pause));
+            if let (Some(pause), ErrorClass::Unavailable) = (pause, failure.class()) {
+                (self.notify)(Notice::Retrying(&failure.message().reason, pause));
                 self.clock.sleep(pause);
                 retries += 1;
                 before = Some(failure);
@@ -152,7 +153,7 @@ impl Broker<'_> {
         &self,
         place: Place<'_>,
         entry: &Entry,
-        failure: &Failure,
+        failure: &ExchangeError,
         secret: &Secret,
     ) -> Cooldown {
         let now = self.clock.now();

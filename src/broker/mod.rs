@@ -33,7 +33,7 @@ use time::OffsetDateTime;
 use crate::cache::{Cooldown, Entry, Slot};
 use crate::clock::{Clock, Deadline};
 use crate::file::{self, Attempt, Guard};
-use crate::oauth::{Failure, SetupError};
+use crate::oauth::{ExchangeError, SetupError};
 use crate::source::SourceError;
 use crate::token::{MinTtl, RefreshAhead, Token};
 
@@ -110,7 +110,7 @@ pub(crate) enum Notice<'a> {
 #[derive(Debug)]
 pub(crate) enum ObtainError {
     /// The exchange failed; whether a retry helps depends on the failure.
-    Exchange(Failure),
+    Exchange(ExchangeError),
     /// The client secret is not to be had. Mend it.
     Source(SourceError),
     /// The settings allow no request. Mend them.
@@ -142,7 +142,7 @@ impl ObtainError {
     /// Whether the same request may be answered later, so that it says nothing of the credentials.
     fn may_pass(&self) -> bool {
         match self {
-            Self::Exchange(Failure::Refused { .. }) => false,
+            Self::Exchange(ExchangeError::Refused { .. }) => false,
             Self::Exchange(_) => true,
             _ => false,
         }

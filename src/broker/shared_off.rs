@@ -11,7 +11,7 @@ use super::{Ask, Broker, ObtainError, Which};
 use crate::cache::{Cooldown, Entry, Key};
 use crate::clock::{Clock, Deadline};
 use crate::environment::Environment;
-use crate::oauth::{Failure, Granted};
+use crate::oauth::{ExchangeError, Granted};
 use crate::profile::SharedStore;
 use crate::roots::System;
 use crate::secret::Secret;
@@ -81,7 +81,7 @@ impl Broker<'_> {
     pub(super) fn share_failure(
         &self,
         _: &Hold,
-        _: &Failure,
+        _: &ExchangeError,
         _: Option<&Cooldown>,
         _: Option<Duration>,
         _: &Secret,

@@ -3,7 +3,7 @@
 use crate::broker::ObtainError;
 use crate::duration::show;
 use crate::explanation::Explanation;
-use crate::oauth::{Failure, Refusal, Seen};
+use crate::oauth::{ExchangeError, Refusal, Seen};
 use crate::profile::Profile;
 use crate::source::SourceError;
 use crate::terminal::TerminalError;
@@ -136,11 +136,11 @@ pub(crate) fn explain_trial(
     told: Explanation,
 ) -> Explanation {
     let hint = match error {
-        ObtainError::Exchange(Failure::Refused {
+        ObtainError::Exchange(ExchangeError::Refused {
             refusal: Refusal::Credentials | Refusal::Forbidden,
             ..
         }) if profile.mismatched_suffix().is_none() => Some(portal(profile)),
-        ObtainError::Exchange(Failure::Refused {
+        ObtainError::Exchange(ExchangeError::Refused {
             refusal: Refusal::Expired,
             ..
         }) => Some("make new API credentials in the portal and log in with them".to_owned()),

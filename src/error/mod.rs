@@ -14,7 +14,7 @@ use crate::cache::Reason;
 use crate::cli::UsageError;
 use crate::duration::show;
 use crate::explanation::Explanation;
-use crate::oauth::Failure;
+use crate::oauth::ExchangeError;
 use crate::profile::{ProfileError, are};
 use crate::protocol::InputError;
 use crate::source::SourceError;
@@ -277,12 +277,12 @@ impl From<ProfileError> for Error {
 /// The exit code of a request that brought no token.
 pub(crate) fn code_of(error: &ObtainError) -> Code {
     match error {
-        ObtainError::Exchange(failure) => match failure {
-            Failure::Refused { .. } => Code::Refused,
-            Failure::RateLimited { .. } => Code::RateLimited,
-            Failure::Unavailable { .. } | Failure::Unusable { .. } | Failure::TimedOut { .. } => {
-                Code::Unavailable
-            }
+        ObtainError::Exchange(error) => match error {
+            ExchangeError::Refused { .. } => Code::Refused,
+            ExchangeError::RateLimited { .. } => Code::RateLimited,
+            ExchangeError::ServerError { .. }
+            | ExchangeError::InvalidResponse(_)
+            | ExchangeError::Transport(_) => Code::Unavailable,
         },
         ObtainError::CoolingDown(cooldown) => match cooldown.reason {
             Reason::RateLimited => Code::RateLimited,

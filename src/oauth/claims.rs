@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::http::has_valid_port;
 use super::request::{HttpRequest, compose, encode};
 use super::response::{Answer, LONGEST_PAUSE, ResponseTiming, read};
-use super::{AuthMethod, Client, Failure, Form, Proxies, date_of};
+use super::{AuthMethod, Client, ErrorClass, ExchangeError, Form, Proxies, date_of};
 use crate::environment::Environment;
 use crate::secret::Secret;
 use crate::uri::{Origin, Uri};
@@ -80,25 +80,21 @@ pub(crate) fn answer(bytes: &[u8]) {
     }
 }
 
-fn check_words(failure: &Failure, sent: &[(&'static str, String)]) {
-    let words = match failure {
-        Failure::Refused {
-            error, description, ..
-        } => vec![error.clone(), description.clone()],
-        Failure::RateLimited { pause } => {
+fn check_words(error: &ExchangeError, sent: &[(&'static str, String)]) {
+    assert!(error.class() != ErrorClass::TimedOut, "{error:?}");
+    let message = error.message();
+    let mut words = vec![Some(message.reason), message.detail, message.hint];
+    match error {
+        ExchangeError::Refused {
+            error_code,
+            server_text,
+            ..
+        } => words.extend([error_code.clone(), server_text.clone()]),
+        ExchangeError::RateLimited { pause } => {
             assert!(pause.is_none_or(|pause| pause <= LONGEST_PAUSE));
-            vec![]
         }
-        Failure::Unavailable { reason, detail } => vec![Some(reason.clone()), detail.clone()],
-        Failure::Unusable {
-            reason,
-            detail,
-            hint,
-        } => {
-            vec![Some(reason.clone()), detail.clone(), hint.clone()]
-        }
-        Failure::TimedOut { .. } => panic!("{failure:?}"),
-    };
+        _ => {}
+    }
     for words in words.into_iter().flatten() {
         assert!(!words.chars().any(char::is_control), "{words:?}");
         assert!(words.chars().count() <= 260, "{words:?}");

@@ -1,6 +1,6 @@
 //! One exchange: which form is sent, which redirect is followed, which answer counts.
 
-use super::failure::{Failure, Refusal};
+use super::error::{ExchangeError, InvalidResponse, Refusal};
 use super::http::{Http, Reply};
 use super::request::{Form, compose};
 use super::response::{self, ResponseTiming};
@@ -33,7 +33,7 @@ pub(crate) fn exchange(
     remembered: Option<Form>,
     clock: &dyn Clock,
     deadline: Deadline,
-) -> Result<Granted, Failure> {
+) -> Result<Granted, ExchangeError> {
     let attempt = |form| {
         let token = ask(http, client, secret, form, clock, deadline)?;
         let form = Some(form).filter(|_| client.auth_method == AuthMethod::Auto);
@@ -43,7 +43,7 @@ pub(crate) fn exchange(
         (AuthMethod::Fixed(form), _) | (AuthMethod::Auto, Some(form)) => attempt(form),
         (AuthMethod::Auto, None) => match attempt(Form::Basic) {
             Err(
-                first @ Failure::Refused {
+                first @ ExchangeError::Refused {
                     status: 400 | 401 | 415,
                     ..
                 },
@@ -55,15 +55,15 @@ pub(crate) fn exchange(
 
 /// Of two refusals, the one that says more about what to mend. A server that knows only one of
 /// the two forms refuses the other one for its form.
-fn more_telling(first: Failure, second: Failure) -> Failure {
-    let Failure::Refused {
+fn more_telling(first: ExchangeError, second: ExchangeError) -> ExchangeError {
+    let ExchangeError::Refused {
         refusal: told_first,
         ..
     } = &first
     else {
         return second;
     };
-    let Failure::Refused {
+    let ExchangeError::Refused {
         refusal: told_second,
         ..
     } = &second
@@ -89,7 +89,7 @@ fn ask(
     form: Form,
     clock: &dyn Clock,
     deadline: Deadline,
-) -> Result<Token, Failure> {
+) -> Result<Token, ExchangeError> {
     let mut url = client.token_url.clone();
     for _ in 0..=MOST_REDIRECTS {
         let sent_at = clock.now();
@@ -104,56 +104,38 @@ fn ask(
         };
         url = target;
     }
-    Err(Failure::Unusable {
-        reason: format!("it redirected more than {MOST_REDIRECTS} times"),
-        detail: None,
-        hint: Some("check `cloud_id`, `base_url` or `token_url`".to_owned()),
-    })
+    Err(ExchangeError::InvalidResponse(
+        InvalidResponse::TooManyRedirects(MOST_REDIRECTS),
+    ))
 }
 
 /// Where to send the same request again: within the origin only, for a credential belongs to the
 /// origin it was configured for, whatever a server says.
-fn redirect(from: &Uri, reply: &Reply) -> Result<Option<Uri>, Failure> {
-    let refuse = |reason: String, detail: Option<String>| {
-        let hint = "check `cloud_id`, `base_url` or `token_url`; credentials are never sent on";
-        Err(Failure::Unusable {
-            reason,
-            detail,
-            hint: Some(hint.to_owned()),
-        })
-    };
+fn redirect(from: &Uri, reply: &Reply) -> Result<Option<Uri>, ExchangeError> {
     let (status, location) = (reply.answer.status, reply.location.as_deref());
     if !(300..400).contains(&status) {
         return Ok(None);
     }
-    let (301 | 302 | 307 | 308, Some(location)) = (status, location) else {
-        return refuse(
-            format!("it answered {status}, which leads to no token"),
-            None,
-        );
+    let invalid = match (status, location) {
+        (301 | 302 | 307 | 308, Some(location)) => match from.resolve(location) {
+            Ok(target) if target.origin() == from.origin() => return Ok(Some(target)),
+            Ok(target) => InvalidResponse::RedirectOrigin(target.origin().to_string()),
+            Err(error) => InvalidResponse::RedirectTarget {
+                location: quote(location.split('?').next().unwrap_or_default()),
+                error,
+            },
+        },
+        _ => InvalidResponse::RedirectStatus(status),
     };
-    match from.resolve(location) {
-        Ok(target) if target.origin() == from.origin() => Ok(Some(target)),
-        Ok(target) => refuse(
-            format!("it redirected to {}, another origin", target.origin()),
-            None,
-        ),
-        Err(error) => {
-            let shown = quote(location.split('?').next().unwrap_or_default());
-            refuse(
-                format!("it redirected to `{shown}`"),
-                Some(error.to_string()),
-            )
-        }
-    }
+    Err(ExchangeError::InvalidResponse(invalid))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::response::Answer;
-    use super::{Failure, Refusal, Reply, Uri, more_telling, redirect};
+    use super::{ExchangeError, Refusal, Reply, Uri, more_telling, redirect};
 
-    fn led(status: u16, location: Option<&str>) -> Result<Option<String>, Failure> {
+    fn led(status: u16, location: Option<&str>) -> Result<Option<String>, ExchangeError> {
         let from = Uri::parse("https://acme.test/api/token").unwrap();
         let reply = Reply {
             answer: Answer {
@@ -171,14 +153,14 @@ mod tests {
         redirect(&from, &reply).map(|target| target.map(|target| target.to_string()))
     }
 
-    fn shown(failure: &Failure) -> String {
-        format!("{failure:?}")
+    fn shown(failure: &ExchangeError) -> String {
+        format!("{:?}", failure.message())
     }
 
     #[test]
     fn an_answer_that_is_no_redirect_is_read_whatever_location_it_names() {
         for status in [200, 201, 299, 400, 401, 429, 503] {
-            assert_eq!(led(status, Some("/elsewhere")), Ok(None), "{status}");
+            assert_eq!(led(status, Some("/elsewhere")).unwrap(), None, "{status}");
         }
     }
 
@@ -191,8 +173,9 @@ mod tests {
             "//acme.test/other",
         ] {
             for status in [301, 302, 307, 308] {
-                let expected = Ok(Some("https://acme.test/other".to_owned()));
-                assert_eq!(led(status, Some(location)), expected, "{status} {location}");
+                let target = led(status, Some(location)).unwrap();
+                let expected = Some("https://acme.test/other");
+                assert_eq!(target.as_deref(), expected, "{status} {location}");
             }
         }
         for (location, named) in [
@@ -205,7 +188,8 @@ mod tests {
         ] {
             let refused = led(307, Some(location)).unwrap_err();
             assert!(
-                matches!(refused, Failure::Unusable { .. }) && shown(&refused).contains(named),
+                matches!(refused, ExchangeError::InvalidResponse(_))
+                    && shown(&refused).contains(named),
                 "a secret is for the origin it was configured for: {refused:?}"
             );
         }
@@ -220,7 +204,10 @@ mod tests {
             (302, None),
         ] {
             let refused = led(status, location);
-            assert!(matches!(refused, Err(Failure::Unusable { .. })), "{status}");
+            assert!(
+                matches!(refused, Err(ExchangeError::InvalidResponse(_))),
+                "{status}"
+            );
         }
     }
 
@@ -233,11 +220,11 @@ mod tests {
     #[test]
     fn of_two_refusals_the_one_that_says_what_to_mend_is_told() {
         use Refusal::{ApiDisabled, Credentials, Expired, Forbidden, Request, SourceAddress};
-        let refused = |refusal, status| Failure::Refused {
+        let refused = |refusal, status| ExchangeError::Refused {
             refusal,
             status,
-            error: None,
-            description: None,
+            error_code: None,
+            server_text: None,
         };
         for (first, second, told) in [
             (Credentials, Credentials, 1),
@@ -253,13 +240,19 @@ mod tests {
             (Expired, ApiDisabled, 1),
         ] {
             let chosen = more_telling(refused(first, 1), refused(second, 2));
-            assert_eq!(
-                chosen,
-                refused(if told == 1 { first } else { second }, told)
+            let expected = if told == 1 { first } else { second };
+            assert!(
+                matches!(
+                    chosen,
+                    ExchangeError::Refused { refusal, status, .. }
+                        if refusal == expected && status == told
+                ),
+                "{chosen:?}"
             );
         }
-        let limited = Failure::RateLimited { pause: None };
-        let chosen = more_telling(refused(Expired, 1), limited.clone());
-        assert_eq!(chosen, limited, "what passes is to be tried again");
+        let limited = ExchangeError::RateLimited { pause: None };
+        let chosen = more_telling(refused(Expired, 1), limited);
+        let is_limit = matches!(chosen, ExchangeError::RateLimited { .. });
+        assert!(is_limit, "a retry may help: {chosen:?}");
     }
 }

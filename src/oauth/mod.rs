@@ -6,7 +6,7 @@
 #[cfg(any(test, fuzzing))]
 pub(crate) mod claims;
 mod client;
-mod failure;
+mod error;
 mod http;
 mod oauth_error;
 mod request;
@@ -15,8 +15,12 @@ mod response;
 use crate::uri::Uri;
 
 pub(crate) use client::{Granted, exchange};
-pub(crate) use failure::{Failure, Refusal};
-pub(crate) use http::{CONNECT_LIMIT, Http, HttpSettings, Proxies, Seen, SetupError, Stage, dial};
+#[cfg(test)]
+pub(crate) use error::InvalidResponse;
+pub(crate) use error::{ErrorClass, ErrorMessage, ExchangeError, Refusal};
+pub(crate) use http::{
+    CONNECT_LIMIT, Http, HttpSettings, Proxies, Seen, SetupError, Stage, TransportCause, dial,
+};
 pub(crate) use request::Form;
 pub(crate) use response::date_of;
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::failure::{Failure, Refusal};
+use super::error::{ExchangeError, Refusal};
 use super::request::HttpRequest;
 use crate::quote::{clean, quote};
 
@@ -15,7 +15,11 @@ pub(super) struct ErrorBody<'a> {
 }
 
 /// Reads a refusal of a request.
-pub(super) fn oauth_error(status: u16, body: &ErrorBody<'_>, request: &HttpRequest) -> Failure {
+pub(super) fn oauth_error(
+    status: u16,
+    body: &ErrorBody<'_>,
+    request: &HttpRequest,
+) -> ExchangeError {
     let error = wire_error(body.bytes).and_then(|wire| {
         wire.code()
             .map(|error| shown(error, |text| request.redact(text)))
@@ -27,11 +31,11 @@ pub(super) fn oauth_error(status: u16, body: &ErrorBody<'_>, request: &HttpReque
         error.as_deref().unwrap_or(""),
         description.as_deref().unwrap_or("")
     );
-    Failure::Refused {
+    ExchangeError::Refused {
         refusal: classify(status, error.as_deref(), &text.to_ascii_lowercase()),
         status,
-        error,
-        description,
+        error_code: error,
+        server_text: description,
     }
 }
 

@@ -20,7 +20,7 @@ use super::{Ask, Broker, Notice, ObtainError, Which, cooldown};
 use crate::cache::{Cooldown, Entry, Held, Key, Reason};
 use crate::fleet::{Kind, Names, Sealer, Seen, Store};
 use crate::hex::hex;
-use crate::oauth::{Failure, Form, Granted};
+use crate::oauth::{ExchangeError, Form, Granted};
 use crate::secret::Secret;
 
 pub(crate) use crate::fleet::StoreError;
@@ -359,7 +359,7 @@ impl Broker<'_> {
     pub(super) fn share_failure(
         &self,
         hold: &Hold,
-        failure: &Failure,
+        failure: &ExchangeError,
         recorded: Option<&Cooldown>,
         pause: Option<Duration>,
         secret: &Secret,
@@ -393,7 +393,7 @@ impl Broker<'_> {
         }
         let (next, life) = match (pause, failure) {
             (Some(pause), _) => (holder.as_str(), pause + LEASE),
-            (None, Failure::RateLimited { .. }) => return self.give_back(hold, ask),
+            (None, ExchangeError::RateLimited { .. }) => return self.give_back(hold, ask),
             (None, _) => (FAILED, LEASE),
         };
         self.with_store(ask, |store, limit| {

@@ -22,7 +22,7 @@ use crate::cache::{Cache, Identity, Key};
 use crate::clock::{Clock, Deadline};
 use crate::environment::Environment;
 use crate::explanation::Explanation;
-use crate::oauth::{Failure, Form, Granted};
+use crate::oauth::{ExchangeError, Form, Granted};
 use crate::secret::Secret;
 use crate::source::SourceError;
 use crate::token::{AccessToken, MinTtl, RefreshAhead, Token};
@@ -149,11 +149,9 @@ impl Endpoint for SimEndpoint<'_> {
         clock.sleep(Duration::from_millis(300));
         if vendor.is_down.load(Ordering::SeqCst) {
             vendor.failed.fetch_add(1, Ordering::SeqCst);
-            let reason = "down".to_owned();
-            let detail = None;
-            return Err(ObtainError::Exchange(Failure::Unavailable {
-                reason,
-                detail,
+            return Err(ObtainError::Exchange(ExchangeError::ServerError {
+                status: 503,
+                server_text: None,
             }));
         }
         let mut left = vendor.left.lock().unwrap();
@@ -164,7 +162,7 @@ impl Endpoint for SimEndpoint<'_> {
         if left.0 < 1.0 {
             vendor.limited.fetch_add(1, Ordering::SeqCst);
             let pause = Some(Duration::from_secs(15));
-            return Err(ObtainError::Exchange(Failure::RateLimited { pause }));
+            return Err(ObtainError::Exchange(ExchangeError::RateLimited { pause }));
         }
         left.0 -= 1.0;
         let number = vendor.granted.fetch_add(1, Ordering::SeqCst);
@@ -184,7 +182,7 @@ impl Endpoint for SimEndpoint<'_> {
         false
     }
 
-    fn tell(&self, _: &Failure) -> Explanation {
+    fn tell(&self, _: &ExchangeError) -> Explanation {
         told()
     }
 
@@ -277,7 +275,7 @@ impl World {
         });
         let failure = answer.err().map(|error| match error {
             ObtainError::CoolingDown(_) => "in a cool-down",
-            ObtainError::Exchange(Failure::RateLimited { .. }) => "rate limited",
+            ObtainError::Exchange(ExchangeError::RateLimited { .. }) => "rate limited",
             ObtainError::Exchange(_) => "endpoint down",
             _ => "other",
         });

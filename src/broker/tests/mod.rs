@@ -23,7 +23,7 @@ use crate::cache::{Cache, Entry, Identity, Key, Reason, Slot};
 use crate::clock::{Clock, Deadline};
 use crate::explanation::Explanation;
 use crate::file::Guard;
-use crate::oauth::{Failure, Form, Granted, Refusal};
+use crate::oauth::{ExchangeError, Form, Granted, Refusal};
 use crate::secret::Secret;
 use crate::source::SourceError;
 use crate::token::{AccessToken, MinTtl, RefreshAhead, Token};
@@ -61,8 +61,8 @@ impl Clock for TestClock {
 
 /// Gives what is scripted, then tokens of an hour; each exchange takes `takes`.
 struct TestEndpoint {
-    script: RefCell<VecDeque<Failure>>,
-    always: RefCell<Option<Failure>>,
+    script: RefCell<VecDeque<ExchangeError>>,
+    always: RefCell<Option<ExchangeError>>,
     secret: RefCell<&'static str>,
     has_secret: Cell<bool>,
     missing: Cell<fn() -> SourceError>,
@@ -93,9 +93,7 @@ impl Endpoint for TestEndpoint {
         let left = deadline.remaining(clock);
         if self.takes.get() > left {
             clock.sleep(left);
-            return Err(ObtainError::Exchange(Failure::TimedOut {
-                reason: "slow".to_owned(),
-            }));
+            return Err(ObtainError::Exchange(ExchangeError::timed_out()));
         }
         clock.sleep(self.takes.get());
         let scripted = self.script.borrow_mut().pop_front();
@@ -126,7 +124,7 @@ impl Endpoint for TestEndpoint {
         }
     }
 
-    fn tell(&self, _: &Failure) -> Explanation {
+    fn tell(&self, _: &ExchangeError) -> Explanation {
         Explanation {
             what: "failed".to_owned(),
             cause: None,
@@ -233,26 +231,26 @@ impl Scene {
     }
 }
 
-fn refused() -> Failure {
+fn refused() -> ExchangeError {
     let refusal = Refusal::Credentials;
-    Failure::Refused {
+    ExchangeError::Refused {
         refusal,
         status: 401,
-        error: None,
-        description: None,
+        error_code: None,
+        server_text: None,
     }
 }
 
-fn limited(seconds: u64) -> Failure {
-    Failure::RateLimited {
+fn limited(seconds: u64) -> ExchangeError {
+    ExchangeError::RateLimited {
         pause: Some(Duration::from_secs(seconds)),
     }
 }
 
-fn unavailable() -> Failure {
-    Failure::Unavailable {
-        reason: "down".to_owned(),
-        detail: None,
+fn unavailable() -> ExchangeError {
+    ExchangeError::ServerError {
+        status: 503,
+        server_text: None,
     }
 }
 
@@ -278,7 +276,7 @@ fn a_limit_that_fits_into_the_callers_time_is_waited_out_once() {
     assert!(
         matches!(
             second,
-            Err(ObtainError::Exchange(Failure::RateLimited { .. }))
+            Err(ObtainError::Exchange(ExchangeError::RateLimited { .. }))
         ),
         "once"
     );
@@ -396,7 +394,7 @@ fn a_caller_in_a_hurry_does_not_spoil_it_for_the_patient() {
     let hasty = scene.call(1, false);
     assert!(matches!(
         hasty,
-        Err(ObtainError::Exchange(Failure::TimedOut { .. }))
+        Err(ObtainError::Exchange(ExchangeError::Transport(_)))
     ));
     assert_eq!(
         scene.token(),
@@ -425,7 +423,7 @@ fn a_last_try_without_time_does_not_hide_what_the_one_before_it_met() {
     assert_eq!(scene.asked(), 2, "the second had less than 2 s");
     assert!(matches!(
         failed,
-        Err(ObtainError::Exchange(Failure::Unavailable { .. }))
+        Err(ObtainError::Exchange(ExchangeError::ServerError { .. }))
     ));
     assert!(scene.slot.read().cooldown.is_some(), "10 s were enough");
 }

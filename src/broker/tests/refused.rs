@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Failure, ObtainError, Reason, Scene, Which, refused, unavailable};
+use super::{ExchangeError, ObtainError, Reason, Scene, Which, refused, unavailable};
 
 #[test]
 fn a_refused_token_is_dropped_and_its_successor_not_within_a_minute() {
@@ -39,7 +39,7 @@ fn a_refused_token_is_the_answer_while_another_cannot_be_had_but_not_against_a_r
     assert!(
         matches!(
             scene.call(30, false),
-            Err(ObtainError::Exchange(Failure::Refused { .. }))
+            Err(ObtainError::Exchange(ExchangeError::Refused { .. }))
         ),
         "the reason is worth more than a token that is refused too"
     );

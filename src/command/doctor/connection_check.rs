@@ -9,7 +9,9 @@ use super::tls_handshake;
 use crate::broker::{ObtainError, explain};
 use crate::duration::show;
 use crate::error::{Code, code_of};
-use crate::oauth::{Failure, Http, HttpSettings, Proxies, Seen, SetupError, date_of};
+use crate::oauth::{
+    ErrorClass, ExchangeError, Http, HttpSettings, Proxies, Seen, SetupError, date_of,
+};
 use crate::uri::{Scheme, Uri};
 
 use time::OffsetDateTime;
@@ -194,9 +196,9 @@ fn roots(case: &Case<'_>, http: &Http<'_>) -> String {
     format!("{base}{more}, {count} root{plural} in all")
 }
 
-fn untrusted(case: &Case<'_>, http: &Http<'_>, failure: &Failure) -> Finding {
+fn untrusted(case: &Case<'_>, http: &Http<'_>, failure: &ExchangeError) -> Finding {
     let mut finding = failed("tls", failure, CHECK_NETWORK);
-    if matches!(failure, Failure::Unusable { .. }) {
+    if failure.class() == ErrorClass::Unusable {
         finding.what = format!("{}; trusted is {}", finding.what, roots(case, http));
     }
     finding
@@ -234,28 +236,17 @@ fn skew(seen: &Seen, asked_at: OffsetDateTime, answered_at: OffsetDateTime) -> F
     )
 }
 
-/// A failure on the way; `mend` where it does not say itself what to do.
-pub(super) fn failed(name: &'static str, failure: &Failure, mend: &str) -> Finding {
-    let with = |reason: &String, detail: &Option<String>| match detail {
-        Some(detail) => format!("{reason}: {detail}"),
-        None => reason.clone(),
+/// A failed request; `mend` is the hint if the error has none of its own.
+pub(super) fn failed(name: &'static str, error: &ExchangeError, mend: &str) -> Finding {
+    let message = error.message();
+    let what = match message.detail {
+        Some(detail) => format!("{}: {detail}", message.reason),
+        None => message.reason,
     };
-    let (what, hint) = match failure {
-        Failure::Unavailable { reason, detail } => (with(reason, detail), None),
-        Failure::Unusable {
-            reason,
-            detail,
-            hint,
-        } => (with(reason, detail), hint.clone()),
-        Failure::TimedOut { reason } => (
-            reason.clone(),
-            Some(format!("{mend}; or allow more time with `--timeout`")),
-        ),
-        // Neither is told of by a look; only a token request can be.
-        Failure::Refused { status, .. } => (format!("it answered {status}"), None),
-        Failure::RateLimited { .. } => ("it answered 429".to_owned(), None),
+    let hint = match message.class {
+        ErrorClass::TimedOut => format!("{mend}; or allow more time with `--timeout`"),
+        _ => message.hint.unwrap_or_else(|| mend.to_owned()),
     };
-    let hint = hint.unwrap_or_else(|| mend.to_owned());
     Finding::failed(name, Code::Unavailable, what, Some(hint))
 }
 

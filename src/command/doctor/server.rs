@@ -13,7 +13,7 @@ use crate::command::session::{key_of, store_of, tell};
 use crate::duration::show;
 use crate::error::{Code, code_of};
 use crate::explanation::Explanation;
-use crate::oauth::{AuthMethod, Failure, Form, Granted, Seen};
+use crate::oauth::{AuthMethod, ExchangeError, Form, Granted, Seen};
 use crate::quote::quote;
 use crate::secret::Secret;
 use crate::source::SourceError;
@@ -331,7 +331,7 @@ impl Endpoint for Attentive<'_> {
         self.inner.is_secret_costly()
     }
 
-    fn tell(&self, failure: &Failure) -> Explanation {
+    fn tell(&self, failure: &ExchangeError) -> Explanation {
         self.inner.tell(failure)
     }
 

@@ -9,9 +9,9 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion, RootCertStore};
 
 use crate::clock::{Clock, Deadline};
-use crate::oauth::{CONNECT_LIMIT, Failure, Http, Stage, dial};
+use crate::oauth::{CONNECT_LIMIT, ExchangeError, Http, Stage, TransportCause, dial};
 use crate::resolver;
-use crate::roots::{Roots, tls_error};
+use crate::roots::Roots;
 use crate::uri::Origin;
 
 /// A TLS session with a verified peer.
@@ -29,11 +29,14 @@ pub(super) fn resolve(
     (name, port): (&str, u16),
     clock: &dyn Clock,
     deadline: Deadline,
-) -> Result<Vec<SocketAddr>, Failure> {
+) -> Result<Vec<SocketAddr>, ExchangeError> {
     let deadline = deadline.at_most(clock, CONNECT_LIMIT);
     resolver::resolve(name, port, deadline.remaining(clock)).map_err(|error| match error.kind() {
-        io::ErrorKind::TimedOut => http.timed_out(Stage::LookUp, deadline.limit()),
-        _ => http.io_failure(Stage::LookUp, &error),
+        io::ErrorKind::TimedOut => http.error(
+            Stage::LookUp,
+            TransportCause::DeadlineExceeded(deadline.limit()),
+        ),
+        _ => http.io_error(Stage::LookUp, error),
     })
 }
 
@@ -43,21 +46,26 @@ pub(super) fn connect(
     addresses: &[SocketAddr],
     clock: &dyn Clock,
     deadline: Deadline,
-) -> Result<TcpStream, Failure> {
+) -> Result<TcpStream, ExchangeError> {
     let deadline = deadline.at_most(clock, CONNECT_LIMIT);
     let left = || deadline.remaining(clock);
-    let timed_out = || http.timed_out(Stage::Connect, deadline.limit());
+    let timed_out = || {
+        http.error(
+            Stage::Connect,
+            TransportCause::DeadlineExceeded(deadline.limit()),
+        )
+    };
     if left().is_zero() {
         return Err(timed_out());
     }
     if http.roots().is_none() {
         resolver::require_loopback(addresses)
-            .map_err(|error| http.io_failure(Stage::Connect, &error))?;
+            .map_err(|error| http.io_error(Stage::Connect, error))?;
     }
     let connect = |address, limit| TcpStream::connect_timeout(&address, limit);
     dial(addresses, left, connect).map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut => timed_out(),
-        _ => http.io_failure(Stage::Connect, &error),
+        _ => http.io_error(Stage::Connect, error),
     })
 }
 
@@ -68,17 +76,15 @@ pub(super) fn shake_hands(
     origin: &Origin,
     clock: &dyn Clock,
     deadline: Deadline,
-) -> Result<TlsSession, Failure> {
+) -> Result<TlsSession, ExchangeError> {
     let deadline = deadline.at_most(clock, CONNECT_LIMIT);
     let mut connection = client(http, origin)?;
-    shake(&mut connection, stream, clock, deadline).map_err(|error| match tls_error(&error) {
-        Some(tls) => http.tls_failure(Stage::Handshake, tls),
-        None => match error.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
-                http.timed_out(Stage::Handshake, deadline.limit())
-            }
-            _ => http.io_failure(Stage::Handshake, &error),
-        },
+    shake(&mut connection, stream, clock, deadline).map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {
+            let cause = TransportCause::DeadlineExceeded(deadline.limit());
+            http.error(Stage::Handshake, cause)
+        }
+        _ => http.io_error(Stage::Handshake, error),
     })?;
     Ok(TlsSession {
         protocol: match connection.protocol_version() {
@@ -91,8 +97,8 @@ pub(super) fn shake_hands(
 }
 
 /// The client side of a TLS session.
-fn client(http: &Http<'_>, origin: &Origin) -> Result<ClientConnection, Failure> {
-    let failed = |error: rustls::Error| http.tls_failure(Stage::Handshake, &error);
+fn client(http: &Http<'_>, origin: &Origin) -> Result<ClientConnection, ExchangeError> {
+    let failed = |error: rustls::Error| http.tls_error(Stage::Handshake, error);
     let roots = http.roots().map_or_else(RootCertStore::empty, Roots::store);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
@@ -101,10 +107,9 @@ fn client(http: &Http<'_>, origin: &Origin) -> Result<ClientConnection, Failure>
         .with_root_certificates(roots)
         .with_no_client_auth();
     let name = origin.host().trim_matches(['[', ']']).to_owned();
-    let name = ServerName::try_from(name).map_err(|_| Failure::Unusable {
-        reason: format!("{} cannot be the name of a certificate", origin.host()),
-        detail: None,
-        hint: None,
+    let name = ServerName::try_from(name).map_err(|_| {
+        let host = origin.host().to_owned();
+        http.error(Stage::Handshake, TransportCause::CertificateName(host))
     })?;
     ClientConnection::new(Arc::new(config), name).map_err(failed)
 }

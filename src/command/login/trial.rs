@@ -7,7 +7,7 @@ use crate::broker::{Ask, Broker, Notice, ObtainError, ProfileEndpoint, explain};
 use crate::command::session::{slot_of, tell};
 use crate::command::{API_PATH, Context};
 use crate::error::{Error, code_of, explain_api, explain_trial};
-use crate::oauth::{Failure, Granted, Refusal};
+use crate::oauth::{ExchangeError, Granted, Refusal};
 use crate::profile::Profile;
 use crate::report::Progress;
 use crate::secret::Secret;
@@ -82,7 +82,7 @@ impl<'a> Trial<'a> {
         drop(wait);
         granted.map_err(|error| {
             let refusal = match &error {
-                ObtainError::Exchange(Failure::Refused { refusal, .. }) => Some(*refusal),
+                ObtainError::Exchange(ExchangeError::Refused { refusal, .. }) => Some(*refusal),
                 _ => None,
             };
             Refused {

@@ -17,9 +17,9 @@ use zeroize::Zeroizing;
 
 use super::connector::{StageTracker, agent_with};
 use super::proxy::{Proxies, has_valid_port};
-use super::transport_error::{Endpoints, Stage};
+use super::transport_error::{Endpoints, Stage, TransportCause, TransportError};
 use crate::clock::{Clock, Deadline};
-use crate::oauth::failure::Failure;
+use crate::oauth::error::ExchangeError;
 use crate::oauth::oauth_error::{ErrorBody, redacted_error_text};
 use crate::oauth::request::HttpRequest;
 use crate::oauth::response::{Answer, read_pause, replenish_interval};
@@ -111,7 +111,7 @@ impl<'a> Http<'a> {
         request: &HttpRequest,
         clock: &dyn Clock,
         deadline: Deadline,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Reply, ExchangeError> {
         self.ask(clock, deadline, |agent, limit| {
             let url = HttpUri::from_maybe_shared(wiped(&request.url));
             let mut builder = match url {
@@ -120,7 +120,7 @@ impl<'a> Http<'a> {
                 Err(_) => agent.post(request.url.as_str()),
             };
             if let Some(authorization) = &request.authorization {
-                builder = builder.header("Authorization", header(authorization)?);
+                builder = builder.header("Authorization", self.header(authorization)?);
             }
             if let Some(content_type) = request.content_type {
                 builder = builder.header("Content-Type", content_type);
@@ -137,12 +137,12 @@ impl<'a> Http<'a> {
         token: Option<&AccessToken>,
         clock: &dyn Clock,
         deadline: Deadline,
-    ) -> Result<Seen, Failure> {
+    ) -> Result<Seen, ExchangeError> {
         let reply = self.ask(clock, deadline, |agent, limit| {
             let mut builder = agent.get(url.to_string());
             if let Some(token) = token {
                 let bearer = joined(&["Bearer ", token.expose()]);
-                builder = builder.header("Authorization", header(&bearer)?);
+                builder = builder.header("Authorization", self.header(&bearer)?);
             }
             Ok(bounded(builder, limit).call())
         })?;
@@ -175,15 +175,17 @@ impl<'a> Http<'a> {
         &self,
         clock: &dyn Clock,
         deadline: Deadline,
-        request: impl Fn(&Agent, Duration) -> Result<Result<Response<Body>, ureq::Error>, Failure>,
-    ) -> Result<Reply, Failure> {
+        request: impl Fn(&Agent, Duration) -> Result<Result<Response<Body>, ureq::Error>, ExchangeError>,
+    ) -> Result<Reply, ExchangeError> {
         let limit = deadline.remaining(clock);
         if self.given.get().is_none() {
             self.given.set(Some(limit));
         }
         // No connector runs for a connection that was kept open.
         self.stages.set(Stage::Exchange);
-        check_time(limit)?;
+        if limit.is_zero() {
+            return Err(self.error(Stage::Exchange, TransportCause::NoTimeLeft));
+        }
         let sent = request(&self.agent, limit)?;
         self.reply(sent, limit)
     }
@@ -192,8 +194,8 @@ impl<'a> Http<'a> {
         &self,
         sent: Result<Response<Body>, ureq::Error>,
         limit: Duration,
-    ) -> Result<Reply, Failure> {
-        let response = sent.map_err(|error| self.failure(&error, limit))?;
+    ) -> Result<Reply, ExchangeError> {
+        let response = sent.map_err(|error| self.failure(error, limit))?;
         let header = |name: &str| {
             response
                 .headers()
@@ -213,7 +215,7 @@ impl<'a> Http<'a> {
         let mut body = Zeroizing::new(Vec::with_capacity(32 * 1024));
         let config = response.into_body().into_with_config();
         let read = config.limit(LARGEST_ANSWER).reader().read_to_end(&mut body);
-        read.map_err(|error| self.failure(&error.into(), limit))?;
+        read.map_err(|error| self.failure(error.into(), limit))?;
         Ok(Reply {
             answer: Answer {
                 status,
@@ -229,69 +231,80 @@ impl<'a> Http<'a> {
         })
     }
 
-    fn failure(&self, error: &ureq::Error, limit: Duration) -> Failure {
-        let unusable = |reason: &str| Failure::Unusable {
-            reason: reason.to_owned(),
-            detail: None,
-            hint: None,
-        };
+    fn failure(&self, error: ureq::Error, limit: Duration) -> ExchangeError {
         let stage = self.stages.stage();
-        match error {
-            // Where the caller's own time was shorter, it says nothing of the server.
+        let cause = match error {
+            // If the caller's own time was shorter, the timeout says nothing about the server.
             ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) if limit >= CONNECT_LIMIT => {
-                Failure::Unavailable {
-                    reason: self.endpoints.timeout_message(stage, CONNECT_LIMIT),
-                    detail: None,
-                }
+                TransportCause::Timeout(CONNECT_LIMIT)
             }
             // A repeated request has less time; what the caller gave is the time of the first.
             ureq::Error::Timeout(_) => {
-                self.timed_out(stage, self.given.get().unwrap_or(limit).max(limit))
+                TransportCause::DeadlineExceeded(self.given.get().unwrap_or(limit).max(limit))
             }
-            ureq::Error::Io(io) => match tls_error(io) {
-                Some(tls) => self.tls_failure(stage, tls),
-                None => self.io_failure(stage, io),
-            },
-            ureq::Error::HostNotFound => self.io_failure(
-                Stage::LookUp,
-                &io::Error::from(io::ErrorKind::AddrNotAvailable),
-            ),
-            ureq::Error::ConnectionFailed => self.io_failure(
-                Stage::Connect,
-                &io::Error::from(io::ErrorKind::NotConnected),
-            ),
-            ureq::Error::Rustls(tls) => self.tls_failure(stage, tls),
-            ureq::Error::ConnectProxyFailed(said) => self.endpoints.refused_by_proxy(
-                said.split(|c: char| !c.is_ascii_digit())
+            ureq::Error::Io(error) => return self.io_error(stage, error),
+            ureq::Error::HostNotFound => {
+                return self.io_error(Stage::LookUp, io::ErrorKind::AddrNotAvailable.into());
+            }
+            ureq::Error::ConnectionFailed => {
+                return self.io_error(Stage::Connect, io::ErrorKind::NotConnected.into());
+            }
+            ureq::Error::Rustls(error) => return self.tls_error(stage, error),
+            ureq::Error::ConnectProxyFailed(text) => TransportCause::ProxyStatus(
+                text.split(|c: char| !c.is_ascii_digit())
                     .find(|number| number.len() == 3)
                     .and_then(|status| status.parse().ok()),
             ),
-            ureq::Error::BodyExceedsLimit(_) => unusable("the answer is larger than 1 MiB"),
-            ureq::Error::LargeResponseHeader(..) => self.endpoints.large_header(stage),
-            // Its type is of a crate that is not ours to name.
+            ureq::Error::BodyExceedsLimit(_) => TransportCause::LargeBody,
+            ureq::Error::LargeResponseHeader(..) => TransportCause::LargeHeader,
+            // The type of this error is not exported by ureq.
             ureq::Error::Protocol(error) if error.to_string().contains("too many headers") => {
-                self.endpoints.large_header(stage)
+                TransportCause::LargeHeader
             }
-            ureq::Error::Protocol(_) | ureq::Error::Http(_) => {
-                self.endpoints.no_http(stage, self.is_plain)
-            }
-            _ => unusable("the request could not be made"),
+            ureq::Error::Protocol(_) | ureq::Error::Http(_) => TransportCause::NotHttp {
+                is_plain: self.is_plain,
+            },
+            _ => TransportCause::Unsendable,
+        };
+        self.error(stage, cause)
+    }
+
+    /// An error of this connection.
+    pub(crate) fn error(&self, stage: Stage, cause: TransportCause) -> ExchangeError {
+        ExchangeError::Transport(Box::new(TransportError {
+            endpoints: self.endpoints.clone(),
+            stage,
+            cause,
+        }))
+    }
+
+    /// An I/O error of this connection, which may hold an error of TLS.
+    pub(crate) fn io_error(&self, stage: Stage, error: io::Error) -> ExchangeError {
+        match tls_error(&error) {
+            Some(tls) => self.tls_error(stage, tls.clone()),
+            None => self.error(stage, TransportCause::Io(Arc::new(error))),
         }
     }
 
-    pub(crate) fn timed_out(&self, stage: Stage, limit: Duration) -> Failure {
-        Failure::TimedOut {
-            reason: self.endpoints.timeout_message(stage, limit),
-        }
-    }
-
-    pub(crate) fn io_failure(&self, stage: Stage, error: &io::Error) -> Failure {
-        self.endpoints.io(stage, error)
-    }
-
-    pub(crate) fn tls_failure(&self, stage: Stage, error: &rustls::Error) -> Failure {
+    /// An error of TLS on this connection.
+    pub(crate) fn tls_error(&self, stage: Stage, error: rustls::Error) -> ExchangeError {
         let problem = self.roots.as_ref().and_then(Roots::problem);
-        self.endpoints.tls(stage, error, problem)
+        let roots_problem = problem.map(str::to_owned);
+        self.error(
+            stage,
+            TransportCause::Tls {
+                error,
+                roots_problem,
+            },
+        )
+    }
+
+    /// The value of a header that must not be shown.
+    fn header(&self, text: &Zeroizing<String>) -> Result<HeaderValue, ExchangeError> {
+        let value = HeaderValue::from_maybe_shared(wiped(text));
+        let mut value = value.map_err(|_| self.error(Stage::Exchange, TransportCause::Header))?;
+        value.set_sensitive(true);
+        Ok(value)
     }
 }
 
@@ -325,27 +338,6 @@ fn agent(
 /// holders is dropped.
 fn wiped(text: &Zeroizing<String>) -> Bytes {
     Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec()))
-}
-
-/// The value of a header that nobody may see.
-fn header(text: &Zeroizing<String>) -> Result<HeaderValue, Failure> {
-    let value = HeaderValue::from_maybe_shared(wiped(text));
-    let mut value = value.map_err(|_| Failure::Unusable {
-        reason: "the credentials cannot be put into a header".to_owned(),
-        detail: None,
-        hint: None,
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn check_time(limit: Duration) -> Result<(), Failure> {
-    if limit.is_zero() {
-        return Err(Failure::TimedOut {
-            reason: "no time was left for a request".to_owned(),
-        });
-    }
-    Ok(())
 }
 
 /// A request that ends within `limit`.

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use ureq::Timeout;
 
-use super::{CONNECT_LIMIT, Failure, Http, HttpSettings, Proxies, Stage, StageTracker};
+use super::{CONNECT_LIMIT, Http, HttpSettings, Proxies, Stage, StageTracker};
 use crate::clock::{Deadline, SystemClock};
 use crate::environment::Environment;
+use crate::oauth::{ErrorClass, ErrorMessage};
 use crate::roots::System;
 use crate::uri::Uri;
 
@@ -35,10 +36,7 @@ fn what_the_library_says_is_told_in_our_words() {
     let system = System::new(&environment);
     let http = nowhere(&system);
     http.stages.set(Stage::Exchange);
-    let told = |error: ureq::Error| match http.failure(&error, CONNECT_LIMIT) {
-        Failure::Unavailable { reason, .. } | Failure::Unusable { reason, .. } => reason,
-        other => panic!("{other:?}"),
-    };
+    let told = |error: ureq::Error| http.failure(error, CONNECT_LIMIT).message().reason;
     let expired = || rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
     let proxy = |said: &str| ureq::Error::ConnectProxyFailed(said.to_owned());
     for (error, says) in [
@@ -68,23 +66,21 @@ fn a_time_that_was_the_callers_own_says_nothing_of_the_server() {
     let system = System::new(&environment);
     let http = nowhere(&system);
     http.stages.set(Stage::Connect);
-    let told = |timeout, limit| http.failure(&ureq::Error::Timeout(timeout), limit);
-    let within = |limit: &str| format!("no connection to http://127.0.0.1:1 within {limit}");
-    let of_server = Failure::Unavailable {
-        reason: within("10s"),
+    let told = |timeout, limit| http.failure(ureq::Error::Timeout(timeout), limit).message();
+    let expected = |class, limit: &str| ErrorMessage {
+        class,
+        reason: format!("no connection to http://127.0.0.1:1 within {limit}"),
         detail: None,
+        hint: None,
     };
+    let of_server = expected(ErrorClass::Unavailable, "10s");
     for timeout in [Timeout::Connect, Timeout::Resolve] {
         assert_eq!(told(timeout, CONNECT_LIMIT), of_server);
         assert_eq!(told(timeout, CONNECT_LIMIT * 2), of_server);
-        let of_caller = Failure::TimedOut {
-            reason: within("9s"),
-        };
+        let of_caller = expected(ErrorClass::TimedOut, "9s");
         assert_eq!(told(timeout, Duration::from_secs(9)), of_caller);
     }
-    let of_run = Failure::TimedOut {
-        reason: within("10s"),
-    };
+    let of_run = expected(ErrorClass::TimedOut, "10s");
     assert_eq!(told(Timeout::Global, CONNECT_LIMIT), of_run);
 }
 
@@ -104,7 +100,7 @@ fn without_time_nothing_is_tried() {
     let http = nowhere(&system);
     let clock = SystemClock::start();
     let url = Uri::parse("http://127.0.0.1:1/").unwrap();
-    let Err(failure) = http.look(
+    let Err(error) = http.look(
         &url,
         None,
         &clock,
@@ -112,8 +108,9 @@ fn without_time_nothing_is_tried() {
     ) else {
         panic!("nobody listens there");
     };
-    let reason = "no time was left for a request".to_owned();
-    assert_eq!(failure, Failure::TimedOut { reason });
+    let message = error.message();
+    assert_eq!(message.class, ErrorClass::TimedOut);
+    assert_eq!(message.reason, "no time was left for a request");
 }
 
 #[test]
@@ -143,5 +140,5 @@ fn a_long_answer_is_read_whole() {
     let deadline = Deadline::from_now(&clock, CONNECT_LIMIT);
     let seen = nowhere(&system).look(&Uri::parse(&url).unwrap(), None, &clock, deadline);
     server.join().unwrap();
-    assert_eq!(seen.map(|seen| seen.body.len()), Ok(length));
+    assert_eq!(seen.map(|seen| seen.body.len()).ok(), Some(length));
 }

@@ -13,4 +13,4 @@ pub(crate) use happy_eyeballs::dial;
 pub(crate) use proxy::Proxies;
 #[cfg(any(test, fuzzing))]
 pub(super) use proxy::has_valid_port;
-pub(crate) use transport_error::Stage;
+pub(crate) use transport_error::{Stage, TransportCause, TransportError};

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use zeroize::Zeroizing;
 
-use super::failure::Failure;
+use super::error::{BodyKind, ExchangeError, InvalidResponse};
 use super::oauth_error::{ErrorBody, error_text, has_error, json_text, oauth_error};
 use super::request::HttpRequest;
 use crate::quote::quote;
@@ -57,33 +57,23 @@ pub(super) fn read(
     answer: &Answer,
     timing: ResponseTiming,
     request: &HttpRequest,
-) -> Result<Token, Failure> {
+) -> Result<Token, ExchangeError> {
     match answer.status {
         200..=299 => read_success(answer, timing, request),
         400 | 401 | 403 | 415 | 422 => {
             Err(oauth_error(answer.status, &answer.error_body(), request))
         }
-        429 => Err(Failure::RateLimited {
+        429 => Err(ExchangeError::RateLimited {
             pause: read_pause(answer, timing.arrived_at),
         }),
-        408 | 425 | 500..=599 => Err(Failure::Unavailable {
-            reason: format!("it answered {}", answer.status),
-            detail: error_text(&answer.error_body(), request).map(|text| format!("\"{text}\"")),
+        408 | 425 | 500..=599 => Err(ExchangeError::ServerError {
+            status: answer.status,
+            server_text: error_text(&answer.error_body(), request),
         }),
-        404 | 405 | 410 => Err(Failure::Unusable {
-            reason: format!("it answered {}", answer.status),
-            detail: error_text(&answer.error_body(), request).map(|text| format!("\"{text}\"")),
-            hint: Some(
-                "check `cloud_id` or `base_url`; an older tenant has its token endpoint at \
-                 /api/beta/oauth/token (set `token_url`)"
-                    .to_owned(),
-            ),
-        }),
-        status => Err(Failure::Unusable {
-            reason: format!("it answered {status}"),
-            detail: error_text(&answer.error_body(), request).map(|text| format!("\"{text}\"")),
-            hint: None,
-        }),
+        status => Err(ExchangeError::InvalidResponse(InvalidResponse::Status {
+            status,
+            server_text: error_text(&answer.error_body(), request),
+        })),
     }
 }
 
@@ -92,13 +82,10 @@ fn read_success(
     answer: &Answer,
     timing: ResponseTiming,
     request: &HttpRequest,
-) -> Result<Token, Failure> {
+) -> Result<Token, ExchangeError> {
     if let Some(encoding) = &answer.encoding {
-        return Err(Failure::Unusable {
-            reason: format!("the response is compressed (`{}`)", quote(encoding)),
-            detail: Some("the request asked for `Accept-Encoding: identity`".to_owned()),
-            hint: Some("check the proxy or gateway in front of the server".to_owned()),
-        });
+        let invalid = InvalidResponse::Compressed(quote(encoding));
+        return Err(ExchangeError::InvalidResponse(invalid));
     }
     let token = read_token(&answer.body, timing);
     if token.is_err() && has_error(&answer.body) {
@@ -107,26 +94,11 @@ fn read_success(
     token
 }
 
-fn read_token(body: &[u8], timing: ResponseTiming) -> Result<Token, Failure> {
-    let unusable = |reason: String, detail: Option<String>| Failure::Unusable {
-        reason,
-        detail,
-        hint: None,
-    };
+fn read_token(body: &[u8], timing: ResponseTiming) -> Result<Token, ExchangeError> {
+    let invalid = ExchangeError::InvalidResponse;
     let body = json_text(body);
-    let mut wire: WireToken = serde_json::from_slice(body).map_err(|_| {
-        let detail = if body.trim_ascii_start().starts_with(b"<") {
-            "an HTML page, perhaps a proxy's or a login portal's"
-        } else if body.is_empty() {
-            "an empty body"
-        } else {
-            "something that is not the JSON of RFC 6749 section 5.1"
-        };
-        unusable(
-            "the answer is not JSON with an access token".into(),
-            Some(detail.into()),
-        )
-    })?;
+    let mut wire: WireToken = serde_json::from_slice(body)
+        .map_err(|_| invalid(InvalidResponse::NotJson(BodyKind::of(body))))?;
     let mut access_token = Zeroizing::new(std::mem::take(&mut wire.access_token));
     let kind = match &wire.token_type {
         None | Some(Value::Null) => "bearer",
@@ -134,32 +106,20 @@ fn read_token(body: &[u8], timing: ResponseTiming) -> Result<Token, Failure> {
         Some(_) => "not a text",
     };
     if !kind.eq_ignore_ascii_case("bearer") {
-        let reason = format!("its type is `{}` where `bearer` is needed", quote(kind));
-        return Err(unusable(reason, None));
+        return Err(invalid(InvalidResponse::TokenType(quote(kind))));
     }
-    let access_token = AccessToken::parse(std::mem::take(&mut *access_token)).map_err(|error| {
-        unusable(
-            "the access token cannot be used".into(),
-            Some(error.to_string()),
-        )
-    })?;
+    let access_token = AccessToken::parse(std::mem::take(&mut *access_token))
+        .map_err(|error| invalid(InvalidResponse::AccessToken(error)))?;
     let life = read_life(wire.expires_in.as_ref())
         .or_else(|| jwt_life(access_token.expose(), timing.sent_at))
         .unwrap_or(Life::Lasts(DEFAULT_LIFE));
     let Life::Lasts(life) = life else {
-        let reason = "the access token it gave has expired already".to_owned();
-        return Err(unusable(
-            reason,
-            Some("its `expires_in`, or its own `exp`, is over".to_owned()),
-        ));
+        return Err(invalid(InvalidResponse::Expired));
     };
     // A clock that was set back in between must not lengthen the life.
     let expires_at = timing.sent_at.min(timing.arrived_at) + life;
     if expires_at <= timing.arrived_at {
-        return Err(unusable(
-            "the access token it gave has expired on the way".to_owned(),
-            None,
-        ));
+        return Err(invalid(InvalidResponse::ExpiredInTransit));
     }
     let scope = match wire.scope {
         Some(Value::String(scope)) if scope.bytes().all(|b| (0x20..0x7f).contains(&b)) => {

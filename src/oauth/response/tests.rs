@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::super::Refusal;
 use super::super::request::{Form, compose};
 use super::super::{AuthMethod, Client};
-use super::{Answer, Failure, ResponseTiming, read};
+use super::{Answer, ExchangeError, ResponseTiming, read};
 use crate::secret::Secret;
 use crate::token::Token;
 use crate::uri::Uri;
@@ -25,11 +25,11 @@ fn answer(status: u16, body: &str) -> Answer {
     }
 }
 
-fn read_answer(answer: &Answer) -> Result<Token, Failure> {
+fn read_answer(answer: &Answer) -> Result<Token, ExchangeError> {
     read_answer_to("s3cret+", answer)
 }
 
-fn read_answer_to(secret: &str, answer: &Answer) -> Result<Token, Failure> {
+fn read_answer_to(secret: &str, answer: &Answer) -> Result<Token, ExchangeError> {
     let at = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let timing = ResponseTiming {
         sent_at: at,
@@ -100,7 +100,7 @@ fn only_a_bearer_token_is_a_token() {
     ] {
         let read = read_answer(&answer(200, body));
         assert!(
-            matches!(read, Err(Failure::Unusable { .. })),
+            matches!(read, Err(ExchangeError::InvalidResponse(_))),
             "{body} gave {read:?}"
         );
     }
@@ -116,7 +116,7 @@ fn refusals_are_told_apart_by_what_to_do() {
     let refusal = |status, error: &str, description: &str| {
         let body = format!(r#"{{"error":"{error}","error_description":"{description}"}}"#);
         match read_answer(&answer(status, &body)) {
-            Err(Failure::Refused { refusal, .. }) => refusal,
+            Err(ExchangeError::Refused { refusal, .. }) => refusal,
             other => panic!("{other:?}"),
         }
     };
@@ -178,7 +178,7 @@ fn rate_limit_pause_is_period_divided_by_rate() {
         answer.replenish_time = Some(time.to_owned());
         answer.replenish_rate = rate.map(str::to_owned);
         match read_answer(&answer) {
-            Err(Failure::RateLimited { pause }) => pause.map(|pause| pause.as_millis()),
+            Err(ExchangeError::RateLimited { pause }) => pause.map(|pause| pause.as_millis()),
             other => panic!("{other:?}"),
         }
     };
@@ -202,7 +202,7 @@ fn a_429_tells_how_long_to_wait_and_is_not_believed_beyond_five_minutes() {
         answer.retry_after = retry_after.map(str::to_owned);
         answer.replenish_time = replenish.map(str::to_owned);
         match read_answer(&answer) {
-            Err(Failure::RateLimited { pause }) => pause.map(|pause| pause.as_secs()),
+            Err(ExchangeError::RateLimited { pause }) => pause.map(|pause| pause.as_secs()),
             other => panic!("{other:?}"),
         }
     };
@@ -260,7 +260,10 @@ fn a_jwt_that_is_over_or_no_jwt_is_not_believed() {
     // {"alg":"none"} . {"exp":1699999999} . x
     let over = r#"{"access_token":"eyJhbGciOiJub25lIn0.eyJleHAiOjE2OTk5OTk5OTl9.x"}"#;
     let read = read_answer(&answer(200, over));
-    assert!(matches!(read, Err(Failure::Unusable { .. })), "{read:?}");
+    assert!(
+        matches!(read, Err(ExchangeError::InvalidResponse(_))),
+        "{read:?}"
+    );
     for token in [
         "a.b.c",
         "eyJhbGciOiJub25lIn0.eyJleHAiOjE3MDAwMDAxMjB9",
@@ -305,7 +308,7 @@ fn a_scope_is_kept_only_where_it_can_be_shown() {
 #[test]
 fn a_status_without_a_text_is_told_by_what_it_means() {
     let refusal = |status, body: &str| match read_answer(&answer(status, body)) {
-        Err(Failure::Refused { refusal, .. }) => refusal,
+        Err(ExchangeError::Refused { refusal, .. }) => refusal,
         other => panic!("{other:?}"),
     };
     for (status, expected) in [
@@ -325,20 +328,28 @@ fn a_status_without_a_text_is_told_by_what_it_means() {
     assert_eq!(refusal(401, "The API says no"), Refusal::Credentials);
     for status in [408, 425, 500, 502, 599] {
         let read = read_answer(&answer(status, ""));
-        assert!(matches!(read, Err(Failure::Unavailable { .. })), "{status}");
+        assert!(
+            matches!(read, Err(ExchangeError::ServerError { .. })),
+            "{status}"
+        );
     }
     for status in [204, 402, 404, 405, 410, 418, 600] {
         let read = read_answer(&answer(status, ""));
-        assert!(matches!(read, Err(Failure::Unusable { .. })), "{status}");
+        assert!(
+            matches!(read, Err(ExchangeError::InvalidResponse(_))),
+            "{status}"
+        );
     }
 }
 
 #[test]
 fn what_is_shown_of_a_refusal_is_short_and_says_where_it_is_a_page() {
     let shown = |body: &str| match read_answer(&answer(401, body)) {
-        Err(Failure::Refused {
-            error, description, ..
-        }) => (error, description),
+        Err(ExchangeError::Refused {
+            error_code,
+            server_text,
+            ..
+        }) => (error_code, server_text),
         other => panic!("{other:?}"),
     };
     let text = |text: &str| Some(text.to_owned());
@@ -389,9 +400,7 @@ fn a_token_that_ends_before_it_arrives_is_none() {
             arrived_at,
         },
     );
-    let Err(Failure::Unusable { reason, .. }) = read else {
-        panic!("{read:?}")
-    };
+    let reason = read.unwrap_err().message().reason;
     assert!(reason.contains("expired on the way"), "{reason}");
 }
 

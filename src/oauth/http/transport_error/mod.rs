@@ -1,19 +1,17 @@
-//! What went wrong on the way to a server, in words that are true of the stage it went wrong at. No
-//! I/O; and none of a library's own text but what is known to hold no URL.
+//! Errors of connections, as data, and the message for each. No I/O. No text of a library is shown
+//! unless it is known to hold no URL.
+
+mod tls;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::UnixTime;
-use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatible};
-use time::OffsetDateTime;
-
 use crate::duration::show;
-use crate::oauth::failure::Failure;
+use crate::oauth::error::{ErrorClass, ErrorMessage};
 use crate::quote::quote;
-use crate::roots::NO_ROOTS;
 
-/// How far a request came: what was under way when it ended.
+/// The step of a request that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// The name of the server, or of the proxy, was looked up.
@@ -28,13 +26,118 @@ pub(crate) enum Stage {
     Exchange,
 }
 
-/// Between whom it was.
+/// The two ends of a connection.
 #[derive(Debug, Clone)]
-pub(super) struct Endpoints {
+pub(crate) struct Endpoints {
     /// The server's origin.
     pub(super) host: String,
     /// The proxy (without its password), where one is taken.
     pub(super) proxy: Option<String>,
+}
+
+/// A request without a response.
+#[derive(Debug, Clone)]
+pub(crate) struct TransportError {
+    /// The server, and the proxy if one is used.
+    pub(super) endpoints: Endpoints,
+    /// The step that failed.
+    pub(super) stage: Stage,
+    /// What failed.
+    pub(super) cause: TransportCause,
+}
+
+/// What failed in a connection.
+#[derive(Debug, Clone)]
+pub(crate) enum TransportCause {
+    /// The server or the proxy did not answer in the time that every request has.
+    Timeout(Duration),
+    /// The time that the caller gave was over.
+    DeadlineExceeded(Duration),
+    /// No time was left to begin with.
+    NoTimeLeft,
+    /// A socket, the lookup or a SOCKS proxy failed.
+    Io(Arc<io::Error>),
+    /// TLS failed.
+    Tls {
+        /// The error of rustls.
+        error: rustls::Error,
+        /// What went wrong with the root certificates.
+        roots_problem: Option<String>,
+    },
+    /// An HTTP proxy answered CONNECT with this status, or with none.
+    ProxyStatus(Option<u16>),
+    /// The header of the response is too large.
+    LargeHeader,
+    /// The body of the response is too large.
+    LargeBody,
+    /// The response is not HTTP/1.1; whether the connection is without TLS.
+    NotHttp {
+        /// Whether no TLS is used, on purpose.
+        is_plain: bool,
+    },
+    /// The host cannot be the name of a certificate.
+    CertificateName(String),
+    /// The credentials cannot be put into a header.
+    Header,
+    /// ureq refused the request.
+    Unsendable,
+}
+
+impl TransportError {
+    /// The error in words.
+    pub(crate) fn message(&self) -> ErrorMessage {
+        let (endpoints, stage) = (&self.endpoints, self.stage);
+        let words = |class, reason: String| ErrorMessage {
+            class,
+            reason,
+            detail: None,
+            hint: None,
+        };
+        let unusable = |reason: &str| words(ErrorClass::Unusable, reason.to_owned());
+        match &self.cause {
+            TransportCause::Timeout(limit) => words(
+                ErrorClass::Unavailable,
+                endpoints.timeout_message(stage, *limit),
+            ),
+            TransportCause::DeadlineExceeded(limit) => words(
+                ErrorClass::TimedOut,
+                endpoints.timeout_message(stage, *limit),
+            ),
+            TransportCause::NoTimeLeft => words(
+                ErrorClass::TimedOut,
+                "no time was left for a request".to_owned(),
+            ),
+            TransportCause::Io(error) => endpoints.io(stage, error),
+            TransportCause::Tls {
+                error,
+                roots_problem,
+            } => endpoints.tls(stage, error, roots_problem.as_deref()),
+            TransportCause::ProxyStatus(status) => endpoints.refused_by_proxy(*status),
+            TransportCause::LargeHeader => endpoints.large_header(stage),
+            TransportCause::LargeBody => unusable("the answer is larger than 1 MiB"),
+            TransportCause::NotHttp { is_plain } => endpoints.no_http(stage, *is_plain),
+            TransportCause::CertificateName(host) => {
+                unusable(&format!("{host} cannot be the name of a certificate"))
+            }
+            TransportCause::Header => unusable("the credentials cannot be put into a header"),
+            TransportCause::Unsendable => unusable("the request could not be made"),
+        }
+    }
+}
+
+#[cfg(test)]
+impl TransportError {
+    /// A request that ended with the caller's time.
+    pub(crate) fn deadline_exceeded() -> Self {
+        Self {
+            endpoints: Endpoints {
+                host: "https://acme.test".to_owned(),
+                proxy: None,
+            },
+            stage: Stage::Exchange,
+            cause: TransportCause::DeadlineExceeded(Duration::from_secs(1)),
+        }
+    }
 }
 
 impl Endpoints {
@@ -64,7 +167,7 @@ impl Endpoints {
     }
 
     /// What a socket, the look-up or a SOCKS proxy says.
-    pub(super) fn io(&self, stage: Stage, error: &io::Error) -> Failure {
+    pub(super) fn io(&self, stage: Stage, error: &io::Error) -> ErrorMessage {
         let told = error.to_string();
         let told = told.split(" (os error").next().unwrap_or_default();
         if let Some(told) = told.strip_prefix("failed to lookup address information: ") {
@@ -89,7 +192,9 @@ impl Endpoints {
                     Stage::Exchange => " before the answer was whole",
                     _ => "",
                 };
-                return Failure::Unavailable {
+                return ErrorMessage {
+                    class: ErrorClass::Unavailable,
+                    hint: None,
                     reason: self.ended("closed", stage) + until,
                     detail: None,
                 };
@@ -98,7 +203,9 @@ impl Endpoints {
             (_, Stage::Tunnel) => format!("{peer} opened no way to {host}"),
             _ => format!("the connection to {by} broke"),
         };
-        Failure::Unavailable {
+        ErrorMessage {
+            class: ErrorClass::Unavailable,
+            hint: None,
             reason,
             detail: Some(quote(told)).filter(|told| !told.is_empty()),
         }
@@ -121,7 +228,7 @@ impl Endpoints {
     /// The look-up ended: with the word that there is no such name, or without any. Of the error's
     /// number the standard library leaves only the text, which is the C library's: glibc's, musl's,
     /// macOS's.
-    fn not_found(&self, told: &str) -> Failure {
+    fn not_found(&self, told: &str) -> ErrorMessage {
         let peer = self.peer();
         let is_known_to_be_none = [
             "Name or service not known",
@@ -132,7 +239,9 @@ impl Endpoints {
         ]
         .iter()
         .any(|words| told.contains(words));
-        Failure::Unavailable {
+        ErrorMessage {
+            class: ErrorClass::Unavailable,
+            hint: None,
             reason: if is_known_to_be_none {
                 format!("the name of {peer} was not found")
             } else {
@@ -142,30 +251,36 @@ impl Endpoints {
         }
     }
 
-    fn socks(&self, proxy: &str, error: &io::Error, told: &str) -> Failure {
+    fn socks(&self, proxy: &str, error: &io::Error, told: &str) -> ErrorMessage {
         let host = &self.host;
         let is_about_password = error.kind() == io::ErrorKind::PermissionDenied
             || told.contains("auth method")
             || told.contains("invalid username")
             || told.contains("invalid password");
         match error.kind() {
-            _ if is_about_password => Failure::Unusable {
+            _ if is_about_password => ErrorMessage {
+                class: ErrorClass::Unusable,
                 reason: format!(
                     "{proxy} did not let the connection through: it wants another user and password"
                 ),
                 detail: Some(quote(told)),
                 hint: Some(CHECK_PROXY.to_owned()),
             },
-            io::ErrorKind::InvalidData => Failure::Unusable {
+            io::ErrorKind::InvalidData => ErrorMessage {
+                class: ErrorClass::Unusable,
                 reason: format!("{proxy} does not speak SOCKS as its URL says"),
                 detail: Some(quote(told)),
                 hint: Some(CHECK_PROXY.to_owned()),
             },
-            io::ErrorKind::UnexpectedEof => Failure::Unavailable {
+            io::ErrorKind::UnexpectedEof => ErrorMessage {
+                class: ErrorClass::Unavailable,
+                hint: None,
                 reason: format!("{proxy} closed the connection before there was a way to {host}"),
                 detail: None,
             },
-            _ => Failure::Unavailable {
+            _ => ErrorMessage {
+                class: ErrorClass::Unavailable,
+                hint: None,
                 reason: format!("{proxy} opened no way to {host}"),
                 detail: Some(quote(told)).filter(|told| !told.is_empty()),
             },
@@ -173,10 +288,12 @@ impl Endpoints {
     }
 
     /// An HTTP proxy answered CONNECT with another status than 200, or with none.
-    pub(super) fn refused_by_proxy(&self, status: Option<u16>) -> Failure {
+    pub(super) fn refused_by_proxy(&self, status: Option<u16>) -> ErrorMessage {
         let (proxy, host) = (self.peer(), &self.host);
         let Some(status) = status else {
-            return Failure::Unavailable {
+            return ErrorMessage {
+                class: ErrorClass::Unavailable,
+                hint: None,
                 reason: format!("{proxy} gave no whole answer to CONNECT"),
                 detail: None,
             };
@@ -190,12 +307,15 @@ impl Endpoints {
         };
         let reason = format!("{proxy} did not let the connection through: {why}");
         if (500..600).contains(&status) {
-            return Failure::Unavailable {
+            return ErrorMessage {
+                class: ErrorClass::Unavailable,
+                hint: None,
                 reason,
                 detail: None,
             };
         }
-        Failure::Unusable {
+        ErrorMessage {
+            class: ErrorClass::Unusable,
             reason,
             detail: Some(NOTHING_SENT.to_owned()),
             hint: Some(CHECK_PROXY.to_owned()),
@@ -203,15 +323,17 @@ impl Endpoints {
     }
 
     /// The header of an answer is larger, or longer, than is read.
-    pub(super) fn large_header(&self, stage: Stage) -> Failure {
+    pub(super) fn large_header(&self, stage: Stage) -> ErrorMessage {
         if let (Some(proxy), true) = (&self.proxy, stage != Stage::Exchange) {
-            return Failure::Unusable {
+            return ErrorMessage {
+                class: ErrorClass::Unusable,
                 reason: format!("{proxy} answered CONNECT with a header that is too large"),
                 detail: Some(NOTHING_SENT.to_owned()),
                 hint: Some(CHECK_PROXY.to_owned()),
             };
         }
-        Failure::Unusable {
+        ErrorMessage {
+            class: ErrorClass::Unusable,
             reason: "the header of the answer is too large".to_owned(),
             detail: None,
             hint: None,
@@ -219,56 +341,20 @@ impl Endpoints {
     }
 
     /// What came is not HTTP; `is_plain` where no TLS was spoken on purpose.
-    pub(super) fn no_http(&self, stage: Stage, is_plain: bool) -> Failure {
+    pub(super) fn no_http(&self, stage: Stage, is_plain: bool) -> ErrorMessage {
         if let (Some(proxy), true) = (&self.proxy, stage != Stage::Exchange) {
-            return Failure::Unusable {
+            return ErrorMessage {
+                class: ErrorClass::Unusable,
                 reason: format!("{proxy} answered CONNECT with something that is not HTTP/1.1"),
                 detail: Some(NOTHING_SENT.to_owned()),
                 hint: Some(CHECK_PROXY.to_owned()),
             };
         }
-        Failure::Unusable {
+        ErrorMessage {
+            class: ErrorClass::Unusable,
             reason: "the answer is not HTTP/1.1".to_owned(),
             detail: None,
             hint: is_plain.then(|| "if the server speaks TLS, write `https://`".to_owned()),
-        }
-    }
-
-    /// TLS, or the certificate, is not as it has to be; `problem` is what went wrong with reading the
-    /// root certificates.
-    pub(super) fn tls(
-        &self,
-        stage: Stage,
-        error: &rustls::Error,
-        problem: Option<&str>,
-    ) -> Failure {
-        // Before the way is open it is a proxy that speaks TLS itself.
-        let whom = match stage {
-            Stage::Handshake | Stage::Exchange => self.host_by(),
-            _ => self.peer().to_owned(),
-        };
-        let (reason, hint) = if let rustls::Error::InvalidCertificate(bad) = error {
-            let (why, hint) = why_not_trusted(bad);
-            let reason = format!("the TLS connection to {whom} cannot be trusted: {why}");
-            (reason, hint)
-        } else {
-            let (why, hint) = why_no_tls(stage, error);
-            (format!("no TLS connection to {whom}: {why}"), hint)
-        };
-        // Behind a brace the library shows its own insides.
-        let told = error.to_string();
-        let mut detail = quote(told.split(" {").next().unwrap_or_default());
-        if let Some(problem) = problem {
-            detail = format!("{detail}; {problem}");
-        }
-        let hint = match problem {
-            Some(NO_ROOTS) => "install ca-certificates, or set `SSL_CERT_FILE`",
-            _ => hint,
-        };
-        Failure::Unusable {
-            reason,
-            detail: Some(detail),
-            hint: Some(hint.to_owned()),
         }
     }
 }
@@ -278,126 +364,6 @@ const NOTHING_SENT: &str = "no request was sent";
 
 /// What to do about a proxy.
 const CHECK_PROXY: &str = "check `HTTPS_PROXY` (its user and password too) and `NO_PROXY`";
-
-/// What is wrong with a certificate, and what to do.
-fn why_not_trusted(bad: &CertificateError) -> (String, &'static str) {
-    use CertificateError as Bad;
-    let clock = "check this machine's clock, then the server's certificate";
-    let name = "check `cloud_id` or `base_url`: another host answers there";
-    let server = "the server needs another certificate; tell whoever runs it";
-    match bad {
-        Bad::UnknownIssuer => (
-            "no CA that is known here has signed its certificate".to_owned(),
-            "if the server or a proxy uses a private CA, set `ca_file` or `SSL_CERT_FILE`",
-        ),
-        Bad::ExpiredContext { not_after, .. } => (
-            format!("its certificate expired on {}", day(*not_after)),
-            clock,
-        ),
-        Bad::Expired => ("its certificate has expired".to_owned(), clock),
-        Bad::NotValidYetContext { not_before, .. } => (
-            format!("its certificate is not valid before {}", day(*not_before)),
-            clock,
-        ),
-        Bad::NotValidYet => ("its certificate is not valid yet".to_owned(), clock),
-        Bad::NotValidForNameContext {
-            expected,
-            presented,
-        } => {
-            let names: Vec<String> = presented.iter().take(3).map(|it| name_of(it)).collect();
-            let (expected, more) = (expected.to_str(), presented.len().saturating_sub(3));
-            let why = match (names.as_slice(), more) {
-                ([], _) => format!("its certificate names no host, `{expected}` neither"),
-                (names, 0) => {
-                    format!(
-                        "its certificate is for {}, not `{expected}`",
-                        names.join(", ")
-                    )
-                }
-                (names, more) => format!(
-                    "its certificate is for {} and {more} more, not `{expected}`",
-                    names.join(", ")
-                ),
-            };
-            (why, name)
-        }
-        Bad::NotValidForName => ("its certificate is for another host".to_owned(), name),
-        Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. } => {
-            ("its certificate is not one for servers".to_owned(), server)
-        }
-        Bad::BadSignature => (
-            "its key, or its CA's, is too weak or did not make the signature".to_owned(),
-            server,
-        ),
-        Bad::BadEncoding => ("its certificate cannot be read".to_owned(), server),
-        Bad::UnsupportedSignatureAlgorithmContext { .. }
-        | Bad::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => (
-            "its certificate has a key or a signature that is too old or too weak".to_owned(),
-            server,
-        ),
-        Bad::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => (
-            "its certificate is one for a CA and not for a server".to_owned(),
-            server,
-        ),
-        _ => ("its certificate cannot be used".to_owned(), server),
-    }
-}
-
-/// A name as the library shows it, `DnsName("acme.test")` or `IpAddress(127.0.0.1)`.
-fn name_of(presented: &str) -> String {
-    let inner = presented
-        .split_once('(')
-        .map_or(presented, |(_, rest)| rest);
-    format!("`{}`", quote(inner.trim_end_matches(')').trim_matches('"')))
-}
-
-fn day(moment: UnixTime) -> String {
-    i64::try_from(moment.as_secs())
-        .ok()
-        .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
-        .map_or_else(
-            || "a day that is none".to_owned(),
-            |at| at.date().to_string(),
-        )
-}
-
-/// Why two ends do not come to speak TLS, and what to do.
-fn why_no_tls(stage: Stage, error: &rustls::Error) -> (String, &'static str) {
-    use rustls::Error as E;
-    let versions = "the server must speak TLS 1.2 or 1.3";
-    match error {
-        E::AlertReceived(AlertDescription::ProtocolVersion)
-        | E::PeerIncompatible(
-            PeerIncompatible::ServerDoesNotSupportTls12Or13
-            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
-        ) => ("it speaks neither TLS 1.2 nor 1.3".to_owned(), versions),
-        E::AlertReceived(AlertDescription::HandshakeFailure) => (
-            "it refused the handshake".to_owned(),
-            "the server must speak TLS 1.2 or 1.3 with ciphers of today, without a client certificate",
-        ),
-        E::AlertReceived(AlertDescription::CertificateRequired) => (
-            "it wants a client certificate".to_owned(),
-            "this program has none to show; the server must do without",
-        ),
-        E::PeerIncompatible(_) => (
-            "it offers nothing that is safe enough".to_owned(),
-            "the server must speak TLS 1.2 or 1.3 with ciphers and keys of today",
-        ),
-        E::AlertReceived(AlertDescription::UnrecognisedName) => (
-            "it knows no host of that name".to_owned(),
-            "check `cloud_id` or `base_url`",
-        ),
-        E::AlertReceived(alert) => (format!("it ended it with the alert {alert:?}"), versions),
-        E::InvalidMessage(InvalidMessage::InvalidContentType) if stage == Stage::Handshake => {
-            ("what answers there does not speak TLS".to_owned(), versions)
-        }
-        E::DecryptError | E::PeerMisbehaved(_) | E::PeerSentOversizedRecord => (
-            "what came was damaged or changed on the way".to_owned(),
-            "look for a proxy or a firewall that changes what goes through it",
-        ),
-        _ => ("what came is not proper TLS".to_owned(), versions),
-    }
-}
 
 #[cfg(test)]
 mod tests;

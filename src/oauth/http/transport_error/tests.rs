@@ -10,7 +10,7 @@ use rustls::{
 };
 
 use super::{Endpoints, Stage};
-use crate::oauth::Failure;
+use crate::oauth::ErrorMessage;
 
 fn ends(has_proxy: bool) -> Endpoints {
     Endpoints {
@@ -20,16 +20,13 @@ fn ends(has_proxy: bool) -> Endpoints {
 }
 
 /// The reason, the detail and the hint.
-fn told(failure: Failure) -> [String; 3] {
-    let (reason, detail, hint) = match failure {
-        Failure::Unavailable { reason, detail } => (reason, detail, None),
-        Failure::Unusable {
-            reason,
-            detail,
-            hint,
-        } => (reason, detail, hint),
-        other => panic!("{other:?}"),
-    };
+fn told(message: ErrorMessage) -> [String; 3] {
+    let ErrorMessage {
+        reason,
+        detail,
+        hint,
+        ..
+    } = message;
     [reason, detail.unwrap_or_default(), hint.unwrap_or_default()]
 }
 
