@@ -57,7 +57,7 @@ soak:
 SECONDS ?= 60
 
 fuzz:
-	CARGO_TARGET_DIR='$(TARGET_DIR)/fuzz' tests/fuzz/run.sh '$(TEST_TOOLS)' '$(SECONDS)' $(TARGET)
+	CARGO_TARGET_DIR='$(TARGET_DIR)/fuzz' fuzz/run.sh '$(TEST_TOOLS)' '$(SECONDS)' $(TARGET)
 
 # Hosts of the simulation whose figures stand in docs/fleet.md.
 FLEET_HOSTS ?= 100000
@@ -68,9 +68,9 @@ fleet:
 
 lint: $(DENY)
 	$(CARGO) fmt --all --check
-	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) fmt --manifest-path tests/bench/rust/Cargo.toml --check
-	for lock in tests/fuzz tests/bench/rust; do \
+	for lock in fuzz tests/bench/rust; do \
 		$(CARGO) metadata --quiet --locked --format-version 1 --manifest-path $$lock/Cargo.toml >/dev/null || exit 1; done
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --no-default-features -- -D warnings
@@ -103,7 +103,7 @@ MUTATE ?= src/uri.rs src/roots.rs src/profile/*.rs src/cache/*.rs src/oauth/*.rs
 MUTANT_TESTS := uri roots profile cache oauth broker fleet exchange hosts helper configuration sources status store \
 	login login_keychains logout doctor storms attacks network proof::networks shared_store
 # Tests themselves, and what stands in where a feature is off.
-NOT_MUTATED := src/**/claims.rs src/**/shared_off.rs
+NOT_MUTATED := src/fuzzing/*.rs src/**/shared_off.rs
 
 $(MUTANTS):
 	$(INSTALL_TOOL) --version '$(CARGO_MUTANTS)' --root '$(abspath $(@D)/..)' cargo-mutants

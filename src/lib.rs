@@ -1,13 +1,13 @@
 //! The CloudConnexa API token once, for every tool, safely.
 //!
 //! This library is the program's own; its one public function is [`run`] (and for the fuzzer
-//! `claims`, which no build of the program has). The map, from the top
+//! `fuzzing`, which is not in the program). The map, from the top
 //! floor down; a room uses only what stands below it, and rooms of one floor do not know each
 //! other:
 //!
 //! | floor | room | what it is for |
 //! |---|---|---|
-//! | 6 | `claims` | what must hold of every parser; for the tests and the fuzzer only |
+//! | 6 | `fuzzing` | properties of the parsers; for the tests and the fuzzer only |
 //! | 5 | `command` | one file a verb, and one for all that are protocols |
 //! | 4 | `error`, `report` | what people are told, and the exit code |
 //! | 3 | `broker` | the life of a request: cache, lock, exchange, cool-down |
@@ -19,8 +19,6 @@
 
 mod broker;
 mod cache;
-#[cfg(any(test, fuzzing))]
-pub mod claims;
 mod cli;
 mod clock;
 mod command;
@@ -32,6 +30,8 @@ mod explanation;
 mod file;
 #[cfg(feature = "shared-store")]
 mod fleet;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod hex;
 mod input;
 mod oauth;
@@ -40,8 +40,6 @@ mod process;
 mod profile;
 mod protocol;
 mod quote;
-#[cfg(any(test, fuzzing))]
-mod reading;
 mod report;
 mod resolver;
 mod roots;

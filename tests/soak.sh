@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tries every claim of tests/it/proof and of src/claims as often as there is time for, and writes what
+# Tries every claim of tests/it/proof and of src/fuzzing as often as there is time for, and writes what
 # was counted into the table of docs/reliability.md. Takes a while; `make test` tries the same a few
 # times.
 #
@@ -22,7 +22,7 @@ broken=
 SOAK=1 PROOFS=$rows TEST_TOOLS=$tools cargo test --locked --no-fail-fast --lib --test it -- \
   --test-threads=2 "$filter" || broken=1
 if [[ -z ${2:-} ]]; then
-  PROOFS=$rows CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/fuzz tests/fuzz/run.sh "$tools" "$fuzzed" || broken=1
+  PROOFS=$rows CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/fuzz fuzz/run.sh "$tools" "$fuzzed" || broken=1
 fi
 
 {

@@ -5,10 +5,11 @@
 //! `<key>.lock`, the only thing ever locked. This room knows neither OAuth nor profiles. Nothing
 //! in it is worth failing for: whatever is wrong with an entry makes it a miss.
 
-#[cfg(any(test, fuzzing))]
-pub(crate) mod claims;
 mod digest;
 mod entry;
+#[cfg(any(test, fuzzing))]
+#[path = "../fuzzing/cache.rs"]
+pub(crate) mod fuzzing;
 mod key;
 mod store;
 

@@ -3,10 +3,11 @@
 //! `request`, `response` and `oauth_error` do no I/O, `client` makes the exchange, `http` is the only
 //! directory that uses ureq. Nothing here knows about the cache or about other processes.
 
-#[cfg(any(test, fuzzing))]
-pub(crate) mod claims;
 mod client;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[path = "../fuzzing/oauth.rs"]
+pub(crate) mod fuzzing;
 mod http;
 mod oauth_error;
 mod request;

@@ -5,10 +5,11 @@
 //! what it means, checked once and for all; `select` picks the one that a request is for; `edit`
 //! changes the file without touching what else stands in it.
 
-#[cfg(any(test, fuzzing))]
-pub(crate) mod claims;
 mod edit;
 mod file;
+#[cfg(any(test, fuzzing))]
+#[path = "../fuzzing/profile.rs"]
+pub(crate) mod fuzzing;
 mod lifetime;
 mod load;
 mod remove;

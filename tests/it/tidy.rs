@@ -41,7 +41,6 @@ const FLOORS: &[(&str, u32)] = &[
     ("hex", 0),
     ("uri", 0),
     ("duration", 1),
-    ("reading", 1),
     ("process", 1),
     ("style", 1),
     ("template", 1),
@@ -63,7 +62,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("error", 40),
     ("report", 40),
     ("command", 50),
-    ("claims", 60),
+    ("fuzzing", 60),
 ];
 
 #[test]

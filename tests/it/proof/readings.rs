@@ -88,7 +88,7 @@ impl Dice {
 
 /// URIs of those hosts, spoilt here and there, behind those of the corpus.
 fn candidates(count: usize) -> Vec<String> {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/uri");
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/uri");
     let mut files: Vec<_> = fs::read_dir(corpus)
         .unwrap()
         .map(|file| file.unwrap().path())

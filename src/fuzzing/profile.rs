@@ -1,4 +1,4 @@
-//! What must hold of the configuration whatever stands in the file.
+//! Properties of the configuration, for any content of the file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +7,7 @@ use super::edit::{Keeper, NewProfile, SETTABLE, check, edited, end_of_life};
 use super::remove::without;
 use super::{Profile, ProfileError, Profiles, choose_for, lifetime, load};
 use crate::environment::Environment;
-use crate::reading::{Second, assert_calm, assert_same_place};
+use crate::fuzzing::reference_parser::{ReferenceParser, assert_printable, assert_same_origin};
 use crate::secret::Secret;
 use crate::uri::Uri;
 
@@ -24,7 +24,7 @@ fn parse(text: &str) -> Result<Profiles, ProfileError> {
 }
 
 fn check_error(error: &ProfileError, text: &str) {
-    assert_calm(&error.to_string());
+    assert_printable(&error.to_string());
     let ProfileError::Invalid {
         position,
         problem,
@@ -33,7 +33,7 @@ fn check_error(error: &ProfileError, text: &str) {
     else {
         return;
     };
-    assert_calm(hint.as_deref().unwrap_or_default());
+    assert_printable(hint.as_deref().unwrap_or_default());
     assert!(
         position.line >= 1 && position.line <= text.matches('\n').count() + 1,
         "{position}"
@@ -48,7 +48,7 @@ fn check_error(error: &ProfileError, text: &str) {
 }
 
 /// Any text is refused with its place, or every profile in it leads where any reader would go.
-pub(crate) fn configuration(bytes: &[u8], second: Second) {
+pub(crate) fn configuration(bytes: &[u8], reference: ReferenceParser) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
@@ -63,10 +63,10 @@ pub(crate) fn configuration(bytes: &[u8], second: Second) {
             "a file's name"
         );
         for origin in &profile.origins {
-            assert_same_place(&origin.to_string(), origin, second);
+            assert_same_origin(&origin.to_string(), origin, reference);
         }
         let token_url = &profile.client.token_url;
-        assert_same_place(&token_url.to_string(), token_url.origin(), second);
+        assert_same_origin(&token_url.to_string(), token_url.origin(), reference);
         assert_eq!(Uri::parse(&token_url.to_string()).as_ref(), Ok(token_url));
         if let Some(base) = &profile.base_url {
             assert!(profile.covers(base.origin()));
@@ -84,8 +84,8 @@ pub(crate) fn configuration(bytes: &[u8], second: Second) {
 }
 
 /// A token goes where the configuration says and nowhere else, by any reader's reading of both.
-/// The first line is an entry of `hosts`, the second a URI that is asked for.
-pub(crate) fn hosts(bytes: &[u8], second: Second) {
+/// The first line is an entry of `hosts`, the second a URI that is requested.
+pub(crate) fn hosts(bytes: &[u8], reference: ReferenceParser) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
@@ -106,7 +106,8 @@ pub(crate) fn hosts(bytes: &[u8], second: Second) {
             continue;
         };
         assert_eq!(profile.name, "a");
-        let asked = second(uri).map(|place| (place.scheme, place.host, place.port, place.has_user));
+        let asked =
+            reference(uri).map(|place| (place.scheme, place.host, place.port, place.has_user));
         let Some((scheme, name, port, has_user)) = asked else {
             assert!(
                 uri.to_ascii_lowercase().contains("xn--"),
@@ -114,8 +115,9 @@ pub(crate) fn hosts(bytes: &[u8], second: Second) {
             );
             continue;
         };
-        let may_go =
-            |text: &str| second(text).is_some_and(|place| place.host == name && place.port == port);
+        let may_go = |text: &str| {
+            reference(text).is_some_and(|place| place.host == name && place.port == port)
+        };
         assert!(!has_user, "{uri:?}");
         let is_tenant = may_go("https://acme.api.openvpn.com");
         let is_host = may_go(&format!("{scheme}://{host}"));
@@ -155,7 +157,7 @@ pub(crate) fn stored(bytes: &[u8]) {
         keeper: Keeper::File,
     };
     if let Err(error) = check(&profile) {
-        return assert_calm(&error.to_string());
+        return assert_printable(&error.to_string());
     }
     let today = lifetime::parse_date("2026-11-22").unwrap_or(time::Date::MIN);
     let Ok(end) = end_of_life(&profile, today) else {
@@ -214,5 +216,5 @@ pub(crate) fn lifetime(bytes: &[u8]) {
     } else {
         assert_eq!(end.to_string(), text);
     }
-    assert_calm(&lifetime::warning(lifetime::days_left(end, today)).unwrap_or_default());
+    assert_printable(&lifetime::warning(lifetime::days_left(end, today)).unwrap_or_default());
 }

@@ -2,9 +2,9 @@
 
 use std::ffi::OsString;
 
+use super::reference_parser::assert_printable;
 use crate::cli::{Invocation, parse};
 use crate::curl::{ArgumentError, Arguments};
-use crate::reading::assert_calm;
 use crate::uri::Scheme;
 
 /// One word a line.
@@ -30,7 +30,7 @@ pub(super) fn argv(bytes: &[u8]) {
     let options = match parse(words.clone()) {
         Ok(Invocation::Run(_, options)) => options,
         Ok(Invocation::Help(_) | Invocation::Version) => return,
-        Err(error) => return assert_calm(&error.to_string()),
+        Err(error) => return assert_printable(&error.to_string()),
     };
     let stands = |text: &str| {
         words
@@ -67,7 +67,7 @@ pub(super) fn curl(bytes: &[u8]) {
     let words = words(bytes);
     for scheme in [Scheme::Https, Scheme::Http] {
         if let Err(error) = Arguments::read(&words, scheme) {
-            assert_calm(&error.to_string());
+            assert_printable(&error.to_string());
             continue;
         }
         // curl reads a word that begins with no `-` as a URL, unless an option wants a value.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::reading::assert_calm;
+use super::reference_parser::assert_printable;
 use crate::wiring::{Draft, Host, TOOLS, Tool, Wish};
 
 /// What is put in comes out again to the byte, twice is once, and what is not understood is left
@@ -50,7 +50,7 @@ pub(super) fn setup(bytes: &[u8]) {
 /// A draft; nothing for a refusal.
 fn checked<T: std::fmt::Display>(tool: &Tool, result: Result<Draft, T>) -> Option<Draft> {
     result
-        .map_err(|refusal| assert_calm(&format!("{}: {refusal}", tool.name)))
+        .map_err(|refusal| assert_printable(&format!("{}: {refusal}", tool.name)))
         .ok()
 }
 

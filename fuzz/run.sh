@@ -1,22 +1,21 @@
 #!/usr/bin/env bash
-# Fuzzes every parser for a while and prints how many inputs each one was given.
+# Fuzzes every parser for a while and prints the number of inputs of each.
 #
 #   usage: run.sh TOOLS SECONDS [TARGET...]    TOOLS is where cargo-fuzz is or will be installed
 #
-# A target is a claim of src/claims; without one it is all of them, as many at once as there are
-# processors. What libFuzzer learns is kept in TOOLS/fuzz. An input that breaks a claim is written into
-# tests/fuzz/corpus, where every `make test` tries it again; then this script fails, after the other
-# targets had their turn.
+# Without TARGET all targets run, as many at once as there are processors. libFuzzer's own corpus is kept in
+# TOOLS/fuzz. An input that breaks a property is written into fuzz/corpus, where every `make test` tries it
+# again; this script then fails, after the other targets have run.
 # With the variable PROOFS a row for each target is appended to that file: see tests/soak.sh.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/.."
 
 tools=${1:?usage: run.sh TOOLS SECONDS [TARGET...]}
 seconds=${2:?usage: run.sh TOOLS SECONDS [TARGET...]}
 shift 2
 version=0.13.2
 
-# libFuzzer needs flags of the compiler that a stable one takes only so.
+# libFuzzer needs unstable compiler flags.
 export RUSTC_BOOTSTRAP=1
 if [[ $("$tools/bin/cargo-fuzz" fuzz --version 2>/dev/null) != "cargo-fuzz $version" ]]; then
   echo "fuzz: installing cargo-fuzz $version" >&2
@@ -25,29 +24,29 @@ fi
 export PATH=$tools/bin:$PATH
 
 if (($# == 0)); then
-  mapfile -t targets < <(cd tests/fuzz/targets && printf '%s\n' *.rs | sed 's/\.rs$//')
+  mapfile -t targets < <(sed -n '/^\[\[bin\]\]$/,/^name/ s/^name = "\(.*\)"$/\1/p' fuzz/Cargo.toml)
 else
   targets=("$@")
 fi
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/tests/fuzz/target}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/fuzz/target}
 if ((${#targets[@]} == 1)); then
-  cargo fuzz build --fuzz-dir tests/fuzz "${targets[0]}" >&2
+  cargo fuzz build --fuzz-dir fuzz "${targets[0]}" >&2
 else
-  cargo fuzz build --fuzz-dir tests/fuzz >&2
+  cargo fuzz build --fuzz-dir fuzz >&2
 fi
 built=$CARGO_TARGET_DIR/$(rustc -vV | sed -n 's/^host: //p')/release
 
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
 # Fuzzes one target.
 fuzz() {
-  local target=$1 learnt=$tools/fuzz/$1 log=$folder/$1 claim tried survived
-  mkdir -p "$learnt"
-  claim=$(sed -n '1s/^\/\/! \(.*\)\.$/\1/p' "tests/fuzz/targets/$target.rs")
-  # What is left to the end of the process on purpose would count as a leak.
-  if ! ASAN_OPTIONS=detect_leaks=0 "$built/$target" "$learnt" "tests/fuzz/corpus/$target" \
+  local target=$1 learned=$tools/fuzz/$1 log=$directory/$1 property tried survived
+  mkdir -p "$learned"
+  property=$(sed -n "s/^| $target | \(.*\)\. |$/\1/p" fuzz/README.md)
+  # Memory that is kept until the process ends would count as a leak.
+  if ! ASAN_OPTIONS=detect_leaks=0 "$built/$target" "$learned" "fuzz/corpus/$target" \
     -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-    -artifact_prefix="tests/fuzz/corpus/$target/" >"$log" 2>&1; then
+    -artifact_prefix="fuzz/corpus/$target/" >"$log" 2>&1; then
     touch "$log.broken"
     tail -n 40 "$log" >&2
   fi
@@ -56,7 +55,7 @@ fuzz() {
   if [[ -e $log.broken ]]; then survived=$((survived > 0 ? survived - 1 : 0)); fi
   printf 'fuzz: %-20s %12s inputs\n' "$target" "${tried:-no}"
   if [[ -n ${PROOFS:-} ]]; then
-    printf 'fuzz/%s\t%s\t%s\t%s\n' "$target" "$claim" "${tried:-0}" "$survived" >>"$PROOFS"
+    printf 'fuzz/%s\t%s\t%s\t%s\n' "$target" "$property" "${tried:-0}" "$survived" >>"$PROOFS"
   fi
 }
 # As many at once as there are processors.
@@ -65,7 +64,7 @@ for target in "${targets[@]}"; do
   fuzz "$target" &
 done
 wait
-broken=("$folder"/*.broken)
+broken=("$directory"/*.broken)
 if [[ -e ${broken[0]} ]]; then
   broken=("${broken[@]##*/}")
   echo "fuzz: broken: ${broken[*]%.broken}" >&2

@@ -6,10 +6,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
+use super::reference_parser::assert_printable;
 use crate::curl::{Statuses, Veil};
 use crate::duration::{LONGEST, parse, show};
 use crate::protocol::timestamp;
-use crate::reading::assert_calm;
 use crate::secret::Secret;
 use crate::template::{Placeholder, Template};
 use crate::terminal::{self, Line, Typed};
@@ -21,7 +21,7 @@ pub(super) fn duration(bytes: &[u8]) {
     };
     let duration = match parse(text) {
         Ok(duration) => duration,
-        Err(error) => return assert_calm(&error.to_string()),
+        Err(error) => return assert_printable(&error.to_string()),
     };
     assert!(duration <= LONGEST, "{text:?}");
     let mut sum = 0_u64;
@@ -96,7 +96,7 @@ pub(super) fn template(bytes: &[u8]) {
                 .unwrap_or_default();
             assert!(nothing.len() <= filled.len());
         }
-        Err(error) => assert_calm(&error.to_string()),
+        Err(error) => assert_printable(&error.to_string()),
     }
     if !text.contains('\0') {
         let written = format!("A={}", text.replace('{', "{{").replace('}', "}}"));

@@ -1,25 +1,25 @@
 //! Where a token may go.
 
-use crate::reading::{Second, assert_same_place};
+use super::reference_parser::{ReferenceParser, assert_same_origin};
 use crate::uri::{Origin, Uri};
 
-/// A URI that is read is read by every reader alike, and prints back as what was read. The second
-/// line is a `Location` header found there.
-pub(super) fn uri(bytes: &[u8], second: Second) {
+/// Every parser reads the same origin in an accepted URI, and the URI round-trips. The second line is
+/// a `Location` header found there.
+pub(super) fn uri(bytes: &[u8], reference: ReferenceParser) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
     let (text, location) = text.split_once('\n').unwrap_or((text, ""));
     let covered = Origin::of_host(text).unwrap_or_default();
     if let Some(first) = covered.first() {
-        assert_same_place(&format!("https://{text}"), first, second);
+        assert_same_origin(&format!("https://{text}"), first, reference);
     }
     for origin in &covered {
-        assert_same_place(&origin.to_string(), origin, second);
+        assert_same_origin(&origin.to_string(), origin, reference);
     }
     if let Ok(base) = Uri::parse_base(text) {
         let printed = base.to_string();
-        assert_same_place(&printed, base.origin(), second);
+        assert_same_origin(&printed, base.origin(), reference);
         assert!(
             !printed.ends_with('/') && !printed.contains(['?', '#']),
             "{printed}"
@@ -29,8 +29,8 @@ pub(super) fn uri(bytes: &[u8], second: Second) {
     let Ok(uri) = Uri::parse(text) else {
         return;
     };
-    assert_same_place(text, uri.origin(), second);
-    check_printed(&uri, second);
+    assert_same_origin(text, uri.origin(), reference);
+    check_printed(&uri, reference);
     assert!(!uri.without_query().contains(['?', '#']), "{text:?}");
     let (before, separator) = uri.before_query();
     let query = Uri::parse(&format!("{before}{separator}a=b"));
@@ -40,12 +40,12 @@ pub(super) fn uri(bytes: &[u8], second: Second) {
         "{text:?}"
     );
     if let Ok(led) = uri.resolve(location) {
-        check_printed(&led, second);
+        check_printed(&led, reference);
     }
 }
 
-fn check_printed(uri: &Uri, second: Second) {
+fn check_printed(uri: &Uri, reference: ReferenceParser) {
     let printed = uri.to_string();
     assert_eq!(Uri::parse(&printed).as_ref(), Ok(uri), "{printed}");
-    assert_same_place(&printed, uri.origin(), second);
+    assert_same_origin(&printed, uri.origin(), reference);
 }

@@ -1,4 +1,4 @@
-//! What must hold of the exchange whatever a server answers and whatever a secret is made of.
+//! Properties of the token request and of its response, for any server and any secret.
 
 use std::time::Duration;
 

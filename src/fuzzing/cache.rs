@@ -1,4 +1,4 @@
-//! What must hold of an entry whatever stands in its file.
+//! Properties of a cache entry, for any content of its file.
 
 use std::time::Duration;
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use super::reference_parser::{ReferenceParser, assert_printable, assert_same_origin};
 use crate::cli::{Verb, parse_flags};
 use crate::explanation::Explanation;
 use crate::protocol::helper::{Whose, read_erase, read_store};
 use crate::protocol::{
     ADAPTORS, Adaptor, Asked, Call, Complaint, Credential, InputError, Intake, Reply, Request, Said,
 };
-use crate::reading::{Second, assert_calm, assert_same_place};
 use crate::token::{AccessToken, Token};
 use crate::uri::{Origin, Uri};
 
@@ -101,7 +101,7 @@ impl<'a> Sent<'a> {
 
 /// A tool's request is for us only where an independent reader of it would go to one of our own
 /// hosts; the answer is in the tool's form and holds the token there and nowhere else.
-pub(super) fn tool(name: &str, bytes: &[u8], second: Second) {
+pub(super) fn tool(name: &str, bytes: &[u8], reference: ReferenceParser) {
     let adaptor = ADAPTORS.into_iter().find(|adaptor| adaptor.name == name);
     let adaptor = adaptor.unwrap_or_else(|| panic!("there is no adaptor `{name}`"));
     let sent = Sent::of(adaptor, bytes);
@@ -143,7 +143,7 @@ pub(super) fn tool(name: &str, bytes: &[u8], second: Second) {
                 .server(name)
                 .unwrap_or_else(|| panic!("{origin} of no server"));
             assert!(!server.contains(char::is_control), "{server:?}");
-            assert_same_place(&server, origin, second);
+            assert_same_origin(&server, origin, reference);
         }
     }
     let again = || read().unwrap_or_else(|error| panic!("{error}"));
@@ -319,7 +319,7 @@ fn check_flags(adaptor: &Adaptor, flags: &[String]) {
     if let Some(verb) = verb.filter(|_| !flags.is_empty()) {
         match parse_flags(verb, flags.to_vec()) {
             Ok(options) => assert!(options.operands.is_empty() && options.rest.is_empty()),
-            Err(error) => assert_calm(&error.to_string()),
+            Err(error) => assert_printable(&error.to_string()),
         }
     }
 }
@@ -396,7 +396,7 @@ pub(super) fn helper(bytes: &[u8]) {
 
 fn check_shown(error: &InputError) {
     let shown = error.to_string();
-    assert_calm(&shown);
+    assert_printable(&shown);
     let is_a_name = matches!(error, InputError::Unknown { .. });
     assert!(is_a_name || !shown.contains(CANARY), "{shown}");
 }
