@@ -46,13 +46,13 @@ pub const PROPERTIES: [(&str, Property); 29] = [
     ("entry", |bytes, _| crate::cache::fuzzing::entry(bytes)),
     ("form", |bytes, _| crate::oauth::fuzzing::form(bytes)),
     ("get", |bytes, reference| {
-        request::tool("get", bytes, reference)
+        request::tool("get", bytes, reference);
     }),
     ("git", |bytes, reference| {
-        request::tool("git", bytes, reference)
+        request::tool("git", bytes, reference);
     }),
     ("go", |bytes, reference| {
-        request::tool("go", bytes, reference)
+        request::tool("go", bytes, reference);
     }),
     ("helper", |bytes, _| request::helper(bytes)),
     ("hosts", crate::profile::fuzzing::hosts),
@@ -64,7 +64,7 @@ pub const PROPERTIES: [(&str, Property); 29] = [
     }),
     ("moment", |bytes, _| text::moment(bytes)),
     ("pnpm", |bytes, reference| {
-        request::tool("pnpm", bytes, reference)
+        request::tool("pnpm", bytes, reference);
     }),
     ("proxy", |bytes, _| crate::oauth::fuzzing::proxy(bytes)),
     ("setup", |bytes, _| setup::setup(bytes)),
