@@ -22,7 +22,7 @@ mod tests;
 mod text;
 mod uri;
 #[cfg(test)]
-mod url_crate;
+mod whatwg_url;
 
 pub use reference_parser::{ParsedUrl, ReferenceParser};
 

@@ -10,7 +10,7 @@ use proptest::prop_oneof;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use super::url_crate::url_crate;
+use super::whatwg_url::parse_url;
 use super::{PROPERTIES, Property, property};
 use crate::environment::Environment;
 
@@ -176,7 +176,7 @@ fn check(name: &str, property: Property) {
     let files = corpus(name);
     assert!(!files.is_empty(), "{name} has no corpus");
     for file in &files {
-        property(file, url_crate);
+        property(file, parse_url);
     }
     let is_soak = Environment::Process.raw("SOAK").is_some();
     let config = Config {
@@ -194,7 +194,7 @@ fn check(name: &str, property: Property) {
         },
     );
     let result = TestRunner::new_with_rng(config, rng).run(&mutated, |bytes| {
-        property(&bytes, url_crate);
+        property(&bytes, parse_url);
         Ok(())
     });
     if let Err(error) = result {
@@ -335,7 +335,7 @@ fn urls_that_others_repair_are_refused() {
         (format!("ftp://{ours}/"), "no other scheme"),
     ] {
         assert!(
-            url_crate(&text).is_some(),
+            parse_url(&text).is_some(),
             "{text:?} is not a URL, so it does not belong here"
         );
         let read = crate::uri::Uri::parse(&text);

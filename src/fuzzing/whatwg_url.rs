@@ -4,7 +4,7 @@
 use super::ParsedUrl;
 
 /// Parses a URL with the `url` crate.
-pub(crate) fn url_crate(text: &str) -> Option<ParsedUrl> {
+pub(crate) fn parse_url(text: &str) -> Option<ParsedUrl> {
     let url = url::Url::parse(text).ok()?;
     Some(ParsedUrl {
         scheme: url.scheme().to_owned(),
