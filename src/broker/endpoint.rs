@@ -7,7 +7,9 @@ use super::explain::{ANY_PROFILE, explain_failure, explain_missing};
 use crate::clock::{Clock, Deadline};
 use crate::environment::Environment;
 use crate::explanation::Explanation;
-use crate::oauth::{ExchangeError, Form, Granted, Http, HttpSettings, Proxies, Seen, exchange};
+use crate::oauth::{
+    ApiResponse, ExchangeError, Form, Granted, Http, HttpSettings, Proxies, exchange, get,
+};
 use crate::profile::Profile;
 use crate::roots::System;
 use crate::secret::Secret;
@@ -83,9 +85,9 @@ impl<'a> ProfileEndpoint<'a> {
         token: &AccessToken,
         clock: &dyn Clock,
         deadline: Deadline,
-    ) -> Result<Seen, ObtainError> {
-        let seen = self.http()?.look(url, Some(token), clock, deadline);
-        seen.map_err(ObtainError::Exchange)
+    ) -> Result<ApiResponse, ObtainError> {
+        let response = get(self.http()?, url, Some(token), clock, deadline);
+        response.map_err(ObtainError::Exchange)
     }
 
     fn http(&self) -> Result<&Http<'a>, ObtainError> {

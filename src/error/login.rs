@@ -3,7 +3,7 @@
 use crate::broker::ObtainError;
 use crate::duration::show;
 use crate::explanation::Explanation;
-use crate::oauth::{ExchangeError, Refusal, Seen};
+use crate::oauth::{ApiResponse, ExchangeError, Refusal};
 use crate::profile::Profile;
 use crate::source::SourceError;
 use crate::terminal::TerminalError;
@@ -157,7 +157,7 @@ pub(crate) fn explain_trial(
 ///
 /// An address that is not there (404) says nothing of the token: some tenants have another path.
 pub(crate) fn explain_api(
-    seen: &Seen,
+    seen: &ApiResponse,
     token: &AccessToken,
     url: &str,
     profile: &Profile,

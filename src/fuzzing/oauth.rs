@@ -7,9 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
+use super::http::Answer;
 use super::http::has_valid_port;
 use super::request::{HttpRequest, compose, encode};
-use super::response::{Answer, LONGEST_PAUSE, ResponseTiming, read};
+use super::response::{LONGEST_PAUSE, ResponseTiming, read};
 use super::{AuthMethod, Client, ErrorClass, ExchangeError, Form, Proxies, date_of};
 use crate::environment::Environment;
 use crate::secret::Secret;

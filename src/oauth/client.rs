@@ -3,12 +3,12 @@
 use super::error::{ExchangeError, InvalidResponse, Refusal};
 use super::http::{Http, Reply};
 use super::request::{Form, compose};
-use super::response::{self, ResponseTiming};
+use super::response::{self, ApiResponse, ResponseTiming};
 use super::{AuthMethod, Client};
 use crate::clock::{Clock, Deadline};
 use crate::quote::quote;
 use crate::secret::Secret;
-use crate::token::Token;
+use crate::token::{AccessToken, Token};
 use crate::uri::Uri;
 
 /// How many redirects within the origin are followed.
@@ -51,6 +51,18 @@ pub(crate) fn exchange(
             other => other,
         },
     }
+}
+
+/// Sends a GET to `url` of the client's origin, with the token if there is one.
+pub(crate) fn get(
+    http: &Http<'_>,
+    url: &Uri,
+    token: Option<&AccessToken>,
+    clock: &dyn Clock,
+    deadline: Deadline,
+) -> Result<ApiResponse, ExchangeError> {
+    let reply = http.get(url, token, clock, deadline)?;
+    Ok(ApiResponse::of(reply, clock.now()))
 }
 
 /// Of two refusals, the one that says more about what to mend. A server that knows only one of
@@ -132,7 +144,7 @@ fn redirect(from: &Uri, reply: &Reply) -> Result<Option<Uri>, ExchangeError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::response::Answer;
+    use super::super::http::Answer;
     use super::{ExchangeError, Refusal, Reply, Uri, more_telling, redirect};
 
     fn led(status: u16, location: Option<&str>) -> Result<Option<String>, ExchangeError> {

@@ -9,21 +9,24 @@ mod error;
 #[path = "../fuzzing/oauth.rs"]
 pub(crate) mod fuzzing;
 mod http;
+mod message;
 mod oauth_error;
 mod request;
 mod response;
 
 use crate::uri::Uri;
 
-pub(crate) use client::{Granted, exchange};
+pub(crate) use client::{Granted, exchange, get};
 #[cfg(test)]
 pub(crate) use error::InvalidResponse;
-pub(crate) use error::{ErrorClass, ErrorMessage, ExchangeError, Refusal};
+pub(crate) use error::{ExchangeError, Refusal};
 pub(crate) use http::{
-    CONNECT_LIMIT, Http, HttpSettings, Proxies, Seen, SetupError, Stage, TransportCause, dial,
+    CONNECT_LIMIT, Http, HttpSettings, Proxies, SetupError, Stage, TransportCause, TransportError,
+    dial,
 };
+pub(crate) use message::{ErrorClass, ErrorMessage};
 pub(crate) use request::Form;
-pub(crate) use response::date_of;
+pub(crate) use response::{ApiResponse, date_of};
 
 /// Who asks where for what.
 #[derive(Debug, Clone, PartialEq, Eq)]

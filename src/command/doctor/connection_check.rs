@@ -10,7 +10,7 @@ use crate::broker::{ObtainError, explain};
 use crate::duration::show;
 use crate::error::{Code, code_of};
 use crate::oauth::{
-    ErrorClass, ExchangeError, Http, HttpSettings, Proxies, Seen, SetupError, date_of,
+    ApiResponse, ErrorClass, ErrorMessage, Http, HttpSettings, Proxies, SetupError, date_of, get,
 };
 use crate::uri::{Scheme, Uri};
 
@@ -74,7 +74,7 @@ fn go(case: &Case<'_>, findings: &mut Vec<Finding>) -> Option<()> {
         Err(failure) => {
             let mend = "check the name in `cloud_id`, `base_url`, `token_url` or the proxy's \
                         variable, and this machine's DNS";
-            findings.push(failed("dns", &failure, mend));
+            findings.push(failed("dns", failure.message(), mend));
             return None;
         }
     };
@@ -95,7 +95,7 @@ fn go(case: &Case<'_>, findings: &mut Vec<Finding>) -> Option<()> {
     let stream = match tls_handshake::connect(&http, &addresses, clock, case.deadline) {
         Ok(stream) => stream,
         Err(failure) => {
-            findings.push(failed("tcp", &failure, CHECK_NETWORK));
+            findings.push(failed("tcp", failure.message(), CHECK_NETWORK));
             return None;
         }
     };
@@ -121,7 +121,7 @@ fn go(case: &Case<'_>, findings: &mut Vec<Finding>) -> Option<()> {
                     findings.push(Finding::ok("tls", what));
                 }
                 Err(failure) => {
-                    findings.push(untrusted(case, &http, &failure));
+                    findings.push(untrusted(case, &http, failure.message()));
                     return None;
                 }
             }
@@ -132,14 +132,14 @@ fn go(case: &Case<'_>, findings: &mut Vec<Finding>) -> Option<()> {
 
     case.say(&format!("asking {origin} for the time"));
     let asked_at = clock.now();
-    let seen = match http.look(&root_of(url), None, clock, case.deadline) {
+    let seen = match get(&http, &root_of(url), None, clock, case.deadline) {
         Ok(seen) => seen,
         Err(failure) => {
             let is_tls_open = findings.iter().any(|it| it.name == "tls");
             findings.push(if is_tls_open {
-                failed("http", &failure, CHECK_NETWORK)
+                failed("http", failure.message(), CHECK_NETWORK)
             } else {
-                untrusted(case, &http, &failure)
+                untrusted(case, &http, failure.message())
             });
             return None;
         }
@@ -196,9 +196,10 @@ fn roots(case: &Case<'_>, http: &Http<'_>) -> String {
     format!("{base}{more}, {count} root{plural} in all")
 }
 
-fn untrusted(case: &Case<'_>, http: &Http<'_>, failure: &ExchangeError) -> Finding {
-    let mut finding = failed("tls", failure, CHECK_NETWORK);
-    if failure.class() == ErrorClass::Unusable {
+fn untrusted(case: &Case<'_>, http: &Http<'_>, message: ErrorMessage) -> Finding {
+    let is_untrusted = message.class == ErrorClass::Unusable;
+    let mut finding = failed("tls", message, CHECK_NETWORK);
+    if is_untrusted {
         finding.what = format!("{}; trusted is {}", finding.what, roots(case, http));
     }
     finding
@@ -206,7 +207,7 @@ fn untrusted(case: &Case<'_>, http: &Http<'_>, failure: &ExchangeError) -> Findi
 
 /// Whether this machine's clock goes as the server's. Tokens are measured by this machine's alone,
 /// so that little goes wrong; certificates are not.
-fn skew(seen: &Seen, asked_at: OffsetDateTime, answered_at: OffsetDateTime) -> Finding {
+fn skew(seen: &ApiResponse, asked_at: OffsetDateTime, answered_at: OffsetDateTime) -> Finding {
     const NAME: &str = "clock";
     let Some(there) = seen.date.as_deref().and_then(date_of) else {
         return Finding::skipped(NAME, "the server does not tell the time");
@@ -237,8 +238,7 @@ fn skew(seen: &Seen, asked_at: OffsetDateTime, answered_at: OffsetDateTime) -> F
 }
 
 /// A failed request; `mend` is the hint if the error has none of its own.
-pub(super) fn failed(name: &'static str, error: &ExchangeError, mend: &str) -> Finding {
-    let message = error.message();
+pub(super) fn failed(name: &'static str, message: ErrorMessage, mend: &str) -> Finding {
     let what = match message.detail {
         Some(detail) => format!("{}: {detail}", message.reason),
         None => message.reason,
@@ -257,7 +257,7 @@ mod tests {
     use time::OffsetDateTime;
 
     use super::super::finding::State;
-    use super::{Seen, skew};
+    use super::{ApiResponse, skew};
 
     #[test]
     fn a_clock_that_is_a_minute_off_is_told_of_either_way() {
@@ -270,7 +270,7 @@ mod tests {
             (now + minutes(2), State::Warning, "1m59s ahead of"),
             (now - minutes(2), State::Warning, "2m behind"),
         ] {
-            let seen = Seen {
+            let seen = ApiResponse {
                 status: 200,
                 date: Some("Sun, 06 Nov 1994 08:49:37 GMT".to_owned()),
                 requests_left: None,

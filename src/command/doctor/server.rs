@@ -13,7 +13,7 @@ use crate::command::session::{key_of, store_of, tell};
 use crate::duration::show;
 use crate::error::{Code, code_of};
 use crate::explanation::Explanation;
-use crate::oauth::{AuthMethod, ExchangeError, Form, Granted, Seen};
+use crate::oauth::{ApiResponse, AuthMethod, ExchangeError, Form, Granted, get};
 use crate::quote::quote;
 use crate::secret::Secret;
 use crate::source::SourceError;
@@ -199,19 +199,19 @@ fn call(case: &Case<'_>, found: &Found, findings: &mut Vec<Finding>) {
     };
     case.say(&format!("asking {}", url.origin()));
     let token = &found.token.access_token;
-    match http.look(&url, Some(token), case.context.clock, case.deadline) {
+    match get(&http, &url, Some(token), case.context.clock, case.deadline) {
         Ok(seen) => {
             findings.push(judge(&url, found, &seen));
             findings.push(rate_limit(&seen));
         }
         Err(failure) => {
             let mend = "check the network, the proxy and the profile's `base_url`";
-            findings.push(connection_check::failed(NAME, &failure, mend));
+            findings.push(connection_check::failed(NAME, failure.message(), mend));
         }
     }
 }
 
-fn judge(url: &Uri, found: &Found, seen: &Seen) -> Finding {
+fn judge(url: &Uri, found: &Found, seen: &ApiResponse) -> Finding {
     const NAME: &str = "api";
     let status = seen.status;
     let told = seen.error_text(&found.token.access_token);
@@ -270,14 +270,14 @@ fn judge(url: &Uri, found: &Found, seen: &Seen) -> Finding {
 }
 
 /// How long to wait after a 429.
-fn wait_hint(seen: &Seen) -> String {
+fn wait_hint(seen: &ApiResponse) -> String {
     match seen.pause {
         Some(pause) => format!("wait {}", show(pause)),
         None => "wait 15s, the vendor's usual interval".to_owned(),
     }
 }
 
-fn rate_limit(seen: &Seen) -> Finding {
+fn rate_limit(seen: &ApiResponse) -> Finding {
     const NAME: &str = "rate_limit";
     let number = |text: &Option<String>| text.as_deref()?.trim().parse::<u64>().ok();
     let Some(left) = number(&seen.requests_left) else {
@@ -347,7 +347,7 @@ mod tests {
     use time::OffsetDateTime;
 
     use super::super::finding::State;
-    use super::{Code, Found, Seen, Token, Uri, judge};
+    use super::{ApiResponse, Code, Found, Token, Uri, judge};
     use crate::token::AccessToken;
 
     const TOKEN: &str = "t0ken-of-a-test";
@@ -360,7 +360,7 @@ mod tests {
             obtained_at: now,
             expires_at: now + Duration::from_secs(3600),
         };
-        let seen = Seen {
+        let seen = ApiResponse {
             status,
             date: None,
             requests_left: None,

@@ -9,7 +9,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion, RootCertStore};
 
 use crate::clock::{Clock, Deadline};
-use crate::oauth::{CONNECT_LIMIT, ExchangeError, Http, Stage, TransportCause, dial};
+use crate::oauth::{CONNECT_LIMIT, Http, Stage, TransportCause, TransportError, dial};
 use crate::resolver;
 use crate::roots::Roots;
 use crate::uri::Origin;
@@ -29,7 +29,7 @@ pub(super) fn resolve(
     (name, port): (&str, u16),
     clock: &dyn Clock,
     deadline: Deadline,
-) -> Result<Vec<SocketAddr>, ExchangeError> {
+) -> Result<Vec<SocketAddr>, Box<TransportError>> {
     let deadline = deadline.at_most(clock, CONNECT_LIMIT);
     resolver::resolve(name, port, deadline.remaining(clock)).map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut => http.error(
@@ -46,7 +46,7 @@ pub(super) fn connect(
     addresses: &[SocketAddr],
     clock: &dyn Clock,
     deadline: Deadline,
-) -> Result<TcpStream, ExchangeError> {
+) -> Result<TcpStream, Box<TransportError>> {
     let deadline = deadline.at_most(clock, CONNECT_LIMIT);
     let left = || deadline.remaining(clock);
     let timed_out = || {
@@ -76,7 +76,7 @@ pub(super) fn shake_hands(
     origin: &Origin,
     clock: &dyn Clock,
     deadline: Deadline,
-) -> Result<TlsSession, ExchangeError> {
+) -> Result<TlsSession, Box<TransportError>> {
     let deadline = deadline.at_most(clock, CONNECT_LIMIT);
     let mut connection = client(http, origin)?;
     shake(&mut connection, stream, clock, deadline).map_err(|error| match error.kind() {
@@ -97,7 +97,7 @@ pub(super) fn shake_hands(
 }
 
 /// The client side of a TLS session.
-fn client(http: &Http<'_>, origin: &Origin) -> Result<ClientConnection, ExchangeError> {
+fn client(http: &Http<'_>, origin: &Origin) -> Result<ClientConnection, Box<TransportError>> {
     let failed = |error: rustls::Error| http.tls_error(Stage::Handshake, error);
     let roots = http.roots().map_or_else(RootCertStore::empty, Roots::store);
     let provider = Arc::new(rustls::crypto::ring::default_provider());

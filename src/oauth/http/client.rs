@@ -19,10 +19,7 @@ use super::connector::{StageTracker, agent_with};
 use super::proxy::{Proxies, has_valid_port};
 use super::transport_error::{Endpoints, Stage, TransportCause, TransportError};
 use crate::clock::{Clock, Deadline};
-use crate::oauth::error::ExchangeError;
-use crate::oauth::oauth_error::{ErrorBody, redacted_error_text};
 use crate::oauth::request::HttpRequest;
-use crate::oauth::response::{Answer, read_pause, replenish_interval};
 use crate::roots::{Roots, RootsError, System, tls_error};
 use crate::secret::joined;
 use crate::token::AccessToken;
@@ -111,7 +108,7 @@ impl<'a> Http<'a> {
         request: &HttpRequest,
         clock: &dyn Clock,
         deadline: Deadline,
-    ) -> Result<Reply, ExchangeError> {
+    ) -> Result<Reply, Box<TransportError>> {
         self.ask(clock, deadline, |agent, limit| {
             let url = HttpUri::from_maybe_shared(wiped(&request.url));
             let mut builder = match url {
@@ -129,32 +126,22 @@ impl<'a> Http<'a> {
         })
     }
 
-    /// Asks for `url`, which has to be of this origin, and reads the whole answer by the deadline.
-    /// Whoever gives a token gives it to this origin.
-    pub(crate) fn look(
+    /// Sends a GET to `url` and reads the whole response by the deadline. The URL must be of this origin,
+    /// because that is where the token goes.
+    pub(in crate::oauth) fn get(
         &self,
         url: &Uri,
         token: Option<&AccessToken>,
         clock: &dyn Clock,
         deadline: Deadline,
-    ) -> Result<Seen, ExchangeError> {
-        let reply = self.ask(clock, deadline, |agent, limit| {
+    ) -> Result<Reply, Box<TransportError>> {
+        self.ask(clock, deadline, |agent, limit| {
             let mut builder = agent.get(url.to_string());
             if let Some(token) = token {
                 let bearer = joined(&["Bearer ", token.expose()]);
                 builder = builder.header("Authorization", self.header(&bearer)?);
             }
             Ok(bounded(builder, limit).call())
-        })?;
-        Ok(Seen {
-            status: reply.answer.status,
-            date: reply.date,
-            requests_left: reply.requests_left,
-            next_request_in: replenish_interval(&reply.answer),
-            pause: read_pause(&reply.answer, clock.now()),
-            encoding: reply.answer.encoding,
-            location: reply.location,
-            body: reply.answer.body,
         })
     }
 
@@ -175,8 +162,11 @@ impl<'a> Http<'a> {
         &self,
         clock: &dyn Clock,
         deadline: Deadline,
-        request: impl Fn(&Agent, Duration) -> Result<Result<Response<Body>, ureq::Error>, ExchangeError>,
-    ) -> Result<Reply, ExchangeError> {
+        request: impl Fn(
+            &Agent,
+            Duration,
+        ) -> Result<Result<Response<Body>, ureq::Error>, Box<TransportError>>,
+    ) -> Result<Reply, Box<TransportError>> {
         let limit = deadline.remaining(clock);
         if self.given.get().is_none() {
             self.given.set(Some(limit));
@@ -194,7 +184,7 @@ impl<'a> Http<'a> {
         &self,
         sent: Result<Response<Body>, ureq::Error>,
         limit: Duration,
-    ) -> Result<Reply, ExchangeError> {
+    ) -> Result<Reply, Box<TransportError>> {
         let response = sent.map_err(|error| self.failure(error, limit))?;
         let header = |name: &str| {
             response
@@ -231,7 +221,7 @@ impl<'a> Http<'a> {
         })
     }
 
-    fn failure(&self, error: ureq::Error, limit: Duration) -> ExchangeError {
+    fn failure(&self, error: ureq::Error, limit: Duration) -> Box<TransportError> {
         let stage = self.stages.stage();
         let cause = match error {
             // If the caller's own time was shorter, the timeout says nothing about the server.
@@ -270,16 +260,16 @@ impl<'a> Http<'a> {
     }
 
     /// An error of this connection.
-    pub(crate) fn error(&self, stage: Stage, cause: TransportCause) -> ExchangeError {
-        ExchangeError::Transport(Box::new(TransportError {
+    pub(crate) fn error(&self, stage: Stage, cause: TransportCause) -> Box<TransportError> {
+        Box::new(TransportError {
             endpoints: self.endpoints.clone(),
             stage,
             cause,
-        }))
+        })
     }
 
     /// An I/O error of this connection, which may hold an error of TLS.
-    pub(crate) fn io_error(&self, stage: Stage, error: io::Error) -> ExchangeError {
+    pub(crate) fn io_error(&self, stage: Stage, error: io::Error) -> Box<TransportError> {
         match tls_error(&error) {
             Some(tls) => self.tls_error(stage, tls.clone()),
             None => self.error(stage, TransportCause::Io(Arc::new(error))),
@@ -287,7 +277,7 @@ impl<'a> Http<'a> {
     }
 
     /// An error of TLS on this connection.
-    pub(crate) fn tls_error(&self, stage: Stage, error: rustls::Error) -> ExchangeError {
+    pub(crate) fn tls_error(&self, stage: Stage, error: rustls::Error) -> Box<TransportError> {
         let problem = self.roots.as_ref().and_then(Roots::problem);
         let roots_problem = problem.map(str::to_owned);
         self.error(
@@ -300,7 +290,7 @@ impl<'a> Http<'a> {
     }
 
     /// The value of a header that must not be shown.
-    fn header(&self, text: &Zeroizing<String>) -> Result<HeaderValue, ExchangeError> {
+    fn header(&self, text: &Zeroizing<String>) -> Result<HeaderValue, Box<TransportError>> {
         let value = HeaderValue::from_maybe_shared(wiped(text));
         let mut value = value.map_err(|_| self.error(Stage::Exchange, TransportCause::Header))?;
         value.set_sensitive(true);
@@ -350,43 +340,23 @@ fn bounded<B>(builder: RequestBuilder<B>, limit: Duration) -> RequestBuilder<B> 
         .build()
 }
 
+/// The parts of a response that are used.
+pub(in crate::oauth) struct Answer {
+    pub(in crate::oauth) status: u16,
+    pub(in crate::oauth) retry_after: Option<String>,
+    pub(in crate::oauth) replenish_time: Option<String>,
+    pub(in crate::oauth) replenish_rate: Option<String>,
+    /// The `Content-Encoding` of a body that is compressed although `identity` was requested.
+    pub(in crate::oauth) encoding: Option<String>,
+    pub(in crate::oauth) body: Zeroizing<Vec<u8>>,
+}
+
 /// An answer, where it points if it is a redirect, and what else its header says.
 pub(in crate::oauth) struct Reply {
     pub(in crate::oauth) answer: Answer,
     pub(in crate::oauth) location: Option<String>,
     pub(in crate::oauth) date: Option<String>,
     pub(in crate::oauth) requests_left: Option<String>,
-}
-
-/// What a look at the server brought. None of it is trusted, and none of it quoted.
-pub(crate) struct Seen {
-    /// The HTTP status.
-    pub(crate) status: u16,
-    /// `Date`.
-    pub(crate) date: Option<String>,
-    /// `X-RateLimit-Remaining`.
-    pub(crate) requests_left: Option<String>,
-    /// The time after which the rate limit allows one more request.
-    pub(crate) next_request_in: Option<Duration>,
-    /// How long a 429 asks to wait.
-    pub(crate) pause: Option<Duration>,
-    /// The `Content-Encoding` of a compressed body.
-    pub(crate) encoding: Option<String>,
-    /// `Location`.
-    pub(crate) location: Option<String>,
-    /// The body, at most 1 MiB.
-    pub(crate) body: Zeroizing<Vec<u8>>,
-}
-
-impl Seen {
-    /// The text of an error response, quoted; the token is removed if the server repeats it.
-    pub(crate) fn error_text(&self, token: &AccessToken) -> Option<String> {
-        let body = ErrorBody {
-            bytes: &self.body,
-            encoding: self.encoding.as_deref(),
-        };
-        redacted_error_text(&body, |text| text.replace(token.expose(), "[redacted]"))
-    }
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ fn without_time_nothing_is_tried() {
     let http = nowhere(&system);
     let clock = SystemClock::start();
     let url = Uri::parse("http://127.0.0.1:1/").unwrap();
-    let Err(error) = http.look(
+    let Err(error) = http.get(
         &url,
         None,
         &clock,
@@ -138,7 +138,7 @@ fn a_long_answer_is_read_whole() {
     let system = System::new(&environment);
     let clock = SystemClock::start();
     let deadline = Deadline::from_now(&clock, CONNECT_LIMIT);
-    let seen = nowhere(&system).look(&Uri::parse(&url).unwrap(), None, &clock, deadline);
+    let seen = nowhere(&system).get(&Uri::parse(&url).unwrap(), None, &clock, deadline);
     server.join().unwrap();
-    assert_eq!(seen.map(|seen| seen.body.len()).ok(), Some(length));
+    assert_eq!(seen.map(|seen| seen.answer.body.len()).ok(), Some(length));
 }

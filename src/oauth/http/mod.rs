@@ -7,8 +7,8 @@ mod happy_eyeballs;
 mod proxy;
 mod transport_error;
 
-pub(super) use client::Reply;
-pub(crate) use client::{CONNECT_LIMIT, Http, HttpSettings, Seen, SetupError};
+pub(super) use client::{Answer, Reply};
+pub(crate) use client::{CONNECT_LIMIT, Http, HttpSettings, SetupError};
 pub(crate) use happy_eyeballs::dial;
 pub(crate) use proxy::Proxies;
 #[cfg(any(test, fuzzing))]

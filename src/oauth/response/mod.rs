@@ -11,7 +11,10 @@ use time::format_description::well_known::Rfc2822;
 use zeroize::Zeroizing;
 
 use super::error::{BodyKind, ExchangeError, InvalidResponse};
-use super::oauth_error::{ErrorBody, error_text, has_error, json_text, oauth_error};
+use super::http::{Answer, Reply};
+use super::oauth_error::{
+    ErrorBody, error_text, has_error, json_text, oauth_error, redacted_error_text,
+};
 use super::request::HttpRequest;
 use crate::quote::quote;
 use crate::token::{AccessToken, Token};
@@ -25,23 +28,55 @@ const DEFAULT_LIFE: Duration = Duration::from_secs(5 * 60);
 /// The longest pause after a 429.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// The parts of a response that are used.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) retry_after: Option<String>,
-    pub(super) replenish_time: Option<String>,
-    pub(super) replenish_rate: Option<String>,
-    /// The `Content-Encoding` of a body that is compressed although `identity` was requested.
-    pub(super) encoding: Option<String>,
-    pub(super) body: Zeroizing<Vec<u8>>,
+/// A response of the API. None of it is trusted, and none of it quoted.
+pub(crate) struct ApiResponse {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// `Date`.
+    pub(crate) date: Option<String>,
+    /// `X-RateLimit-Remaining`.
+    pub(crate) requests_left: Option<String>,
+    /// The time after which the rate limit allows one more request.
+    pub(crate) next_request_in: Option<Duration>,
+    /// How long a 429 asks to wait.
+    pub(crate) pause: Option<Duration>,
+    /// The `Content-Encoding` of a compressed body.
+    pub(crate) encoding: Option<String>,
+    /// `Location`.
+    pub(crate) location: Option<String>,
+    /// The body, at most 1 MiB.
+    pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
-impl Answer {
-    fn error_body(&self) -> ErrorBody<'_> {
-        ErrorBody {
+impl ApiResponse {
+    /// Reads a response that arrived at `now`.
+    pub(super) fn of(reply: Reply, now: OffsetDateTime) -> Self {
+        Self {
+            status: reply.answer.status,
+            date: reply.date,
+            requests_left: reply.requests_left,
+            next_request_in: replenish_interval(&reply.answer),
+            pause: read_pause(&reply.answer, now),
+            encoding: reply.answer.encoding,
+            location: reply.location,
+            body: reply.answer.body,
+        }
+    }
+
+    /// The text of an error response, quoted; the token is removed if the server repeats it.
+    pub(crate) fn error_text(&self, token: &AccessToken) -> Option<String> {
+        let body = ErrorBody {
             bytes: &self.body,
             encoding: self.encoding.as_deref(),
-        }
+        };
+        redacted_error_text(&body, |text| text.replace(token.expose(), "[redacted]"))
+    }
+}
+
+fn error_body(answer: &Answer) -> ErrorBody<'_> {
+    ErrorBody {
+        bytes: &answer.body,
+        encoding: answer.encoding.as_deref(),
     }
 }
 
@@ -61,18 +96,18 @@ pub(super) fn read(
     match answer.status {
         200..=299 => read_success(answer, timing, request),
         400 | 401 | 403 | 415 | 422 => {
-            Err(oauth_error(answer.status, &answer.error_body(), request))
+            Err(oauth_error(answer.status, &error_body(answer), request))
         }
         429 => Err(ExchangeError::RateLimited {
             pause: read_pause(answer, timing.arrived_at),
         }),
         408 | 425 | 500..=599 => Err(ExchangeError::ServerError {
             status: answer.status,
-            server_text: error_text(&answer.error_body(), request),
+            server_text: error_text(&error_body(answer), request),
         }),
         status => Err(ExchangeError::InvalidResponse(InvalidResponse::Status {
             status,
-            server_text: error_text(&answer.error_body(), request),
+            server_text: error_text(&error_body(answer), request),
         })),
     }
 }
@@ -89,7 +124,7 @@ fn read_success(
     }
     let token = read_token(&answer.body, timing);
     if token.is_err() && has_error(&answer.body) {
-        return Err(oauth_error(answer.status, &answer.error_body(), request));
+        return Err(oauth_error(answer.status, &error_body(answer), request));
     }
     token
 }
@@ -176,7 +211,7 @@ fn jwt_life(token: &str, now: OffsetDateTime) -> Option<Life> {
 
 /// How long a 429 asks to wait: `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), else the
 /// vendor's `X-RateLimit-Replenish-Time` ÷ `X-RateLimit-Replenish-Rate`. At most 5 minutes.
-pub(super) fn read_pause(answer: &Answer, now: OffsetDateTime) -> Option<Duration> {
+fn read_pause(answer: &Answer, now: OffsetDateTime) -> Option<Duration> {
     let until = |text: &str| date_of(text).map(|at| (at - now).as_seconds_f64());
     let retry_after = answer
         .retry_after
@@ -196,7 +231,7 @@ pub(crate) fn date_of(header: &str) -> Option<OffsetDateTime> {
 
 /// The time after which the vendor's rate limit allows one more request: the period divided by the
 /// number of requests that become free in it. A missing rate counts as 1.
-pub(super) fn replenish_interval(answer: &Answer) -> Option<Duration> {
+fn replenish_interval(answer: &Answer) -> Option<Duration> {
     let period = answer.replenish_time.as_deref().and_then(number)?;
     let rate = answer.replenish_rate.as_deref().and_then(number);
     let rate = rate.filter(|rate| *rate > 0.0).unwrap_or(1.0);

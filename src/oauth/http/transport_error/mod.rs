@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::duration::show;
-use crate::oauth::error::{ErrorClass, ErrorMessage};
+use crate::oauth::message::{ErrorClass, ErrorMessage};
 use crate::quote::quote;
 
 /// The step of a request that failed.

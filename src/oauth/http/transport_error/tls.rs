@@ -5,7 +5,7 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatibl
 use time::OffsetDateTime;
 
 use super::{Endpoints, Stage};
-use crate::oauth::error::{ErrorClass, ErrorMessage};
+use crate::oauth::message::{ErrorClass, ErrorMessage};
 use crate::quote::quote;
 use crate::roots::NO_ROOTS;
 
