@@ -64,7 +64,7 @@ FLEET_HOSTS ?= 100000
 
 fleet:
 	FLEET_HOSTS=$(FLEET_HOSTS) $(CARGO) test --locked --release --lib -- --nocapture \
-		broker::tests::fleet::the_figures_of_the_document
+		token_provider::tests::fleet::the_figures_of_the_document
 
 lint: $(DENY)
 	$(CARGO) fmt --all --check
@@ -85,21 +85,21 @@ advisories: $(DENY)
 $(TARGET_DIR)/lint-tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny:
 	$(INSTALL_TOOL) --version '$(CARGO_DENY)' --root '$(abspath $(@D)/..)' cargo-deny
 
-# The nightly compiler with Miri, and the rooms that do no I/O.
+# The nightly compiler with Miri, and the modules that do no I/O.
 MIRI ?= nightly-2026-05-20
-MIRI_ROOMS := uri quote duration template token secret style environment cache::digest cache::key cache::entry \
-	oauth::response oauth::oauth_error oauth::request oauth::http::proxy profile::select profile::lifetime protocol curl
+MIRI_MODULES := types system::environment cache::digest cache::key cache::entry \
+	oauth::response oauth::oauth_error oauth::request oauth::http::proxy config::select config::lifetime protocol curl
 
 miri:
 	rustup toolchain install '$(MIRI)' --profile minimal --component miri,rust-src
-	$(CARGO) +$(MIRI) miri test --locked --lib --target-dir '$(TARGET_DIR)/miri' -- $(addsuffix ::,$(MIRI_ROOMS))
+	$(CARGO) +$(MIRI) miri test --locked --lib --target-dir '$(TARGET_DIR)/miri' -- $(addsuffix ::,$(MIRI_MODULES))
 
 # What decides is changed in each place, one after the other, and some test has to notice
 # (docs/mutation.md). Takes hours; MUTATE='FILES' for some of it.
 CARGO_MUTANTS := 27.1.0
 MUTANTS := $(TARGET_DIR)/lint-tools/cargo-mutants-$(CARGO_MUTANTS)/bin/cargo-mutants
-MUTATE ?= src/uri.rs src/roots.rs src/profile/*.rs src/cache/*.rs src/oauth/*.rs src/oauth/*/*.rs src/broker/*.rs \
-	src/broker/shared/*.rs src/fleet/*.rs
+MUTATE ?= src/types/uri.rs src/system/tls_roots.rs src/config/*.rs src/cache/*.rs src/oauth/*.rs src/oauth/*/*.rs src/token_provider/*.rs \
+	src/token_provider/shared/*.rs src/shared_store/*.rs
 MUTANT_TESTS := uri roots profile cache oauth broker fleet exchange hosts helper configuration sources status store \
 	login login_keychains logout doctor storms attacks network proof::networks shared_store
 # Tests themselves, and what stands in where a feature is off.

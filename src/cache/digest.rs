@@ -4,8 +4,8 @@ use std::fmt;
 
 use hmac_sha256::Hash;
 
-use crate::hex::hex;
-use crate::secret::Secret;
+use crate::types::hex::hex;
+use crate::types::secret::Secret;
 
 /// SHA-256 of 16 random bytes and the secret, with those bytes in front; hexadecimal.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl fmt::Debug for SecretDigest {
 #[cfg(test)]
 mod tests {
     use super::SecretDigest;
-    use crate::secret::Secret;
+    use crate::types::secret::Secret;
 
     #[test]
     fn a_digest_knows_its_secret_and_two_of_one_secret_differ() {

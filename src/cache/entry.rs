@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 
 use super::digest::SecretDigest;
 use super::key::Key;
-use crate::secret::Secret;
-use crate::token::{AccessToken, Token, is_from_the_future};
+use crate::types::secret::Secret;
+use crate::types::token::{AccessToken, Token, is_from_the_future};
 
 /// The version of the form; an entry of another version is a miss.
 const VERSION: u32 = 1;
@@ -266,9 +266,9 @@ impl WireCooldown {
             since: from_ms(self.since_ms)?,
             until: from_ms(self.until_ms)?,
             reason: self.reason,
-            message: crate::quote::clean(&self.message),
-            cause: self.cause.as_deref().map(crate::quote::clean),
-            hint: self.hint.as_deref().map(crate::quote::clean),
+            message: crate::types::quote::clean(&self.message),
+            cause: self.cause.as_deref().map(crate::types::quote::clean),
+            hint: self.hint.as_deref().map(crate::types::quote::clean),
             secret: self.secret_digest.and_then(SecretDigest::parse),
         })
     }
@@ -283,7 +283,7 @@ mod tests {
 
     use super::super::Identity;
     use super::{AccessToken, Cooldown, Entry, Held, Key, Reason, SecretDigest, Token};
-    use crate::secret::Secret;
+    use crate::types::secret::Secret;
 
     fn key(client_id: &str) -> Key {
         Key::of(&Identity {

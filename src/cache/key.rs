@@ -4,7 +4,7 @@ use std::fmt;
 
 use hmac_sha256::Hash;
 
-use crate::hex::hex;
+use crate::types::hex::hex;
 
 /// Whose token it is: everything that makes two tokens different, and no secret.
 #[derive(Debug, Clone, Copy)]

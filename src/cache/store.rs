@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::entry::Entry;
 use super::key::Key;
-use crate::file::{self, Guard, Trust};
+use crate::system::file::{self, Guard, Trust};
 
 /// The largest entry that is read, in bytes.
 const LARGEST: u64 = 256 * 1024;
@@ -116,8 +116,8 @@ mod tests {
 
     use super::Cache;
     use crate::cache::{Entry, Held, Identity, Key};
-    use crate::file::Guard;
-    use crate::token::{AccessToken, Token};
+    use crate::system::file::Guard;
+    use crate::types::token::{AccessToken, Token};
 
     #[test]
     fn a_long_token_is_read_back() {

@@ -8,8 +8,8 @@ use lexopt::{Arg, Parser};
 
 use super::grammar::{COMMON, FLAGS, Flag, FlagRule, Verb, VerbRule, verb_of_program, verbs};
 use super::{Invocation, Options, UsageError};
-use crate::duration;
-use crate::quote::{nearest, quote};
+use crate::types::duration;
+use crate::types::quote::{nearest, quote};
 
 /// The program, where no verb is known yet.
 const PROGRAM: &str = "cloudconnexa-auth";

@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use thiserror::Error;
 
 use super::options::{LETTERS, PLAIN, VALUED};
-use crate::quote::quote;
-use crate::uri::Scheme;
+use crate::types::quote::quote;
+use crate::types::uri::Scheme;
 
 /// Options whose values go into no line of a request's head.
 const MANY_LINED: [&str; 8] = [
@@ -225,7 +225,7 @@ mod tests {
     use std::ffi::OsString;
 
     use super::{ArgumentError, Arguments};
-    use crate::uri::Scheme;
+    use crate::types::uri::Scheme;
 
     fn read(line: &str, scheme: Scheme) -> Result<Arguments, ArgumentError> {
         let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();

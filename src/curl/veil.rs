@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::secret::Secret;
+use crate::types::secret::Secret;
 
 /// What stands in the token's place.
 const SHOWN: &[u8] = b"[token]";
@@ -81,7 +81,7 @@ fn find(text: &[u8], word: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::Veil;
-    use crate::secret::Secret;
+    use crate::types::secret::Secret;
 
     #[test]
     fn the_token_is_hidden_however_the_stream_is_cut() {

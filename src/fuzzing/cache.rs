@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 
 use super::entry::Entry;
 use super::{Identity, Key};
-use crate::quote::clean;
-use crate::token::{MinTtl, RefreshAhead};
+use crate::types::quote::clean;
+use crate::types::token::{MinTtl, RefreshAhead};
 
 /// Any bytes are a miss or an entry that writes back as itself, can be reckoned with at any time,
 /// and shows its token to nobody. `KEY` stands for the identity's.

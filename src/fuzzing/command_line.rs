@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use super::reference_parser::assert_printable;
 use crate::cli::{Invocation, parse};
 use crate::curl::{ArgumentError, Arguments};
-use crate::uri::Scheme;
+use crate::types::uri::Scheme;
 
 /// One word a line.
 fn words(bytes: &[u8]) -> Vec<OsString> {

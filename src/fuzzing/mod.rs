@@ -37,7 +37,7 @@ pub const PROPERTIES: [(&str, Property); 29] = [
         request::tool("cargo", bytes, reference);
     }),
     ("challenges", |bytes, _| request::challenges(bytes)),
-    ("configuration", crate::profile::fuzzing::configuration),
+    ("configuration", crate::config::fuzzing::configuration),
     ("curl", |bytes, _| command_line::curl(bytes)),
     ("docker", |bytes, reference| {
         request::tool("docker", bytes, reference);
@@ -55,12 +55,12 @@ pub const PROPERTIES: [(&str, Property); 29] = [
         request::tool("go", bytes, reference);
     }),
     ("helper", |bytes, _| request::helper(bytes)),
-    ("hosts", crate::profile::fuzzing::hosts),
+    ("hosts", crate::config::fuzzing::hosts),
     ("kubectl", |bytes, reference| {
         request::tool("kubectl", bytes, reference);
     }),
     ("lifetime", |bytes, _| {
-        crate::profile::fuzzing::lifetime(bytes);
+        crate::config::fuzzing::lifetime(bytes);
     }),
     ("moment", |bytes, _| text::moment(bytes)),
     ("pnpm", |bytes, reference| {
@@ -69,7 +69,7 @@ pub const PROPERTIES: [(&str, Property); 29] = [
     ("proxy", |bytes, _| crate::oauth::fuzzing::proxy(bytes)),
     ("setup", |bytes, _| setup::setup(bytes)),
     ("statuses", |bytes, _| text::statuses(bytes)),
-    ("stored", |bytes, _| crate::profile::fuzzing::stored(bytes)),
+    ("stored", |bytes, _| crate::config::fuzzing::stored(bytes)),
     ("template", |bytes, _| text::template(bytes)),
     ("terraform", |bytes, reference| {
         request::tool("terraform", bytes, reference);

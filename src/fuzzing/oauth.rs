@@ -12,9 +12,9 @@ use super::http::has_valid_port;
 use super::request::{HttpRequest, compose, encode};
 use super::response::{LONGEST_PAUSE, ResponseTiming, read};
 use super::{AuthMethod, Client, ErrorClass, ExchangeError, Form, Proxies, date_of};
-use crate::environment::Environment;
-use crate::secret::Secret;
-use crate::uri::{Origin, Uri};
+use crate::system::environment::Environment;
+use crate::types::secret::Secret;
+use crate::types::uri::{Origin, Uri};
 
 const FORMS: [Form; 5] = [
     Form::Basic,

@@ -6,10 +6,10 @@ use std::path::Path;
 use super::edit::{Keeper, NewProfile, SETTABLE, check, edited, end_of_life};
 use super::remove::without;
 use super::{Profile, ProfileError, Profiles, choose_for, lifetime, load};
-use crate::environment::Environment;
 use crate::fuzzing::reference_parser::{ReferenceParser, assert_printable, assert_same_origin};
-use crate::secret::Secret;
-use crate::uri::Uri;
+use crate::system::environment::Environment;
+use crate::types::secret::Secret;
+use crate::types::uri::Uri;
 
 /// A secret that somebody wrote into the file itself.
 const CANARY: &str = "canary-secret";

@@ -4,7 +4,7 @@
 
 use std::net::Ipv6Addr;
 
-use crate::uri::Origin;
+use crate::types::uri::Origin;
 
 /// A URL as another parser reads it.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,13 +7,13 @@ use time::OffsetDateTime;
 
 use super::reference_parser::{ReferenceParser, assert_printable, assert_same_origin};
 use crate::cli::{Verb, parse_flags};
-use crate::explanation::Explanation;
 use crate::protocol::helper::{Whose, read_erase, read_store};
 use crate::protocol::{
     ADAPTORS, Adaptor, Asked, Call, Complaint, Credential, InputError, Intake, Reply, Request, Said,
 };
-use crate::token::{AccessToken, Token};
-use crate::uri::{Origin, Uri};
+use crate::types::diagnostic::Explanation;
+use crate::types::token::{AccessToken, Token};
+use crate::types::uri::{Origin, Uri};
 
 /// What our token is in every reply; it stands in no request.
 const TOKEN: &str = "canary-token.of~the/claims+0123456789==";
@@ -366,7 +366,10 @@ pub(super) fn helper(bytes: &[u8]) {
                 Whose::Profile(profile) => (plain["profile"].as_str(), profile),
             };
             assert_eq!(named.0, Some(named.1.as_str()));
-            let token = erase.token.as_ref().map(crate::secret::Secret::expose);
+            let token = erase
+                .token
+                .as_ref()
+                .map(crate::types::secret::Secret::expose);
             assert_eq!(
                 plain["token"].as_str(),
                 token,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::reference_parser::assert_printable;
-use crate::wiring::{Draft, Host, TOOLS, Tool, Wish};
+use crate::tool_config::{Draft, Host, TOOLS, Tool, Wish};
 
 /// What is put in comes out again to the byte, twice is once, and what is not understood is left
 /// alone. The first line begins with the tool's name; `profile` behind it names one.

@@ -12,7 +12,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::whatwg_url::parse_url;
 use super::{PROPERTIES, Property, property};
-use crate::environment::Environment;
+use crate::system::environment::Environment;
 
 /// Mutations of a corpus, and with `SOAK`.
 const FEW: u32 = 1_000;
@@ -338,7 +338,7 @@ fn urls_that_others_repair_are_refused() {
             parse_url(&text).is_some(),
             "{text:?} is not a URL, so it does not belong here"
         );
-        let read = crate::uri::Uri::parse(&text);
+        let read = crate::types::uri::Uri::parse(&text);
         assert!(read.is_err(), "{text:?} is refused: {why}");
     }
 }

@@ -8,11 +8,11 @@ use zeroize::Zeroizing;
 
 use super::reference_parser::assert_printable;
 use crate::curl::{Statuses, Veil};
-use crate::duration::{LONGEST, parse, show};
 use crate::protocol::timestamp;
-use crate::secret::Secret;
-use crate::template::{Placeholder, Template};
-use crate::terminal::{self, Line, Typed};
+use crate::system::terminal::{self, Line, Typed};
+use crate::types::duration::{LONGEST, parse, show};
+use crate::types::secret::Secret;
+use crate::types::template::{Placeholder, Template};
 
 /// A duration is what its units add up to, and is shown as one that is read again, never shorter.
 pub(super) fn duration(bytes: &[u8]) {

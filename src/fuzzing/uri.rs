@@ -1,7 +1,7 @@
 //! Where a token may go.
 
 use super::reference_parser::{ReferenceParser, assert_same_origin};
-use crate::uri::{Origin, Uri};
+use crate::types::uri::{Origin, Uri};
 
 /// Every parser reads the same origin in an accepted URI, and the URI round-trips. The second line is
 /// a `Location` header found there.

@@ -5,11 +5,11 @@ use super::http::{Http, Reply};
 use super::request::{Form, compose};
 use super::response::{self, ApiResponse, ResponseTiming};
 use super::{AuthMethod, Client};
-use crate::clock::{Clock, Deadline};
-use crate::quote::quote;
-use crate::secret::Secret;
-use crate::token::{AccessToken, Token};
-use crate::uri::Uri;
+use crate::system::clock::{Clock, Deadline};
+use crate::types::quote::quote;
+use crate::types::secret::Secret;
+use crate::types::token::{AccessToken, Token};
+use crate::types::uri::Uri;
 
 /// How many redirects within the origin are followed.
 const MOST_REDIRECTS: usize = 3;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::http::TransportError;
 use super::message::{ErrorClass, ErrorMessage};
-use crate::token::MalformedToken;
-use crate::uri::UriError;
+use crate::types::token::MalformedToken;
+use crate::types::uri::UriError;
 
 /// An exchange that brought no token. No variant holds a secret or an unquoted text of the server.
 #[derive(Debug, Clone)]

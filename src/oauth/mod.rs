@@ -14,7 +14,7 @@ mod oauth_error;
 mod request;
 mod response;
 
-use crate::uri::Uri;
+use crate::types::uri::Uri;
 
 pub(crate) use client::{Granted, exchange, get};
 #[cfg(test)]

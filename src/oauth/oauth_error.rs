@@ -5,7 +5,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::error::{ExchangeError, Refusal};
 use super::request::HttpRequest;
-use crate::quote::{clean, quote};
+use crate::types::quote::{clean, quote};
 
 /// The body of an error response.
 pub(super) struct ErrorBody<'a> {

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::Client;
-use crate::secret::{Secret, joined};
-use crate::uri::Uri;
+use crate::types::secret::{Secret, joined};
+use crate::types::uri::Uri;
 
 /// One way to put the credentials into the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,8 +210,8 @@ fn basic(id: &str, secret: &str) -> Zeroizing<String> {
 mod tests {
     use super::super::AuthMethod;
     use super::{Client, Form, compose};
-    use crate::secret::Secret;
-    use crate::uri::Uri;
+    use crate::types::secret::Secret;
+    use crate::types::uri::Uri;
 
     const SECRET: &str = "sec:ret/+%&= ~";
 

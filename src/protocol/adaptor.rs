@@ -6,10 +6,10 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::InputError;
-use crate::explanation::Explanation;
-use crate::secret::Secret;
-use crate::token::Token;
-use crate::uri::{Origin, Uri};
+use crate::types::diagnostic::Explanation;
+use crate::types::secret::Secret;
+use crate::types::token::Token;
+use crate::types::uri::{Origin, Uri};
 
 /// A protocol by which a tool asks for the token.
 pub(crate) struct Adaptor {

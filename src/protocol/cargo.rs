@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::InputError;
 use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
 use super::json::{self, Members};
-use crate::explanation::Explanation;
-use crate::secret::joined;
+use crate::types::diagnostic::Explanation;
+use crate::types::secret::joined;
 
 pub(super) const ADAPTOR: Adaptor = Adaptor {
     name: "cargo",

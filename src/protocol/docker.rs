@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::adaptor::{Adaptor, Asked, Call, Complaint, End, Intake, Reply, Request, Said, Wanted};
 use super::json::{self, Members};
 use super::{InputError, uri_of};
-use crate::secret::Secret;
+use crate::types::secret::Secret;
 
 pub(super) const ADAPTOR: Adaptor = Adaptor {
     name: "docker",

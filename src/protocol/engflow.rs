@@ -8,7 +8,7 @@
 use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
 use super::json::Members;
 use super::{InputError, timestamp};
-use crate::secret::joined;
+use crate::types::secret::joined;
 
 pub(super) const ADAPTOR: Adaptor = Adaptor {
     name: "get",

@@ -6,7 +6,7 @@
 
 use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
 use super::{InputError, uri_of};
-use crate::secret::{Secret, joined};
+use crate::types::secret::{Secret, joined};
 
 pub(super) const ADAPTOR: Adaptor = Adaptor {
     name: "git",

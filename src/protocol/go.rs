@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
-use crate::uri::{Origin, Scheme};
+use crate::types::uri::{Origin, Scheme};
 
 pub(super) const ADAPTOR: Adaptor = Adaptor {
     name: "go",

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::InputError;
 use super::json::Members;
-use crate::secret::Secret;
+use crate::types::secret::Secret;
 
 /// `store`: which profile with which credentials.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::InputError;
-use crate::quote::{nearest, quote};
+use crate::types::quote::{nearest, quote};
 
 /// The members of an object, taken out one by one. `null` counts as not given.
 pub(super) struct Members(Map<String, Value>);

@@ -4,8 +4,8 @@
 use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
 use super::json::Members;
 use super::{InputError, timestamp};
-use crate::secret::joined;
-use crate::uri::Uri;
+use crate::types::secret::joined;
+use crate::types::uri::Uri;
 
 pub(super) const ADAPTOR: Adaptor = Adaptor {
     name: "kubectl",

@@ -22,7 +22,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
-use crate::secret::joined;
+use crate::types::secret::joined;
 
 pub(crate) use adaptor::{
     Adaptor, Asked, Call, Complaint, Credential, End, Intake, Reply, Request, Said, Wanted,

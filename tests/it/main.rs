@@ -40,6 +40,7 @@ mod helper;
 mod hosts;
 #[cfg(unix)]
 mod integrations;
+mod layers;
 mod leaks;
 #[cfg(target_os = "linux")]
 mod login;

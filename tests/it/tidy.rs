@@ -1,6 +1,5 @@
 //! The house rules that a compiler does not know.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,83 +23,6 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
             collect(&path, files);
         } else {
             files.push(path);
-        }
-    }
-}
-
-/// The floor of every room; a room uses lower floors only. Floor 0 is in thirds, for plain values
-/// are made of plainer ones.
-const FLOORS: &[(&str, u32)] = &[
-    ("quote", 0),
-    ("secret", 0),
-    ("clock", 0),
-    ("explanation", 0),
-    ("output", 0),
-    ("environment", 0),
-    ("file", 0),
-    ("hex", 0),
-    ("uri", 0),
-    ("duration", 1),
-    ("process", 1),
-    ("style", 1),
-    ("template", 1),
-    ("token", 1),
-    ("input", 1),
-    ("terminal", 1),
-    ("roots", 1),
-    ("resolver", 1),
-    ("source", 10),
-    ("oauth", 10),
-    ("cache", 10),
-    ("fleet", 10),
-    ("protocol", 10),
-    ("curl", 10),
-    ("wiring", 10),
-    ("cli", 20),
-    ("profile", 20),
-    ("broker", 30),
-    ("error", 40),
-    ("report", 40),
-    ("command", 50),
-    ("fuzzing", 60),
-];
-
-#[test]
-fn a_room_uses_only_what_stands_below_it() {
-    let floors: BTreeMap<&str, u32> = FLOORS.iter().copied().collect();
-    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for path in sources() {
-        let inside = path.strip_prefix(&base).unwrap();
-        let room = inside
-            .iter()
-            .next()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .trim_end_matches(".rs");
-        if ["main", "lib"].contains(&room) {
-            continue;
-        }
-        let floor = *floors
-            .get(room)
-            .unwrap_or_else(|| panic!("{room} has no floor"));
-        let text = fs::read_to_string(&path).unwrap();
-        for part in text.split("crate::").skip(1) {
-            let used = part
-                .split(|c: char| !c.is_alphanumeric() && c != '_')
-                .next()
-                .unwrap();
-            if used == room {
-                continue;
-            }
-            let below = floors
-                .get(used)
-                .unwrap_or_else(|| panic!("`crate::{used}` is no room"));
-            assert!(
-                *below < floor,
-                "{} ({floor}) uses {used} ({below})",
-                inside.display()
-            );
         }
     }
 }

@@ -11,7 +11,7 @@ mod zsh;
 
 use super::UsageError;
 use super::grammar::{COMMON, FLAGS, Flag, FlagRule, VerbRule, verbs};
-use crate::wiring::TOOLS;
+use crate::tool_config::TOOLS;
 
 /// The flags of the program alone: their name, short form and help.
 const VERSION: (&str, char, &str) = ("version", 'V', "Show the version");

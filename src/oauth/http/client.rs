@@ -18,12 +18,12 @@ use zeroize::Zeroizing;
 use super::connector::{StageTracker, agent_with};
 use super::proxy::{Proxies, has_valid_port};
 use super::transport_error::{Endpoints, Stage, TransportCause, TransportError};
-use crate::clock::{Clock, Deadline};
 use crate::oauth::request::HttpRequest;
-use crate::roots::{Roots, RootsError, System, tls_error};
-use crate::secret::joined;
-use crate::token::AccessToken;
-use crate::uri::{Origin, Scheme, Uri};
+use crate::system::clock::{Clock, Deadline};
+use crate::system::tls_roots::{Roots, RootsError, System, tls_error};
+use crate::types::secret::joined;
+use crate::types::token::AccessToken;
+use crate::types::uri::{Origin, Scheme, Uri};
 
 /// The largest answer that is read, in bytes.
 const LARGEST_ANSWER: u64 = 1024 * 1024;

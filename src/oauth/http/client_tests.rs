@@ -9,11 +9,11 @@ use std::time::Duration;
 use ureq::Timeout;
 
 use super::{CONNECT_LIMIT, Http, HttpSettings, Proxies, Stage, StageTracker};
-use crate::clock::{Deadline, SystemClock};
-use crate::environment::Environment;
 use crate::oauth::{ErrorClass, ErrorMessage};
-use crate::roots::System;
-use crate::uri::Uri;
+use crate::system::clock::{Deadline, SystemClock};
+use crate::system::environment::Environment;
+use crate::system::tls_roots::System;
+use crate::types::uri::Uri;
 
 fn no_variables() -> Environment {
     Environment::Given(BTreeMap::new())

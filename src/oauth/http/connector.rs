@@ -19,7 +19,7 @@ use ureq::unversioned::transport::{
 
 use super::happy_eyeballs::dial;
 use super::transport_error::Stage;
-use crate::resolver;
+use crate::system::resolver;
 
 /// ureq's client with our connectors and our name lookup.
 pub(super) fn agent_with(config: Config, stages: &StageTracker, is_plain: bool) -> Agent {

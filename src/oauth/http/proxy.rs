@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::environment::Environment;
-use crate::uri::{Origin, Scheme};
+use crate::system::environment::Environment;
+use crate::types::uri::{Origin, Scheme};
 
 /// The proxy settings of this run.
 #[derive(Clone, PartialEq, Eq)]
@@ -129,8 +129,8 @@ fn is_in_network(host: &str, network: &str, bits: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::Proxies;
-    use crate::environment::Environment;
-    use crate::uri::Uri;
+    use crate::system::environment::Environment;
+    use crate::types::uri::Uri;
 
     fn proxied(variables: &[(&str, &str)], url: &str) -> Option<String> {
         let owned = variables

@@ -16,8 +16,8 @@ use super::oauth_error::{
     ErrorBody, error_text, has_error, json_text, oauth_error, redacted_error_text,
 };
 use super::request::HttpRequest;
-use crate::quote::quote;
-use crate::token::{AccessToken, Token};
+use crate::types::quote::quote;
+use crate::types::token::{AccessToken, Token};
 
 /// The longest life that is accepted, in seconds: 366 days.
 const LONGEST_LIFE_SECONDS: f64 = 31_622_400.0;

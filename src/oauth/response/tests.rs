@@ -9,9 +9,9 @@ use super::super::Refusal;
 use super::super::request::{Form, compose};
 use super::super::{AuthMethod, Client};
 use super::{Answer, ExchangeError, ResponseTiming, read};
-use crate::secret::Secret;
-use crate::token::Token;
-use crate::uri::Uri;
+use crate::types::secret::Secret;
+use crate::types::token::Token;
+use crate::types::uri::Uri;
 
 fn answer(status: u16, body: &str) -> Answer {
     let body = Zeroizing::new(body.as_bytes().to_vec());

@@ -7,9 +7,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::duration::show;
 use crate::oauth::message::{ErrorClass, ErrorMessage};
-use crate::quote::quote;
+use crate::types::duration::show;
+use crate::types::quote::quote;
 
 /// The step of a request that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

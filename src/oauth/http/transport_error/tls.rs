@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 
 use super::{Endpoints, Stage};
 use crate::oauth::message::{ErrorClass, ErrorMessage};
-use crate::quote::quote;
-use crate::roots::NO_ROOTS;
+use crate::system::tls_roots::NO_ROOTS;
+use crate::types::quote::quote;
 
 impl Endpoints {
     /// TLS, or the certificate, is not as it has to be; `problem` is what went wrong with reading the

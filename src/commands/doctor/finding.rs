@@ -1,0 +1,227 @@
+//! What a check found, and how all of it is told. No I/O.
+
+use serde::Serialize;
+
+use crate::diagnostics::error::Code;
+use crate::diagnostics::style::{Style, Tone};
+use crate::protocol::json_line;
+use crate::types::diagnostic::Explanation;
+
+use super::super::Output;
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Ok,
+    Warning,
+    /// With the exit code that fits it.
+    Failed(Code),
+    /// It could not be asked, or there is nothing to ask.
+    Skipped,
+}
+
+impl State {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed(_) => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    fn tone(self) -> Tone {
+        match self {
+            Self::Ok => Tone::Good,
+            Self::Warning => Tone::Doubtful,
+            Self::Failed(_) => Tone::Bad,
+            Self::Skipped => Tone::Quiet,
+        }
+    }
+}
+
+/// What a check found. Nothing in it is secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// What was checked: a word for programs, part of the schema.
+    pub(super) name: &'static str,
+    pub(super) state: State,
+    /// What was found, in words.
+    pub(super) what: String,
+    /// What to do about it.
+    pub(super) mend: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn ok(name: &'static str, what: impl Into<String>) -> Self {
+        Self::of(name, State::Ok, what.into(), None)
+    }
+
+    pub(super) fn warning(
+        name: &'static str,
+        what: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        Self::of(name, State::Warning, what.into(), Some(mend.into()))
+    }
+
+    pub(super) fn failed(
+        name: &'static str,
+        code: Code,
+        what: impl Into<String>,
+        mend: Option<String>,
+    ) -> Self {
+        Self::of(name, State::Failed(code), what.into(), mend)
+    }
+
+    pub(super) fn skipped(name: &'static str, why: impl Into<String>) -> Self {
+        Self::of(name, State::Skipped, why.into(), None)
+    }
+
+    /// What an error of another command says.
+    pub(super) fn of_error(name: &'static str, code: Code, told: Explanation) -> Self {
+        let Explanation { what, cause, hint } = told;
+        let what = match cause {
+            Some(cause) => format!("{what}: {cause}"),
+            None => what,
+        };
+        // Whoever reads this need not be told to call for it.
+        let hint = hint.map(|hint| hint.replace(crate::token_provider::SEE_DOCTOR, ""));
+        Self::failed(name, code, what, hint)
+    }
+
+    fn of(name: &'static str, state: State, what: String, mend: Option<String>) -> Self {
+        Self {
+            name,
+            state,
+            what,
+            mend,
+        }
+    }
+}
+
+/// How the run ends: as the first failure says.
+pub(super) fn code_of(findings: &[Finding]) -> u8 {
+    let code = findings.iter().find_map(|finding| match finding.state {
+        State::Failed(code) => Some(code as u8),
+        _ => None,
+    });
+    code.unwrap_or(0)
+}
+
+/// All of it for a person: a line a check, a line of what to do below it, and the sum.
+pub(super) fn page(findings: &[Finding], style: Style) -> String {
+    let width = |text: &str| text.chars().count();
+    let names = findings.iter().map(|finding| width(&shown(finding.name)));
+    let names = names.max().unwrap_or(0);
+    let marks = if style.is_terminal() { 1 } else { 7 };
+    let line = |finding: &Finding| {
+        let state = finding.state;
+        let mark = style.mark(state.tone(), state.name());
+        let blank = if style.is_terminal() {
+            String::new()
+        } else {
+            " ".repeat(marks - width(state.name()))
+        };
+        let name = format!("{:<names$}", shown(finding.name));
+        let what = match state {
+            State::Ok => finding.what.clone(),
+            _ => style.paint(state.tone(), &finding.what),
+        };
+        let mend = finding.mend.as_ref().map(|mend| {
+            let indent = " ".repeat(marks + names + 4);
+            format!("{indent}{} {mend}\n", style.paint(Tone::Strong, "mend:"))
+        });
+        format!(
+            "{mark}{blank}  {name}  {what}\n{}",
+            mend.unwrap_or_default()
+        )
+    };
+    let lines: String = findings.iter().map(line).collect();
+    format!("{lines}\n{}\n", sum(findings))
+}
+
+/// The name of a check as a person writes it.
+fn shown(name: &str) -> String {
+    match name {
+        "client_id" => "client ID".to_owned(),
+        "dns" | "tcp" | "tls" | "http" | "api" => name.to_ascii_uppercase(),
+        _ => name.replace('_', " "),
+    }
+}
+
+fn sum(findings: &[Finding]) -> String {
+    let count = |name: &str| {
+        let of_it = findings.iter().filter(|it| it.state.name() == name);
+        of_it.count()
+    };
+    let (failed, warnings) = (count("failed"), count("warning"));
+    let plural = if warnings == 1 { "" } else { "s" };
+    match (failed, warnings) {
+        (0, 0) => "all is well".to_owned(),
+        (0, _) => format!("{warnings} warning{plural}"),
+        (_, 0) => format!("{failed} failed"),
+        _ => format!("{failed} failed, {warnings} warning{plural}"),
+    }
+}
+
+/// All of it for a program (`integrations/schemas/doctor.json`).
+pub(super) fn json(findings: &[Finding], profile: Option<&str>) -> Output {
+    let checks = findings.iter().map(|finding| WireFinding {
+        name: finding.name,
+        state: finding.state.name(),
+        what: &finding.what,
+        mend: finding.mend.as_deref(),
+    });
+    json_line(&WireDoctor {
+        version: env!("CARGO_PKG_VERSION"),
+        profile,
+        exit_code: code_of(findings),
+        checks: checks.collect(),
+    })
+}
+
+#[derive(Serialize)]
+struct WireDoctor<'a> {
+    version: &'static str,
+    profile: Option<&'a str>,
+    exit_code: u8,
+    checks: Vec<WireFinding<'a>>,
+}
+
+#[derive(Serialize)]
+struct WireFinding<'a> {
+    name: &'static str,
+    state: &'static str,
+    what: &'a str,
+    mend: Option<&'a str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Code, Finding, code_of, page};
+    use crate::diagnostics::style::Style;
+
+    #[test]
+    fn the_first_failure_says_how_the_run_ends() {
+        let fails = |code| Finding::failed("x", code, "", None);
+        let warned = Finding::warning("x", "", "");
+        assert_eq!(code_of(&[]), 0);
+        assert_eq!(code_of(&[Finding::ok("x", ""), warned.clone()]), 0);
+        let both = [warned, fails(Code::NotSetUp), fails(Code::Unavailable)];
+        assert_eq!(code_of(&both), 3, "what follows may be its consequence");
+    }
+
+    #[test]
+    fn a_page_has_a_line_a_check_and_what_to_do_below_it() {
+        let findings = [
+            Finding::ok("dns", "found"),
+            Finding::warning("rate_limit", "none is left", "wait"),
+        ];
+        let expected = "ok       DNS         found\n\
+                        warning  rate limit  none is left\n\
+                        \u{20}                    mend: wait\n\n\
+                        1 warning\n";
+        assert_eq!(page(&findings, Style::PLAIN), expected);
+    }
+}

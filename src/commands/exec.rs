@@ -1,0 +1,145 @@
+//! `exec`: become another program that has the token in its environment.
+
+use std::ffi::{OsStr, OsString};
+use std::path;
+use std::process::{Command, ExitCode};
+
+use zeroize::Zeroizing;
+
+use super::Context;
+use super::session::{Caller, Issued, Session};
+use crate::cli::UsageError;
+use crate::config::{ENVIRONMENT_PROFILE, Profile};
+use crate::diagnostics::error::{Error, ExecError};
+use crate::protocol::timestamp;
+use crate::secret_source::{SECRET_VARIABLE, STORE_PASSWORD_VARIABLE};
+use crate::types::quote::quote;
+use crate::types::secret::Secret;
+use crate::types::template::{Placeholder, Template};
+use crate::types::token::AccessToken;
+
+pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
+    let options = context.options;
+    let Some((program, arguments)) = options.rest.split_first() else {
+        let (verb, placeholder) = (context.verb.name(), "COMMAND");
+        return Err(Error::Usage(UsageError::NoRest { verb, placeholder }));
+    };
+    let templates: Vec<Template> = options
+        .env
+        .iter()
+        .map(|text| Template::parse(text).map_err(ExecError::Template))
+        .collect::<Result<_, _>>()?;
+    let session = Session::open(context, Caller::Person)?;
+    let profile = session.profile_or_refusal()?;
+    let mut known = Known {
+        profile,
+        issued: None,
+    };
+    // What the profile has no value for is told before anybody is asked.
+    for template in &templates {
+        known.fill(template)?;
+    }
+    let secret = options
+        .with_credentials
+        .then(|| session.secret(profile))
+        .transpose()?;
+    let issued = session.obtain(profile)?;
+    known.issued = Some(&issued);
+
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let mut set = |name: &str, value: Option<&OsStr>| {
+        // What stood there before is another profile's.
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    };
+    for (name, placeholder) in [
+        ("CLOUDCONNEXA_TOKEN", Placeholder::Token),
+        ("CLOUDCONNEXA_BASE_URL", Placeholder::BaseUrl),
+        ("CLOUDCONNEXA_CLOUD_ID", Placeholder::CloudId),
+    ] {
+        let value = known.value(placeholder);
+        set(name, value.as_deref().map(OsStr::new));
+    }
+    // Whoever calls back from there means the same profile; that of the variables is found by them.
+    let name = Some(profile.name.as_str()).filter(|name| *name != ENVIRONMENT_PROFILE);
+    set("CLOUDCONNEXA_PROFILE", name.map(OsStr::new));
+    if let Some(config) = &options.config {
+        // The command may go to another folder first.
+        let config = path::absolute(config).unwrap_or_else(|_| config.clone());
+        set("CLOUDCONNEXA_AUTH_CONFIG", Some(config.as_os_str()));
+    }
+    for name in profile.secret_variables() {
+        set(name, None);
+    }
+    let secret = secret.as_ref().map(Secret::expose);
+    set(SECRET_VARIABLE, secret.map(OsStr::new));
+    set(STORE_PASSWORD_VARIABLE, None);
+    if secret.is_some() || profile.name != ENVIRONMENT_PROFILE {
+        // Another client's ID and secret must not go to this profile's server.
+        let client_id = secret.map(|_| OsStr::new(&profile.client.client_id));
+        set("CLOUDCONNEXA_CLIENT_ID", client_id);
+        set("CLOUDCONNEXA_CLIENT_SECRET_FILE", None);
+    }
+    for template in &templates {
+        let value = known.fill(template)?;
+        set(&template.name, Some(OsStr::new(value.as_str())));
+    }
+    become_it(command, program)
+}
+
+/// What a child can be told; before there is a token, nothing in its place.
+struct Known<'a> {
+    profile: &'a Profile,
+    issued: Option<&'a Issued>,
+}
+
+impl Known<'_> {
+    fn value(&self, placeholder: Placeholder) -> Option<Zeroizing<String>> {
+        let token = self.issued.map(|issued| &issued.token.access_token);
+        let token = token.map_or("", AccessToken::expose);
+        let value = match placeholder {
+            Placeholder::Token => token.to_owned(),
+            Placeholder::Header => format!("Authorization: Bearer {token}"),
+            Placeholder::BaseUrl => self.profile.base_url.as_ref()?.to_string(),
+            Placeholder::CloudId => self.profile.tenant()?.to_owned(),
+            Placeholder::ExpiresAt => self
+                .issued
+                .map(|issued| timestamp(issued.usable_until))
+                .unwrap_or_default(),
+        };
+        Some(Zeroizing::new(value))
+    }
+
+    fn fill(&self, template: &Template) -> Result<Zeroizing<String>, ExecError> {
+        let value = template.fill(|placeholder| self.value(placeholder));
+        value.map_err(|placeholder| ExecError::NoValue {
+            profile: self.profile.name.clone(),
+            placeholder: placeholder.name(),
+        })
+    }
+}
+
+/// The same process from here on: its code and its signals are the program's (execve(2)).
+#[cfg(unix)]
+fn become_it(mut command: Command, program: &OsString) -> Result<ExitCode, Error> {
+    let error = std::os::unix::process::CommandExt::exec(&mut command);
+    Err(not_run(program, error).into())
+}
+
+/// A child, for there is nothing to become.
+#[cfg(not(unix))]
+fn become_it(mut command: Command, program: &OsString) -> Result<ExitCode, Error> {
+    let status = command.status().map_err(|error| not_run(program, error))?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(ExitCode::from(code.unwrap_or(1)))
+}
+
+fn not_run(program: &OsString, error: std::io::Error) -> ExecError {
+    ExecError::NotRun {
+        program: quote(&program.to_string_lossy()),
+        error,
+    }
+}

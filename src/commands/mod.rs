@@ -1,0 +1,203 @@
+//! What a person or a tool asked for: one file a verb. `protocol` carries out the verbs that are
+//! protocols of tools, for all of them alike.
+
+mod curl;
+mod doctor;
+mod erase;
+mod exec;
+mod header;
+mod list;
+mod login;
+mod logout;
+mod pages;
+mod protocol;
+mod session;
+mod setup;
+mod status;
+mod store;
+mod token;
+mod version;
+
+use std::cell::Cell;
+use std::io::{self, IsTerminal as _, Write};
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use zeroize::Zeroizing;
+
+use crate::cli::{Options, Verb};
+use crate::config::Editing;
+use crate::diagnostics::error::Error;
+use crate::diagnostics::reporter::{Level, Report};
+use crate::protocol::{InputError, LARGEST_INPUT};
+use crate::system::clock::{Clock, Deadline};
+use crate::system::environment::Environment;
+use crate::system::stdin::{Stdin, StdinError};
+use crate::system::stdout::print;
+use crate::system::tls_roots::System;
+
+use session::PROTOCOL_LIMIT;
+
+/// The API path that `login` and `doctor` call, below the base URL: every account has it.
+const API_PATH: &str = "/api/v1/networks";
+
+/// What stdout is given.
+type Output = Zeroizing<Vec<u8>>;
+
+/// What a command works with.
+struct Context<'a> {
+    /// The verb.
+    verb: Verb,
+    /// The variables.
+    environment: &'a Environment,
+    /// The clock.
+    clock: &'a dyn Clock,
+    /// The flags.
+    options: &'a Options,
+    /// The system's root certificates, once they are needed.
+    roots: &'a System<'a>,
+    /// The way to stderr.
+    report: Report,
+    /// Whether the trouble with the cache was told: one warning is enough, and one thing to mend.
+    has_told_of_cache: Rc<Cell<bool>>,
+}
+
+impl<'a> Context<'a> {
+    fn new(
+        verb: Verb,
+        options: &'a Options,
+        environment: &'a Environment,
+        clock: &'a dyn Clock,
+        roots: &'a System<'a>,
+    ) -> Result<Self, Error> {
+        let report = Report::at(level(verb, options, environment)?);
+        Ok(Self {
+            verb,
+            environment,
+            clock,
+            options,
+            roots,
+            report,
+            has_told_of_cache: Rc::default(),
+        })
+    }
+
+    /// Where and when profiles are edited.
+    fn editing(&self) -> Editing<'a> {
+        let options = self.options;
+        Editing {
+            environment: self.environment,
+            flag: options.config.as_deref(),
+            clock: self.clock,
+            lock_limit: options.timeout,
+            deadline: self.time_from_now(),
+        }
+    }
+
+    /// The time that a server or a keychain has from now on, when a person has been asked.
+    fn time_from_now(&self) -> Deadline {
+        Deadline::from_now(self.clock, self.options.timeout.unwrap_or(session::LIMIT))
+    }
+
+    /// stdin, in the time that was given, or else in that of a tool, unless a person types.
+    fn stdin(&self, limits: Limits) -> Stdin<'a> {
+        let is_limited = limits == Limits::Tool && !io::stdin().is_terminal();
+        let limit = self
+            .options
+            .timeout
+            .or(is_limited.then_some(PROTOCOL_LIMIT));
+        Stdin::new(LARGEST_INPUT, self.clock, limit.map(Deadline::after_start))
+    }
+
+    /// All of it.
+    fn input(&self, limits: Limits) -> Result<Output, Error> {
+        self.stdin(limits)
+            .all()
+            .map_err(|error| self.no_input(error))
+    }
+
+    fn no_input(&self, error: StdinError) -> Error {
+        let verb = self.verb.name();
+        match error {
+            StdinError::TooLarge => self.misread(InputError::TooLarge),
+            StdinError::TimedOut(limit) => Error::InputTimedOut { verb, limit },
+            StdinError::Io(error) => Error::Stdin(error),
+        }
+    }
+
+    fn misread(&self, error: InputError) -> Error {
+        let verb = self.verb.name();
+        Error::Input { verb, error }
+    }
+}
+
+/// How long stdin is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Limits {
+    /// As long as a person needs.
+    Person,
+    /// As long as a tool waits.
+    Tool,
+}
+
+/// Carries out a verb and answers on stdout. stdin is read by those verbs only whose protocol
+/// sends something.
+///
+/// A verb whose microseconds nobody counts is `#[cold]`: compiled into this function it would lie between the
+/// parts that every call for one goes through (docs/performance.md).
+pub(crate) fn run(
+    verb: Verb,
+    options: &Options,
+    environment: &Environment,
+    clock: &dyn Clock,
+    stdout: &mut dyn Write,
+) -> Result<ExitCode, Error> {
+    let roots = System::new(environment);
+    let context = Context::new(verb, options, environment, clock, &roots);
+    let context = match (context, verb) {
+        (Ok(context), _) => context,
+        (Err(error), Verb::Adaptor(adaptor)) => {
+            return protocol::complain(adaptor, error, stdout, false);
+        }
+        (Err(error), _) => return Err(error),
+    };
+    let context = &context;
+    let output = match verb {
+        Verb::Token => token::run(context)?,
+        Verb::Header => header::run(context)?,
+        Verb::Store => store::run(context, &context.input(Limits::Person)?)?,
+        Verb::Erase => erase::run(context, &context.input(Limits::Tool)?)?,
+        Verb::List => list::run(context)?,
+        Verb::Status => status::run(context)?,
+        Verb::Version => version::run(),
+        Verb::Doctor => return doctor::run(context, stdout),
+        Verb::Completions => pages::completions(options)?,
+        Verb::Man => pages::man(options)?,
+        Verb::Exec => return exec::run(context),
+        Verb::Curl => return curl::run(context, stdout),
+        Verb::Login => return login::run(context).map(|()| ExitCode::SUCCESS),
+        Verb::Logout => return logout::run(context).map(|()| ExitCode::SUCCESS),
+        Verb::Setup => setup::run(context)?,
+        Verb::Adaptor(adaptor) => return protocol::run(adaptor, context, stdout),
+    };
+    print(stdout, &output).map_err(Error::Stdout)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How much is told. A tool that merges our stderr into its own output must find nothing there
+/// beside a good answer, unless somebody asked for it.
+fn level(verb: Verb, options: &Options, environment: &Environment) -> Result<Level, Error> {
+    if options.verbose {
+        return Ok(Level::Debug);
+    }
+    match environment.text("CLOUDCONNEXA_AUTH_LOG").as_deref() {
+        None if matches!(verb, Verb::Adaptor(_)) => Ok(Level::Errors),
+        None | Some("warn") => Ok(Level::Warnings),
+        Some("error") => Ok(Level::Errors),
+        Some("debug") => Ok(Level::Debug),
+        Some(_) => Err(Error::Variable {
+            name: "CLOUDCONNEXA_AUTH_LOG",
+            problem: "must be `error`, `warn` or `debug`".to_owned(),
+        }),
+    }
+}

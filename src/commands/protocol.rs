@@ -1,0 +1,172 @@
+//! The verbs that are protocols of tools: whatever the adaptor reads out of a call is done here,
+//! for all of them alike, and the adaptor says how it ended.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use super::Context;
+use super::Limits;
+use super::session::{Caller, Session};
+use crate::cli::parse_flags;
+use crate::diagnostics::error::{Code, Error};
+use crate::protocol::{
+    Adaptor, Asked, Call, Complaint, Credential, End, Intake, Reply, Request, Said, Wanted,
+};
+use crate::system::stdin::StdinError;
+use crate::system::stdout::print;
+use crate::token_provider::Which;
+
+pub(super) fn run(
+    adaptor: &Adaptor,
+    context: &Context<'_>,
+    stdout: &mut dyn Write,
+) -> Result<ExitCode, Error> {
+    let Intake::Lines { greeting } = (adaptor.intake)(&context.options.operands) else {
+        return answer(adaptor, context, stdout, None);
+    };
+    print(stdout, greeting.as_bytes()).map_err(Error::Stdout)?;
+    let mut stdin = context.stdin(Limits::Tool);
+    let mut is_answered = false;
+    loop {
+        match stdin.line() {
+            Ok(Some(line)) => answer(adaptor, context, stdout, Some(&line))?,
+            Ok(None) => return Ok(ExitCode::SUCCESS),
+            // A tool that leaves the pipe open has its answer all the same.
+            Err(StdinError::TimedOut(_)) if is_answered => return Ok(ExitCode::SUCCESS),
+            Err(error) => return complain(adaptor, context.no_input(error), stdout, true),
+        };
+        is_answered = true;
+    }
+}
+
+/// Answers one call; `line` is its request in a dialogue.
+fn answer(
+    adaptor: &Adaptor,
+    context: &Context<'_>,
+    stdout: &mut dyn Write,
+    line: Option<&[u8]>,
+) -> Result<ExitCode, Error> {
+    match reply(adaptor, context, line) {
+        Ok(said) => {
+            print(stdout, &said.stdout).map_err(Error::Stdout)?;
+            Ok(match said.end {
+                End::NotFound => ExitCode::from(Code::Unexpected as u8),
+                End::Answered => ExitCode::SUCCESS,
+                End::NotCovered => ExitCode::from(Code::NotSetUp as u8),
+            })
+        }
+        Err(error) => complain(adaptor, error, stdout, line.is_some()),
+    }
+}
+
+/// Tells a failure in the tool's way, for which the tool may have to be `in_dialogue`.
+pub(super) fn complain(
+    adaptor: &Adaptor,
+    error: Error,
+    stdout: &mut dyn Write,
+    in_dialogue: bool,
+) -> Result<ExitCode, Error> {
+    match (adaptor.complain)(&error.explanation()) {
+        Complaint::Stdout(words) => {
+            print(stdout, &words).map_err(Error::Stdout)?;
+            Err(error)
+        }
+        Complaint::Answer(words) if in_dialogue => {
+            print(stdout, &words).map_err(Error::Stdout)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Complaint::ExitCode | Complaint::Answer(_) => Err(error),
+    }
+}
+
+fn reply(adaptor: &Adaptor, context: &Context<'_>, line: Option<&[u8]>) -> Result<Said, Error> {
+    let operands = &context.options.operands;
+    let all = match (line, (adaptor.intake)(operands)) {
+        (None, Intake::All) => Some(context.input(Limits::Tool)?),
+        _ => None,
+    };
+    let variable = adaptor
+        .variable
+        .and_then(|name| context.environment.text(name));
+    let call = Call {
+        operands,
+        variable: variable.as_deref(),
+        input: line
+            .or(all.as_ref().map(|all| all.as_slice()))
+            .unwrap_or_default(),
+    };
+    let Asked { request, say } = (adaptor.read)(&call).map_err(|error| context.misread(error))?;
+    match request {
+        Request::Nothing => Ok(say(&Reply::Done)),
+        Request::Refusal { uri, token } => {
+            let session = Session::open(context, Caller::Protocol)?;
+            if let Some(profile) = session.profile_for(&uri)? {
+                session.erase(profile, Which::Refused(Some(token.expose())))?;
+            }
+            Ok(say(&Reply::Done))
+        }
+        Request::Keep { uri, secret } => {
+            let session = Session::open(context, Caller::Protocol)?;
+            let profile = session.profile_for(&uri)?;
+            if profile.is_some_and(|profile| session.holds(profile, secret.expose())) {
+                Ok(say(&Reply::Done))
+            } else {
+                let verb = context.verb.name();
+                Err(Error::NotKept { verb })
+            }
+        }
+        Request::Token(wanted) => give(context, wanted, false, say),
+        Request::Renewal(wanted) => give(context, wanted, true, say),
+    }
+}
+
+/// A token for whoever is allowed to have it; where the one at hand `is_refused`, another one.
+fn give(
+    context: &Context<'_>,
+    wanted: Wanted,
+    is_refused: bool,
+    say: impl FnOnce(&Reply<'_>) -> Said,
+) -> Result<Said, Error> {
+    let options;
+    let context = if wanted.flags.is_empty() {
+        context
+    } else {
+        let given = parse_flags(context.verb, wanted.flags)?;
+        options = context.options.with(given);
+        &Context::new(
+            context.verb,
+            &options,
+            context.environment,
+            context.clock,
+            context.roots,
+        )?
+    };
+    let session = Session::open(context, Caller::Protocol)?;
+    let profile = match &wanted.uri {
+        None => Some(session.profile()?),
+        Some(uri) => session.profile_for(uri)?,
+    };
+    let said = match profile {
+        None => say(&Reply::NotMine),
+        Some(profile) => {
+            let issued = if is_refused {
+                session.renew(profile, None)?
+            } else if wanted.is_lasting {
+                session.obtain_lasting(profile)?
+            } else {
+                session.obtain(profile)?
+            };
+            say(&Reply::Credential(Credential {
+                token: &issued.token,
+                usable_until: issued.usable_until,
+                profile: &profile.name,
+                base_url: profile.base_url.as_ref(),
+                origins: &profile.origins,
+            }))
+        }
+    };
+    match said.end {
+        End::NotCovered => Err(session.not_covered(wanted.uri.as_deref().unwrap_or_default())),
+        End::Answered | End::NotFound => Ok(said),
+    }
+}

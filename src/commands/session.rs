@@ -1,0 +1,415 @@
+//! What all verbs that deal with a profile share: the profiles of this run, the choice among
+//! them, and the way to a token.
+
+use std::cell::RefCell;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::Context;
+use crate::cache::{Cache, Identity, Key, Slot};
+use crate::cli::Verb;
+use crate::config::{Profile, Profiles, choose, choose_for, days_left, lifetime_warning, load};
+use crate::diagnostics::error::{Error, code_of};
+use crate::system::clock::Deadline;
+use crate::token_provider::{
+    Ask, Broker, Notice, ObtainError, ProfileEndpoint, ProfileStore, Which, explain,
+};
+use crate::types::duration::show;
+use crate::types::secret::Secret;
+use crate::types::token::{MinTtl, RefreshAhead, Token};
+use crate::types::uri::Uri;
+
+/// The time of a run for people and scripts.
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
+
+/// The time of a run that a tool waits for: Bazel kills a helper after 10 s.
+pub(super) const PROTOCOL_LIMIT: Duration = Duration::from_secs(9);
+
+/// Who waits for the answer, which decides how long the run may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// A person or a script.
+    Person,
+    /// A tool with a limit of its own.
+    Protocol,
+}
+
+/// The profiles of a run.
+pub(super) struct Session<'a> {
+    context: &'a Context<'a>,
+    /// Never given back, for the process ends with the answer: 5,700 instructions of 131,000.
+    pub(super) profiles: ManuallyDrop<Profiles>,
+    name: Option<String>,
+    caller: Caller,
+}
+
+/// A token as one caller is given it.
+pub(super) struct Issued {
+    pub(super) token: Token,
+    pub(super) usable_until: OffsetDateTime,
+}
+
+impl<'a> Session<'a> {
+    /// Reads the profiles.
+    pub(super) fn open(context: &'a Context<'a>, caller: Caller) -> Result<Self, Error> {
+        let profiles = load(context.environment, context.options.config.as_deref())?;
+        let name = context.options.profile.clone();
+        let name = name.or_else(|| context.environment.text("CLOUDCONNEXA_PROFILE"));
+        Ok(Self {
+            context,
+            profiles: ManuallyDrop::new(profiles),
+            name,
+            caller,
+        })
+    }
+
+    /// The profile of a request that names no URI.
+    pub(super) fn profile(&self) -> Result<&Profile, Error> {
+        Ok(choose(&self.profiles, self.name.as_deref())?)
+    }
+
+    /// The profile of a request that names nothing at all, where there is one.
+    pub(super) fn default_name(&self) -> Option<&str> {
+        choose(&self.profiles, None)
+            .ok()
+            .map(|profile| profile.name.as_str())
+    }
+
+    /// The name that the caller chose, where one was.
+    pub(super) fn chosen_name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The profile of that name.
+    pub(super) fn named(&self, name: &str) -> Result<&Profile, Error> {
+        Ok(choose(&self.profiles, Some(name))?)
+    }
+
+    /// The profile of a request for a URI; `None` where no token may go there.
+    pub(super) fn profile_for(&self, uri: &str) -> Result<Option<&Profile>, Error> {
+        let uri = Uri::parse(uri);
+        let chosen = choose_for(&self.profiles, self.name.as_deref(), uri.as_ref().ok())?;
+        if chosen.is_none() {
+            self.context.report.debug(&match &uri {
+                Ok(uri) => format!("{} is no host that this token may go to", uri.origin()),
+                Err(error) => format!("the URI is not answered: {error}"),
+            });
+        }
+        Ok(chosen)
+    }
+
+    /// The profile that `--for` or the usual order picks.
+    pub(super) fn profile_or_refusal(&self) -> Result<&Profile, Error> {
+        let Some(uri) = &self.context.options.uri else {
+            return self.profile();
+        };
+        self.profile_for(uri)?.ok_or_else(|| self.not_covered(uri))
+    }
+
+    /// That no token may go to a URI.
+    pub(super) fn not_covered(&self, uri: &str) -> Error {
+        Error::NotCovered {
+            origin: Uri::parse(uri).map(|uri| uri.origin().to_string()),
+            profile: self.name.clone(),
+        }
+    }
+
+    /// The place of a profile in the cache, where there is a folder for one and it may be used.
+    pub(super) fn slot(&self, profile: &Profile) -> Option<Slot> {
+        slot_of(self.context, profile)
+    }
+
+    /// The margin of this run.
+    pub(super) fn min_ttl(&self, profile: &Profile) -> MinTtl {
+        self.context
+            .options
+            .min_ttl
+            .map_or(profile.min_ttl, MinTtl::AtLeast)
+    }
+
+    /// When this run ends.
+    pub(super) fn deadline(&self, profile: &Profile) -> Deadline {
+        let limit = match (self.context.options.timeout, self.caller) {
+            (Some(limit), _) => limit,
+            (None, Caller::Person) => profile.timeout.unwrap_or(LIMIT),
+            (None, Caller::Protocol) => profile
+                .timeout
+                .unwrap_or(PROTOCOL_LIMIT)
+                .min(PROTOCOL_LIMIT),
+        };
+        Deadline::after_start(limit)
+    }
+
+    /// Warns a person once a day that the API credential itself is about to end. Until then, and
+    /// for the protocols of tools, this is a comparison of two dates.
+    pub(super) fn remind(&self, profile: &Profile) {
+        let Some(end) = profile.secret_expires else {
+            return;
+        };
+        let today = self.context.clock.now().date();
+        let warning = lifetime_warning(days_left(end, today));
+        let is_heard = self.caller == Caller::Person && self.context.report.warns();
+        let Some(warning) = warning.filter(|_| is_heard) else {
+            return;
+        };
+        let (slot, day) = (self.slot(profile), today.to_string());
+        if slot.as_ref().is_some_and(|slot| slot.was_reminded(&day)) {
+            return;
+        }
+        let name = &profile.name;
+        self.context
+            .report
+            .warning(&format!("profile `{name}`: {warning} (until {end})"));
+        // Where it cannot be noted, it is said again.
+        drop(slot.map(|slot| slot.note_reminder(&day)));
+    }
+
+    /// A token of this profile.
+    pub(super) fn obtain(&self, profile: &Profile) -> Result<Issued, Error> {
+        self.issue(profile, RefreshAhead::LastFifth, None)
+    }
+
+    /// A token of this profile for somebody who keeps it for long.
+    pub(super) fn obtain_lasting(&self, profile: &Profile) -> Result<Issued, Error> {
+        // A program may ask a person, and that is not worth a token that is good for hours.
+        let refresh_ahead = if profile.source.is_program() {
+            RefreshAhead::LastFifth
+        } else {
+            RefreshAhead::LastHalf
+        };
+        self.issue(profile, refresh_ahead, None)
+    }
+
+    /// A token of this profile, since a server refused this one, or the one at hand. That one is
+    /// replaced, at most once a minute; where the cache cannot note it, it is passed over.
+    pub(super) fn renew(&self, profile: &Profile, refused: Option<&str>) -> Result<Issued, Error> {
+        let noted = self.erase(profile, Which::Refused(refused));
+        let not_before = noted.is_err().then(|| self.context.clock.now());
+        self.issue(profile, RefreshAhead::LastFifth, not_before)
+    }
+
+    /// The client secret of this profile.
+    pub(super) fn secret(&self, profile: &Profile) -> Result<Secret, Error> {
+        let Context {
+            environment, clock, ..
+        } = *self.context;
+        let secret = profile
+            .source
+            .read(environment, clock, self.deadline(profile));
+        secret.map_err(|error| self.no_token(&ObtainError::Source(error), profile))
+    }
+
+    /// Whether this is the cached token of this profile.
+    pub(super) fn holds(&self, profile: &Profile, token: &str) -> bool {
+        let held = self.slot(profile).and_then(|slot| slot.read().held);
+        held.is_some_and(|held| held.token.access_token.expose() == token)
+    }
+
+    fn issue(
+        &self,
+        profile: &Profile,
+        refresh_ahead: RefreshAhead,
+        not_before: Option<OffsetDateTime>,
+    ) -> Result<Issued, Error> {
+        self.remind(profile);
+        let token = self.with_broker(profile, |broker, ask| {
+            broker.obtain(&Ask {
+                refresh_ahead,
+                not_before: not_before.or(ask.not_before),
+                ..*ask
+            })
+        })?;
+        let usable_until = token.usable_until(self.min_ttl(profile));
+        Ok(Issued {
+            token,
+            usable_until,
+        })
+    }
+
+    /// Drops the cached token of this profile, if it is the one that is meant.
+    pub(super) fn erase(&self, profile: &Profile, which: Which<'_>) -> Result<(), Error> {
+        self.with_broker(profile, |broker, ask| broker.erase(which, ask))
+    }
+
+    /// Removes what is cached of this profile.
+    pub(super) fn forget(&self, profile: &Profile) -> Result<(), Error> {
+        self.with_broker(profile, |broker, ask| {
+            let deadline = self.context.time_from_now();
+            broker.forget(&Ask { deadline, ..*ask })
+        })
+    }
+
+    fn with_broker<T>(
+        &self,
+        profile: &Profile,
+        act: impl FnOnce(&Broker<'_>, &Ask) -> Result<T, ObtainError>,
+    ) -> Result<T, Error> {
+        let Context {
+            environment,
+            clock,
+            options,
+            roots,
+            report,
+            ..
+        } = *self.context;
+        let slot = self.slot(profile);
+        if slot.is_none() && !options.no_cache {
+            report.warning(
+                "there is no folder for the cache, so every call is a token request; set \
+                 CLOUDCONNEXA_AUTH_CACHE_DIR",
+            );
+        }
+        let endpoint = ProfileEndpoint::new(profile, environment, roots);
+        let progress = RefCell::new(None);
+        let notify = |notice: Notice<'_>| {
+            // Whatever is told next, the line of a wait goes away first.
+            progress.take();
+            tell(self.context, profile, &notice);
+            if self.caller == Caller::Person && matches!(notice, Notice::Asking) {
+                let server = profile.client.token_url.origin();
+                progress.replace(report.progress(&format!("asking {server} for a token")));
+            }
+        };
+        let deadline = self.deadline(profile);
+        let store = store_of(self.context, profile, deadline);
+        let identity = || key_of(profile);
+        let shared = store.as_ref().map(|store| store.shared(&identity));
+        let broker = Broker {
+            clock,
+            slot,
+            endpoint: &endpoint,
+            shared: shared.as_ref(),
+            notify: &notify,
+        };
+        let began = clock.now();
+        let ask = Ask {
+            min_ttl: self.min_ttl(profile),
+            not_before: options.refresh.then_some(began),
+            refresh_ahead: RefreshAhead::LastFifth,
+            is_single: false,
+            began,
+            deadline,
+        };
+        let done = act(&broker, &ask);
+        progress.take();
+        done.map_err(|error| self.no_token(&error, profile))
+    }
+
+    fn no_token(&self, error: &ObtainError, profile: &Profile) -> Error {
+        Error::Obtain {
+            code: code_of(error),
+            explanation: explain(error, profile, self.context.clock.now()),
+        }
+    }
+}
+
+/// The place of a profile in the cache, where there is a folder for one and it may be used.
+pub(super) fn slot_of(context: &Context<'_>, profile: &Profile) -> Option<Slot> {
+    if context.options.no_cache {
+        return None;
+    }
+    let folder = context.environment.cache_folder()?;
+    let home = context.environment.home();
+    Some(Cache::in_folder(folder, home).slot(key_of(profile)))
+}
+
+/// Whose token it is.
+pub(super) fn key_of(profile: &Profile) -> Key {
+    Key::of(&Identity {
+        token_url: &profile.client.token_url.to_string(),
+        client_id: &profile.client.client_id,
+        scope: profile.client.scope.as_deref(),
+        audience: profile.client.audience.as_deref(),
+    })
+}
+
+/// The store that a profile shares with other hosts, where it may be used; nothing is opened yet.
+pub(super) fn store_of<'a>(
+    context: &Context<'a>,
+    profile: &'a Profile,
+    deadline: Deadline,
+) -> Option<ProfileStore<'a>> {
+    let settings = profile.shared_store.as_ref();
+    let settings = settings.filter(|_| !context.options.no_cache)?;
+    let Context {
+        environment,
+        clock,
+        roots,
+        ..
+    } = *context;
+    Some(ProfileStore::new(
+        settings,
+        environment,
+        roots,
+        clock,
+        deadline,
+    ))
+}
+
+/// Puts into words what the broker does.
+pub(super) fn tell(context: &Context<'_>, profile: &Profile, notice: &Notice<'_>) {
+    let report = context.report;
+    let name = &profile.name;
+    match notice {
+        Notice::Hit => report.debug(&format!("profile `{name}`: the cached token is good")),
+        Notice::Miss => report.debug(&format!("profile `{name}`: no good token in the cache")),
+        Notice::Asking => report.debug(&format!(
+            "profile `{name}`: asking {} for a token",
+            profile.client.token_url.without_query()
+        )),
+        Notice::Waiting { slot, limit } => report.waiting(&format!(
+            "waiting for another process's token request for profile `{name}` ({}), at most {} in \
+             all (`--timeout`)",
+            slot.sidecar().display(),
+            show(*limit)
+        )),
+        Notice::Shared => report.debug(&format!("profile `{name}`: another host has a good token")),
+        Notice::WaitingForHost(limit) => report.waiting(&format!(
+            "waiting for another host's token request for profile `{name}`, at most {} in all \
+             (`--timeout`)",
+            show(*limit)
+        )),
+        Notice::StoreUnusable(error) => {
+            let then = if context.verb == Verb::Erase {
+                "what is shared stays there"
+            } else {
+                "this host asks for itself"
+            };
+            report.warning(&format!(
+                "profile `{name}`: the shared store cannot be used: {error}; {then}"
+            ));
+        }
+        Notice::Pausing(pause) => report.waiting(&format!(
+            "profile `{name}` is rate limited; asking again in {}",
+            show(*pause)
+        )),
+        Notice::Retrying(reason, pause) => report.debug(&format!(
+            "profile `{name}`: {reason}; trying again in {} ms",
+            pause.as_millis()
+        )),
+        Notice::RefreshFailed(error) => {
+            let told = explain(error, profile, context.clock.now());
+            report.debug(&format!(
+                "warning: {}; the present token goes on",
+                told.what
+            ));
+        }
+        Notice::CacheUnlockable(error) => warn_of_cache(context, "locked", error),
+        Notice::CacheUnusable(error) => warn_of_cache(context, "used", error),
+    }
+}
+
+fn warn_of_cache(context: &Context<'_>, what: &str, error: &io::Error) {
+    if context.has_told_of_cache.replace(true) {
+        return;
+    }
+    let folder = context.environment.cache_folder().unwrap_or_default();
+    context.report.warning(&format!(
+        "the cache `{}` cannot be {what}: {error}; set CLOUDCONNEXA_AUTH_CACHE_DIR to a folder of \
+         your own",
+        folder.display()
+    ));
+}

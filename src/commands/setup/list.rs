@@ -1,0 +1,138 @@
+//! `setup --list`: how it is with every tool, for a person or as JSON.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::links::Links;
+use super::{Context, Output, TextFile, wish};
+use crate::commands::session::{Caller, Session};
+use crate::config::Profile;
+use crate::diagnostics::error::{Error, SetupError};
+use crate::protocol::json_line;
+use crate::tool_config::{Refusal, TOOLS, Tool};
+
+/// How it is with every tool.
+pub(in crate::commands) fn states(context: &Context<'_>) -> Result<Vec<State>, Error> {
+    let links = Links::look(context.environment).map_err(SetupError::NoProgram)?;
+    let session = Session::open(context, Caller::Person)?;
+    let profile = session.profile().ok();
+    let states = TOOLS
+        .into_iter()
+        .map(|tool| State::of(context, &session, profile, tool, &links));
+    Ok(states.collect())
+}
+
+pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
+    let states = states(context)?;
+    if context.options.json {
+        return Ok(json_line(&WireList { tools: &states }));
+    }
+    let mut table = format!("{:<10} {:<8} FILE\n", "TOOL", "STATE");
+    for state in &states {
+        let file = state.file.as_deref().unwrap_or("-");
+        let note = state.note.as_ref().map(|note| format!(" ({note})"));
+        let shown = state.state.replace('_', " ");
+        let line = format!(
+            "{:<10} {shown:<8} {file}{}\n",
+            state.tool,
+            note.unwrap_or_default()
+        );
+        table.push_str(&line);
+    }
+    Ok(Output::new(table.into_bytes()))
+}
+
+#[derive(Serialize)]
+struct WireList<'a> {
+    tools: &'a [State],
+}
+
+/// How it is with a tool.
+#[derive(Serialize)]
+pub(in crate::commands) struct State {
+    pub(in crate::commands) tool: &'static str,
+    /// `set_up`, `partly` or `not`.
+    pub(in crate::commands) state: &'static str,
+    pub(in crate::commands) file: Option<String>,
+    /// What is lacking, or in the way.
+    pub(in crate::commands) note: Option<String>,
+}
+
+impl State {
+    fn of(
+        context: &Context<'_>,
+        session: &Session<'_>,
+        profile: Option<&Profile>,
+        tool: &'static Tool,
+        links: &Links<'_>,
+    ) -> Self {
+        let say = |state, path: Option<&Path>, note: Option<String>| Self {
+            tool: tool.name,
+            state,
+            file: path.map(|path| path.display().to_string()),
+            note,
+        };
+        let place = match (tool.place)(context.environment) {
+            Ok(place) => place,
+            Err(refusal) => return say("not", None, Some(refusal.to_string())),
+        };
+        let path = TextFile::path(&place);
+        let files = match TextFile::all(&place) {
+            Ok(files) => files,
+            Err(error) => {
+                let told = Error::from(error).explanation();
+                return say("not", Some(&path), told.cause.or(Some(told.what)));
+            }
+        };
+        let mut path = path;
+        let mut text = None;
+        let mut is_ours = false;
+        for file in files {
+            let removed = (tool.remove)(file.text.as_deref().unwrap_or_default());
+            match removed {
+                _ if file.text.is_none() => {}
+                Err(refusal @ Refusal::Changed { .. }) => {
+                    return say("partly", Some(&file.path), Some(refusal.to_string()));
+                }
+                Err(refusal) => return say("not", Some(&file.path), Some(refusal.to_string())),
+                Ok(draft) if !draft.changes.is_empty() && !is_ours => {
+                    is_ours = true;
+                    path = file.path;
+                    text = file.text;
+                }
+                Ok(_) if file.path == path => text = file.text,
+                Ok(_) => {}
+            }
+        }
+        let link = tool.link.map(|link| (link, links.find(&link)));
+        let has_link = match &link {
+            None => true,
+            Some((_, found)) => found.as_ref().is_ok_and(|found| found.is_there),
+        };
+        // What is lacking for the hosts of the profile, where there is one.
+        let wished = profile.and_then(|profile| {
+            let link = link.as_ref().and_then(|(_, found)| found.as_ref().ok());
+            wish(context, session, profile, tool, links, link).ok()
+        });
+        let lacking = wished.map(|wish| (tool.add)(text.as_deref(), &wish));
+        let (is_whole, in_the_way) = match lacking {
+            Some(Ok(draft)) => (draft.changes.is_empty(), None),
+            Some(Err(refusal)) => (is_ours, Some(refusal.to_string())),
+            None => (is_ours, None),
+        };
+        let has_own_link = link.is_some_and(|(link, _)| !links.made(&link).is_empty());
+        match (is_ours || is_whole, has_link) {
+            (true, false) => say("partly", Some(&path), Some("its link is missing".into())),
+            (true, true) if is_whole => say("set_up", Some(&path), None),
+            (true, true) => {
+                let note = format!("`setup {}` would change it", tool.name);
+                say("partly", Some(&path), Some(note))
+            }
+            (false, _) if has_own_link => {
+                say("partly", Some(&path), Some("only its link is there".into()))
+            }
+            (false, _) => say("not", Some(&path), in_the_way),
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! Profiles: who this program is towards which server, from the configuration file and the
+//! environment.
+//!
+//! `file` reads the TOML as written, with the position of everything; `resolve` turns it into
+//! what it means, checked once and for all; `select` picks the one that a request is for; `edit`
+//! changes the file without touching what else stands in it.
+
+mod edit;
+mod file;
+#[cfg(any(test, fuzzing))]
+#[path = "../fuzzing/profile.rs"]
+pub(crate) mod fuzzing;
+mod lifetime;
+mod load;
+mod remove;
+mod resolve;
+mod select;
+#[cfg(feature = "shared-store")]
+mod shared;
+#[cfg(not(feature = "shared-store"))]
+#[path = "shared_off.rs"]
+mod shared;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use thiserror::Error;
+use time::Date;
+
+use crate::oauth::Client;
+use crate::secret_source::Source;
+use crate::types::token::MinTtl;
+use crate::types::uri::{Origin, Uri};
+
+pub(crate) use edit::{Editing, Keeper, NewProfile, SETTABLE, preview, store};
+pub(crate) use lifetime::{
+    NAMES as LIFETIMES, days_left, end as end_of_lifetime, warning as lifetime_warning,
+};
+pub(crate) use load::load;
+pub(crate) use remove::remove;
+pub(crate) use resolve::{check_client_id, check_helper_name, check_name, tenant_url};
+pub(crate) use select::{choose, choose_for};
+pub(crate) use shared::SharedStore;
+
+/// The name of the profile that the environment makes.
+pub(crate) const ENVIRONMENT_PROFILE: &str = "env";
+
+/// One profile, complete and valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Profile {
+    /// Its name: letters, digits, `-`, `_`, `.`; at most 64 characters.
+    pub(crate) name: String,
+    /// The tenant, where the profile names one.
+    pub(crate) cloud_id: Option<String>,
+    /// Where API paths begin, without a slash at its end; none for a bare `token_url`.
+    pub(crate) base_url: Option<Uri>,
+    /// Who asks where for what.
+    pub(crate) client: Client,
+    /// Where the client secret comes from.
+    pub(crate) source: Source,
+    /// When the API credential itself ends, as chosen in the portal.
+    pub(crate) secret_expires: Option<Date>,
+    /// The margin asked for.
+    pub(crate) min_ttl: MinTtl,
+    /// Every origin that may be given this token.
+    pub(crate) origins: Vec<Origin>,
+    /// The whole time of a run, where the profile says one.
+    pub(crate) timeout: Option<Duration>,
+    /// Further root certificates, PEM.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The store that hosts share.
+    pub(crate) shared_store: Option<Box<SharedStore>>,
+}
+
+impl Profile {
+    /// Whether a token of this profile may go to `origin`.
+    pub(crate) fn covers(&self, origin: &Origin) -> bool {
+        self.origins.contains(origin)
+    }
+
+    /// The variables that hold its secrets, which no program needs to see.
+    pub(crate) fn secret_variables(&self) -> impl Iterator<Item = &str> {
+        let of_store = self.shared_store.as_deref().and_then(SharedStore::variable);
+        self.source.variable().into_iter().chain(of_store)
+    }
+
+    /// The tenant, also where the profile names it by its base URL only.
+    pub(crate) fn tenant(&self) -> Option<&str> {
+        let of_url = || {
+            let host = self.base_url.as_ref()?.origin().host();
+            host.strip_suffix(resolve::TENANT_SUFFIX)
+                .filter(|tenant| !tenant.contains('.'))
+        };
+        self.cloud_id.as_deref().or_else(of_url)
+    }
+
+    /// The tenant that the client ID names at its end, where it is another than the profile's:
+    /// the vendor's client IDs end in `.{cloud_id}`.
+    pub(crate) fn mismatched_suffix(&self) -> Option<&str> {
+        let cloud_id = self.cloud_id.as_deref()?;
+        let (_, suffix) = self.client.client_id.rsplit_once('.')?;
+        (!suffix.eq_ignore_ascii_case(cloud_id)).then_some(suffix)
+    }
+}
+
+/// All profiles of this run.
+#[derive(Debug, Default)]
+pub(crate) struct Profiles {
+    /// The one that the environment makes comes first.
+    pub(crate) all: Vec<Profile>,
+    /// `default_profile` of the file.
+    pub(crate) default: Option<String>,
+    /// Where the file stands or would stand; `None` without a home.
+    pub(crate) path: Option<PathBuf>,
+    /// Which variables are missing for a profile from the environment, where some are set.
+    pub(crate) missing_variables: Vec<&'static str>,
+    /// Whether the variables name a client, so that a profile from the environment is meant.
+    pub(crate) is_environment_meant: bool,
+}
+
+impl Profiles {
+    /// Whether the secret of a profile is one that this program put where it is: a file that
+    /// `store` wrote, or an entry of a keychain under the name that only this program uses.
+    pub(crate) fn keeps_secret_of(&self, profile: &Profile) -> bool {
+        match &profile.source {
+            Source::File(path) => {
+                let folder = self.path.as_deref().and_then(Path::parent);
+                folder.is_some_and(|folder| *path == folder.join(secret_file_name(&profile.name)))
+            }
+            Source::DockerHelper(_) => true,
+            Source::Variable(_) | Source::SystemdCredential(_) | Source::Command(_) => false,
+        }
+    }
+
+    /// Whether another profile has its secret from the same place, however that is written.
+    pub(crate) fn shares_secret_of(&self, profile: &Profile) -> bool {
+        let mut others = self.all.iter().filter(|other| other.name != profile.name);
+        others.any(|other| match (&other.source, &profile.source) {
+            (Source::File(one), Source::File(another)) => {
+                let is_same = |one: PathBuf| fs::canonicalize(another).is_ok_and(|it| it == one);
+                one == another || fs::canonicalize(one).is_ok_and(is_same)
+            }
+            (one, another) => one == another,
+        })
+    }
+
+    /// The profile of that name.
+    pub(crate) fn named(&self, name: &str) -> Option<&Profile> {
+        self.all.iter().find(|profile| profile.name == name)
+    }
+}
+
+/// `A is`, `A and B are`.
+pub(crate) fn are(names: &[&str]) -> String {
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", names.join(" and "))
+}
+
+/// The name of the secret's file beside the configuration.
+fn secret_file_name(profile: &str) -> String {
+    format!("{profile}.secret")
+}
+
+/// A place in the configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Position {
+    path: PathBuf,
+    line: usize,
+    column: usize,
+}
+
+impl Position {
+    /// The place of byte `offset` of `text`, both counted from 1, columns in characters.
+    fn of(path: &Path, text: &str, offset: usize) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count()
+            + 1;
+        Self {
+            path: path.to_owned(),
+            line,
+            column,
+        }
+    }
+}
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "{}:{}:{}",
+            self.path.display(),
+            self.line,
+            self.column
+        )
+    }
+}
+
+/// Why there is no profile to work with. Mend it; a retry does not help.
+#[derive(Debug, Error)]
+pub(crate) enum ProfileError {
+    /// The file is there and cannot be read.
+    #[error("the configuration file `{}` cannot be read: {error}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        error: crate::system::file::ReadError,
+    },
+    /// The file says something that cannot be meant.
+    #[error("{position}: {problem}")]
+    Invalid {
+        /// Where.
+        position: Position,
+        /// What is wrong.
+        problem: String,
+        /// What to write instead.
+        hint: Option<String>,
+    },
+    /// A variable says something that cannot be meant.
+    #[error("the environment variable `{name}` {problem}")]
+    Variable {
+        /// Which one.
+        name: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A file was named and is not there.
+    #[error("there is no configuration file `{}`", .0.display())]
+    NoFile(PathBuf),
+    /// There is none at all.
+    #[error("no profile is set up")]
+    None {
+        /// Where the file would stand.
+        path: Option<PathBuf>,
+        /// What lacks for one from the environment, where something of it is set.
+        missing_variables: Vec<&'static str>,
+    },
+    /// The variables name a client, and do not say enough for a profile.
+    #[error(
+        "the profile of the environment is not complete: {} not set",
+        are(missing_variables)
+    )]
+    Incomplete {
+        /// What lacks.
+        missing_variables: Vec<&'static str>,
+    },
+    /// That one is not there.
+    #[error("there is no profile `{name}`")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The nearest one that there is.
+        meant: Option<String>,
+        /// All of them.
+        known: Vec<String>,
+    },
+    /// Several, and nothing says which.
+    #[error("{} profiles are set up and none is the default", known.len())]
+    Undecided {
+        /// Their names.
+        known: Vec<String>,
+    },
+    /// Several cover one host, and nothing says which.
+    #[error("the profiles {} all cover `{host}`", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))]
+    Ambiguous {
+        /// The host.
+        host: String,
+        /// Their names.
+        known: Vec<String>,
+    },
+    /// The file cannot be written.
+    #[error("the configuration file `{}` cannot be written: {error}", path.display())]
+    Unwritable {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// Another process is changing the file.
+    #[error("another process holds the lock of the configuration file `{}`", .0.display())]
+    Locked(PathBuf),
+    /// No home, no place for a file.
+    #[error("there is no place for a configuration file: neither HOME nor XDG_CONFIG_HOME is set")]
+    NoPlace,
+    /// What is to be stored is not a valid profile.
+    #[error("the profile to store is not valid: {problem}")]
+    NotStorable {
+        /// What is wrong.
+        problem: String,
+        /// What to write instead.
+        hint: Option<String>,
+    },
+    /// The secret file beside the configuration cannot be written.
+    #[error(transparent)]
+    Secret(#[from] crate::secret_source::SourceError),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use tempfile::TempDir;
+
+    use super::{Profile, Profiles, load};
+    use crate::system::environment::Environment;
+    use crate::system::file::{self, Guard};
+
+    /// The profiles of a file `config.toml` in `folder`.
+    fn profiles(folder: &Path, text: &str) -> Profiles {
+        let path = folder.join("config.toml");
+        let mut profiles = load::parse(&path, text, &Environment::Given([].into())).unwrap();
+        profiles.path = Some(path);
+        profiles
+    }
+
+    /// A profile as text, with this server and this source of its secret.
+    fn written(name: &str, server: &str, secret: &str) -> String {
+        format!(
+            "[profiles.{name}]\n{server}\nclient_id = \"x.acme\"\nclient_secret = {{ {secret} }}\n"
+        )
+    }
+
+    #[test]
+    fn the_tenant_is_named_by_the_profile_or_by_its_host() {
+        let tenant = |server: &str| {
+            let text = written("p", server, "env = \"S\"");
+            let profile = &profiles(Path::new("/c"), &text).all[0];
+            let suffix = profile.mismatched_suffix().map(str::to_owned);
+            (profile.tenant().map(str::to_owned), suffix)
+        };
+        let named = |tenant: &str, suffix: Option<&str>| {
+            (Some(tenant.to_owned()), suffix.map(str::to_owned))
+        };
+        assert_eq!(tenant("cloud_id = \"Acme\""), named("Acme", None));
+        assert_eq!(tenant("cloud_id = \"other\""), named("other", Some("acme")));
+        let url = |host: &str| tenant(&format!("base_url = \"https://{host}\""));
+        assert_eq!(url("acme.api.openvpn.com"), named("acme", None));
+        assert_eq!(url("a.b.api.openvpn.com"), (None, None));
+        assert_eq!(url("acme.test"), (None, None));
+    }
+
+    #[test]
+    fn a_secret_is_ours_where_this_program_put_it() {
+        let keeps = |secret: &str| {
+            let text = written("p", "cloud_id = \"acme\"", secret);
+            let profiles = profiles(Path::new("/c"), &text);
+            profiles.keeps_secret_of(&profiles.all[0])
+        };
+        assert!(keeps("file = \"p.secret\""));
+        assert!(keeps("docker_helper = \"pass\""));
+        for foreign in [
+            "file = \"q.secret\"",
+            "file = \"/run/p.secret\"",
+            "env = \"S\"",
+            "command = [\"op\"]",
+            "systemd_credential = \"s\"",
+        ] {
+            assert!(!keeps(foreign), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_shared_however_its_place_is_written() {
+        let folder = TempDir::new().unwrap();
+        for name in ["p.secret", "q.secret"] {
+            file::replace(&folder.path().join(name), b"", &Guard::without_lock()).unwrap();
+        }
+        fs::create_dir(folder.path().join("sub")).unwrap();
+        let shares = |one: &str, other: &str| {
+            let server = "cloud_id = \"acme\"";
+            let text = [written("p", server, one), written("q", server, other)].concat();
+            let profiles = profiles(folder.path(), &text);
+            let is_shared = |it: &Profile| profiles.shares_secret_of(it);
+            assert_eq!(is_shared(&profiles.all[0]), is_shared(&profiles.all[1]));
+            is_shared(&profiles.all[0])
+        };
+        let ours = "file = \"p.secret\"";
+        assert!(shares(ours, ours));
+        let around = "file = \"sub/../p.secret\"";
+        assert!(shares(ours, around), "another path to it");
+        assert!(!shares(ours, "file = \"q.secret\""));
+        assert!(!shares(ours, "env = \"S\""));
+        assert!(shares("env = \"S\"", "env = \"S\""));
+        assert!(!shares("env = \"S\"", "env = \"T\""));
+        let missing = "file = \"r.secret\"";
+        assert!(shares(missing, missing), "though it is not there");
+        assert!(!shares(missing, "file = \"s.secret\""));
+    }
+}

@@ -1,0 +1,62 @@
+//! A build without the feature `shared-store`: whoever asks for one is told.
+
+use std::fmt;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::file::Document;
+use super::{ProfileError, Profiles};
+use crate::system::environment::Environment;
+
+const URL_VARIABLE: &str = "CLOUDCONNEXA_AUTH_SHARED_STORE";
+
+const HINT: &str = "take a released binary, or build with the cargo feature `shared-store`";
+
+/// No store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SharedStore {}
+
+impl SharedStore {
+    pub(super) fn variable(&self) -> Option<&str> {
+        match *self {}
+    }
+}
+
+impl fmt::Display for SharedStore {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {}
+    }
+}
+
+/// No store.
+pub(super) type WrittenStore = SharedStore;
+
+pub(super) fn read(
+    document: &Document<'_>,
+    value: &Spanned<DeValue<'_>>,
+) -> Result<WrittenStore, ProfileError> {
+    let problem = "this build of the program knows no `shared_store`";
+    Err(document.invalid(&value.span(), problem, Some(HINT.to_owned())))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as in a build with the feature")]
+pub(super) fn resolve(
+    _: &Document<'_>,
+    written: WrittenStore,
+) -> Result<SharedStore, ProfileError> {
+    Ok(written)
+}
+
+pub(super) fn from_variables(
+    environment: &Environment,
+    _: &mut Profiles,
+) -> Result<(), ProfileError> {
+    match environment.raw(URL_VARIABLE) {
+        None => Ok(()),
+        Some(_) => Err(ProfileError::Variable {
+            name: URL_VARIABLE,
+            problem: format!("is set, and this build knows no shared store; {HINT}"),
+        }),
+    }
+}

@@ -1,0 +1,83 @@
+//! What can go wrong in `curl`, beside the token and what curl itself tells.
+
+use std::io;
+
+use super::Code;
+use crate::curl::ArgumentError;
+use crate::types::diagnostic::Explanation;
+use crate::types::uri::UriError;
+
+/// Why curl was not started.
+#[derive(Debug)]
+pub(crate) enum CurlError {
+    /// The path is none that can be put behind a base URL.
+    Path(UriError),
+    /// What is asked for is neither a path nor a URL.
+    NoSlash,
+    /// There is nothing to put a path behind.
+    NoBaseUrl {
+        /// The profile.
+        profile: String,
+    },
+    /// curl's arguments are none that a token goes with.
+    Arguments(ArgumentError),
+    /// The system did not start it.
+    NotRun(io::Error),
+}
+
+impl CurlError {
+    pub(super) fn code(&self) -> Code {
+        match self {
+            Self::Path(_) | Self::NoSlash | Self::Arguments(_) => Code::Usage,
+            Self::NoBaseUrl { .. } => Code::NotSetUp,
+            Self::NotRun(error) if error.kind() == io::ErrorKind::NotFound => Code::NoCommand,
+            Self::NotRun(_) => Code::NotStarted,
+        }
+    }
+
+    pub(super) fn explanation(&self) -> Explanation {
+        match self {
+            Self::Path(error) => Explanation {
+                what: "`curl`: this path cannot be put behind a URL".into(),
+                cause: Some(error.to_string()),
+                hint: Some("percent-encode it".into()),
+            },
+            Self::NoSlash => Explanation {
+                what: "`curl`: what is asked for is neither a path nor a URL".into(),
+                cause: None,
+                hint: Some(
+                    "a path begins with `/`, as `/api/v1/networks`; a URL with `https://`".into(),
+                ),
+            },
+            Self::NoBaseUrl { profile } => Explanation {
+                what: format!("`curl`: profile `{profile}` has no base URL to put a path behind"),
+                cause: None,
+                hint: Some(
+                    "give the profile a `cloud_id` or a `base_url`, or write the whole URL".into(),
+                ),
+            },
+            Self::Arguments(error) => Explanation {
+                what: format!("`curl`: {error}"),
+                cause: None,
+                hint: Some(match error {
+                    ArgumentError::FurtherUrl => {
+                        "one PATH or URL to a call, before curl's own options".into()
+                    }
+                    ArgumentError::Unknown(_) => "write it in full; what this program does not \
+                        know can be used as `cloudconnexa-auth header --curl | curl --config - …`"
+                        .into(),
+                    ArgumentError::Refused {
+                        flag: "insecure", ..
+                    } => "name the CA to trust with `--cacert FILE`".into(),
+                    _ => "see `cloudconnexa-auth curl --help`".into(),
+                }),
+            },
+            Self::NotRun(error) => Explanation {
+                what: "`curl` could not be started".into(),
+                cause: Some(error.to_string()),
+                hint: (error.kind() == io::ErrorKind::NotFound)
+                    .then(|| "install curl, or put it on PATH".into()),
+            },
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What can go wrong in `exec`, beside the token.
+
+use std::io;
+
+use super::Code;
+use crate::types::diagnostic::Explanation;
+use crate::types::template::TemplateError;
+
+/// Why the command of `exec` was not started.
+#[derive(Debug)]
+pub(crate) enum ExecError {
+    /// A variable for it cannot be made.
+    Template(TemplateError),
+    /// The same, for the profile has no such thing.
+    NoValue {
+        /// The profile.
+        profile: String,
+        /// What it has not.
+        placeholder: &'static str,
+    },
+    /// The system did not start it.
+    NotRun {
+        /// Its name, quoted.
+        program: String,
+        /// Why not.
+        error: io::Error,
+    },
+}
+
+impl ExecError {
+    pub(super) fn code(&self) -> Code {
+        match self {
+            Self::Template(_) => Code::Usage,
+            Self::NoValue { .. } => Code::NotSetUp,
+            Self::NotRun { error, .. } if error.kind() == io::ErrorKind::NotFound => {
+                Code::NoCommand
+            }
+            Self::NotRun { .. } => Code::NotStarted,
+        }
+    }
+
+    pub(super) fn explanation(&self) -> Explanation {
+        match self {
+            Self::Template(error) => Explanation {
+                what: format!("`--env`: {error}"),
+                cause: None,
+                hint: Some(match error {
+                    TemplateError::Unknown(Some(meant)) => {
+                        format!("did you mean `{{{meant}}}`?")
+                    }
+                    _ => "see `cloudconnexa-auth exec --help`".into(),
+                }),
+            },
+            Self::NoValue {
+                profile,
+                placeholder,
+            } => Explanation {
+                what: format!("`--env`: profile `{profile}` has no `{{{placeholder}}}`"),
+                cause: None,
+                hint: Some("give the profile a `cloud_id` or a `base_url`".into()),
+            },
+            Self::NotRun { program, error } => Explanation {
+                what: format!("`{program}` could not be started"),
+                cause: Some(error.to_string()),
+                hint: program
+                    .starts_with('-')
+                    .then(|| "this program's own flags stand in front of the command".into()),
+            },
+        }
+    }
+}

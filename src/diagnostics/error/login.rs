@@ -1,0 +1,200 @@
+//! What can go wrong in `login` and `logout`, beside configuration and token.
+
+use crate::config::Profile;
+use crate::oauth::{ApiResponse, ExchangeError, Refusal};
+use crate::secret_source::SourceError;
+use crate::system::terminal::TerminalError;
+use crate::token_provider::ObtainError;
+use crate::types::diagnostic::Explanation;
+use crate::types::duration::show;
+use crate::types::token::AccessToken;
+
+use super::Code;
+
+/// Why nobody was logged in or out.
+#[derive(Debug)]
+pub(crate) enum LoginError {
+    /// Nobody can be asked for what the flags do not say.
+    NoTerminal {
+        /// The flags that lack.
+        missing: Vec<&'static str>,
+    },
+    /// The secret would show on the terminal.
+    SecretFromTerminal,
+    /// What was given as the secret is none.
+    Secret(SourceError),
+    /// The dialogue came to no end.
+    Terminal {
+        /// Which dialogue.
+        verb: &'static str,
+        /// Why.
+        error: TerminalError,
+    },
+    /// The person said no.
+    Declined {
+        /// To what.
+        verb: &'static str,
+    },
+    /// The chosen keeper does not keep the secret.
+    Keeper {
+        /// Its program.
+        program: String,
+        /// What it says.
+        error: SourceError,
+    },
+    /// The profile to remove is not in the file.
+    NotInFile {
+        /// Its name.
+        profile: String,
+    },
+}
+
+impl LoginError {
+    pub(super) fn code(&self) -> Code {
+        match self {
+            Self::NoTerminal { .. } | Self::SecretFromTerminal | Self::Secret(_) => Code::Usage,
+            Self::Terminal { error, .. } => match error {
+                TerminalError::Interrupted => Code::Interrupted,
+                TerminalError::TooLong => Code::Usage,
+                TerminalError::Ended | TerminalError::Io(_) => Code::Unexpected,
+            },
+            Self::Declined { .. } => Code::Unexpected,
+            Self::Keeper { .. } | Self::NotInFile { .. } => Code::NotSetUp,
+        }
+    }
+
+    pub(super) fn explanation(&self) -> Explanation {
+        let say = |what: String, cause: Option<String>, hint: Option<&str>| Explanation {
+            what,
+            cause,
+            hint: hint.map(str::to_owned),
+        };
+        match self {
+            Self::NoTerminal { missing } => {
+                let flags: Vec<String> = missing.iter().map(|flag| format!("`{flag}`")).collect();
+                say(
+                    format!(
+                        "`login`: there is no terminal to ask on, and {} not given",
+                        crate::config::are(&flags.iter().map(String::as_str).collect::<Vec<_>>())
+                    ),
+                    None,
+                    Some("run it on a terminal, or give the flags and the secret on stdin"),
+                )
+            }
+            Self::SecretFromTerminal => say(
+                "`--secret-stdin` is for a pipe or a file, and stdin is a terminal".into(),
+                None,
+                Some("leave it out to be asked for the secret without it being shown"),
+            ),
+            Self::Secret(error) => say(
+                format!("`login`: {error}; nothing was saved"),
+                None,
+                Some("give the client secret alone, on one line"),
+            ),
+            Self::Terminal { verb, error } => {
+                say(format!("`{verb}`: {error}; {}", nothing(verb)), None, None)
+            }
+            Self::Declined { verb } => say(format!("`{verb}`: {}", nothing(verb)), None, None),
+            Self::Keeper { program, error } => say(
+                format!("`{program}` does not keep the client secret; nothing was saved"),
+                Some(error.to_string()),
+                Some("mend it, or choose another keeper, such as `--store file`"),
+            ),
+            Self::NotInFile { profile } => say(
+                format!("profile `{profile}` is made of environment variables"),
+                None,
+                Some("unset the variables CLOUDCONNEXA_…, or choose another with `--profile`"),
+            ),
+        }
+    }
+}
+
+fn nothing(verb: &str) -> &'static str {
+    if verb == "logout" {
+        "nothing was removed"
+    } else {
+        "nothing was saved"
+    }
+}
+
+/// What to look at in the portal where nobody says what is wrong.
+fn portal(profile: &Profile) -> String {
+    let suffix = profile.tenant().map_or_else(
+        || "whole".to_owned(),
+        |tenant| format!("whole, with `.{tenant}` at its end"),
+    );
+    format!(
+        "copy the client ID {suffix}, and the secret; in the portal (API & Logs > API) Enable API \
+         must be on, the credential's lifetime not over, and this machine in its allowed subnets"
+    )
+}
+
+/// What to say of credentials that brought no token, beside what is said of any.
+pub(crate) fn explain_trial(
+    error: &ObtainError,
+    profile: &Profile,
+    told: Explanation,
+) -> Explanation {
+    let hint = match error {
+        ObtainError::Exchange(ExchangeError::Refused {
+            refusal: Refusal::Credentials | Refusal::Forbidden,
+            ..
+        }) if profile.mismatched_suffix().is_none() => Some(portal(profile)),
+        ObtainError::Exchange(ExchangeError::Refused {
+            refusal: Refusal::Expired,
+            ..
+        }) => Some("make new API credentials in the portal and log in with them".to_owned()),
+        _ => told.hint,
+    };
+    Explanation {
+        what: format!("{}; nothing was saved", told.what),
+        cause: told.cause,
+        hint,
+    }
+}
+
+/// What to say where the API gave a fresh token no welcome, and how to end; `None` where it did.
+///
+/// An address that is not there (404) says nothing of the token: some tenants have another path.
+pub(crate) fn explain_api(
+    seen: &ApiResponse,
+    token: &AccessToken,
+    url: &str,
+    profile: &Profile,
+) -> Option<(Code, Explanation)> {
+    let (name, status) = (&profile.name, seen.status);
+    let told = seen.error_text(token).map(|told| format!("\"{told}\""));
+    let cause = format!(
+        "{}, from {url}",
+        told.as_deref().unwrap_or("no reason given")
+    );
+    let (code, what, hint) = match status {
+        200..300 | 404 | 405 | 410 => return None,
+        401 | 403 => (
+            Code::Refused,
+            format!("the API refused the token of profile `{name}` ({status})"),
+            "in the portal (API & Logs > API) Enable API must be on, the credential must have \
+             the permission to read, and this machine must be in its allowed subnets"
+                .to_owned(),
+        ),
+        429 => (
+            Code::RateLimited,
+            format!("the API is rate limiting the credentials of profile `{name}` (429)"),
+            match seen.pause {
+                Some(pause) => format!("try again in {}", show(pause)),
+                None => "try again in 15s, the vendor's usual interval".to_owned(),
+            },
+        ),
+        _ => (
+            Code::Unavailable,
+            format!("the API of profile `{name}` answered {status}"),
+            "try again; if it stays so, check the Cloud ID or `--base-url`".to_owned(),
+        ),
+    };
+    let explanation = Explanation {
+        what: format!("{what}; nothing was saved"),
+        cause: Some(cause),
+        hint: Some(hint),
+    };
+    Some((code, explanation))
+}

@@ -1,0 +1,147 @@
+//! What can go wrong in `setup`.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::Code;
+use crate::system::file::ReadError;
+use crate::tool_config::Refusal;
+use crate::types::diagnostic::Explanation;
+
+/// Why a tool was not set up, or not taken back. Nothing was changed then.
+#[derive(Debug)]
+pub(crate) enum SetupError {
+    /// There is no such tool.
+    UnknownTool {
+        /// What was asked for, quoted.
+        name: String,
+        /// The nearest one.
+        meant: Option<&'static str>,
+        /// All of them.
+        known: String,
+    },
+    /// The tool's file does not allow it.
+    Refused {
+        /// The tool.
+        tool: &'static str,
+        /// Its file, where that is known.
+        path: Option<PathBuf>,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The tool's file cannot be read.
+    Unreadable(PathBuf, ReadError),
+    /// The tool's file, or a link, cannot be written.
+    Unwritable(PathBuf, io::Error),
+    /// Where this program stands cannot be told.
+    NoProgram(io::Error),
+    /// Under the name of the tool's link there is something else.
+    LinkTaken(PathBuf),
+    /// There is no folder for the link.
+    NoLinkFolder(&'static str),
+}
+
+impl SetupError {
+    pub(super) fn code(&self) -> Code {
+        match self {
+            Self::UnknownTool { .. } => Code::Usage,
+            Self::NoProgram(_) => Code::Unexpected,
+            _ => Code::NotSetUp,
+        }
+    }
+
+    pub(super) fn explanation(&self) -> Explanation {
+        let say = |what: String, cause: Option<String>, hint: &str| Explanation {
+            what,
+            cause,
+            hint: Some(hint.to_owned()),
+        };
+        match self {
+            Self::UnknownTool { name, meant, known } => Explanation {
+                what: format!("`setup` does not know the tool `{name}`"),
+                cause: None,
+                hint: Some(match meant {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("it knows {known}"),
+                }),
+            },
+            Self::Refused {
+                tool,
+                path,
+                refusal,
+            } => refused(tool, path.as_ref(), refusal),
+            Self::Unreadable(path, error) => say(
+                format!("`{}` cannot be read", path.display()),
+                Some(error.to_string()),
+                "nothing was changed",
+            ),
+            Self::Unwritable(path, error) => say(
+                format!("`{}` cannot be written", path.display()),
+                Some(error.to_string()),
+                "it is as it was; let yourself write there, or make by hand the change that `--print` \
+                 shows",
+            ),
+            Self::NoProgram(error) => say(
+                "it cannot be told where this program stands".into(),
+                Some(error.to_string()),
+                "nothing was changed",
+            ),
+            Self::LinkTaken(path) => say(
+                format!("`{}` is there and is not this program", path.display()),
+                None,
+                "nothing was changed; remove it, if nothing needs it",
+            ),
+            Self::NoLinkFolder(name) => say(
+                format!("there is no folder to make the link `{name}` in"),
+                None,
+                "nothing was changed; make a link or a copy of this program under that name in a \
+                 folder on PATH",
+            ),
+        }
+    }
+}
+
+fn refused(tool: &str, path: Option<&PathBuf>, refusal: &Refusal) -> Explanation {
+    let path = path.map(|path| path.display().to_string());
+    let path = path.unwrap_or_default();
+    let (what, cause, hint) = match refusal {
+        Refusal::Broken {
+            line,
+            column,
+            problem,
+        } => (
+            format!("{path}:{line}:{column}: {problem}"),
+            Some(format!(
+                "`setup {tool}` changes no file that it does not understand"
+            )),
+            "nothing was changed; mend the file",
+        ),
+        Refusal::Changed { line } => (
+            format!("what `setup {tool}` wrote to `{path}` was changed since"),
+            Some(format!(
+                "line {line} and what follows it are not as they were written"
+            )),
+            "nothing was changed; take those lines out by hand",
+        ),
+        Refusal::Taken(problem) => (
+            format!("`{path}` is set up for something else: {problem}"),
+            None,
+            "nothing was changed; remove that first, or name other hosts with `--host`",
+        ),
+        Refusal::NotOurs => (
+            format!("`{path}`: {refusal}"),
+            None,
+            "nothing was changed; rename it, or work in another folder",
+        ),
+        Refusal::Impossible(problem) => (
+            format!("`setup {tool}`: {problem}"),
+            None,
+            "nothing was changed",
+        ),
+    };
+    Explanation {
+        what,
+        cause,
+        hint: Some(hint.into()),
+    }
+}

@@ -1,0 +1,5 @@
+//! Errors and reports for people: exit codes, stderr, colours.
+
+pub(crate) mod error;
+pub(crate) mod reporter;
+pub(crate) mod style;

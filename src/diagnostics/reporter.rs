@@ -1,0 +1,166 @@
+//! What people are told on stderr: errors, warnings, and with `-v` what is done. The only file
+//! that writes there.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::diagnostics::style::{Style, Tone};
+use crate::system::environment::Environment;
+use crate::types::diagnostic::Explanation;
+
+/// In front of every line, for it lands amid the output of other programs.
+const PROGRAM: &str = "cloudconnexa-auth";
+
+/// How long a person waits without a word.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// The longest line that fits on every terminal, in characters; only one line can be taken back.
+const WIDTH: usize = 79;
+
+/// How much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// Errors only.
+    Errors,
+    /// And what went wrong beside a good answer.
+    Warnings,
+    /// And what is done.
+    Debug,
+}
+
+/// The way to stderr.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Report {
+    level: Level,
+}
+
+impl Report {
+    /// A report that tells as much as `level` says.
+    pub(crate) fn at(level: Level) -> Self {
+        Self { level }
+    }
+
+    /// At most three lines, of which the first stands alone; told at every level.
+    #[cold]
+    pub(crate) fn error(explanation: &Explanation) {
+        let Explanation { what, cause, hint } = explanation;
+        let style = style();
+        let line = |tone: Tone, kind: &str, text: &String| {
+            format!("{PROGRAM}: {} {text}\n", style.paint(tone, kind))
+        };
+        let cause = cause
+            .as_ref()
+            .map(|cause| line(Tone::Strong, "cause:", cause))
+            .unwrap_or_default();
+        let hint = hint
+            .as_ref()
+            .map(|hint| line(Tone::Strong, "hint:", hint))
+            .unwrap_or_default();
+        write(&format!("{}{cause}{hint}", line(Tone::Bad, "error:", what)));
+    }
+
+    /// Whether warnings are told.
+    pub(crate) fn warns(self) -> bool {
+        self.level >= Level::Warnings
+    }
+
+    /// One line on what went wrong beside a good answer.
+    pub(crate) fn warning(self, what: &str) {
+        if self.warns() {
+            let kind = style().paint(Tone::Doubtful, "warning:");
+            write(&format!("{PROGRAM}: {kind} {what}\n"));
+        }
+    }
+
+    /// One line on what was done for a person.
+    pub(crate) fn tell(self, what: &str) {
+        if self.level >= Level::Warnings {
+            write(&format!("{PROGRAM}: {what}\n"));
+        }
+    }
+
+    /// What is about to be changed, and what is left to do; not in front of every line is our name.
+    pub(crate) fn change(self, text: &str) {
+        if self.level >= Level::Warnings {
+            write(text);
+        }
+    }
+
+    /// One line on a wait that has become long.
+    pub(crate) fn waiting(self, what: &str) {
+        if self.level >= Level::Warnings {
+            write(&format!("{PROGRAM}: {what}\n"));
+        }
+    }
+
+    /// A line that a person on a terminal sees while something takes longer than a second, and that
+    /// goes away when the answer is dropped. Nobody else sees it; with `-v` what is done is told
+    /// already.
+    pub(crate) fn progress(self, what: &str) -> Option<Progress> {
+        (self.level == Level::Warnings && style().is_terminal())
+            .then(|| Progress::start(what))
+            .flatten()
+    }
+
+    /// What another program says there, as it is. Nobody can be told that stderr is closed.
+    pub(crate) fn pass_on(said: &[u8]) {
+        drop(io::stderr().lock().write_all(said));
+    }
+
+    /// One line on what is done.
+    pub(crate) fn debug(self, what: &str) {
+        if self.level >= Level::Debug {
+            write(&format!("{PROGRAM}: debug: {what}\n"));
+        }
+    }
+}
+
+/// A wait that may become long.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    /// Dropped at the end of the wait.
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Progress {
+    fn start(what: &str) -> Option<Self> {
+        let room = WIDTH.saturating_sub(PROGRAM.len() + ":  …".chars().count());
+        let what: String = what.chars().take(room).collect();
+        let line = format!("{PROGRAM}: {what} …");
+        let line = style().paint(Tone::Quiet, &line);
+        let (end, ended) = mpsc::channel::<()>();
+        let show = move || {
+            if ended.recv_timeout(QUIET) == Err(RecvTimeoutError::Timeout) {
+                write(&line);
+                // An error is the end of the wait, and the only thing that can come.
+                ended.recv().ok();
+                write("\r\x1b[2K");
+            }
+        };
+        let thread = thread::Builder::new().spawn(show).ok()?;
+        Some(Self {
+            end: Some(end),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.end.take();
+        // The line is gone before anything else is told.
+        drop(self.thread.take().map(JoinHandle::join));
+    }
+}
+
+fn style() -> Style {
+    Style::of(&Environment::Process, io::stderr().is_terminal())
+}
+
+/// In one piece, so that lines of many processes do not mix.
+fn write(text: &str) {
+    Report::pass_on(text.as_bytes());
+}

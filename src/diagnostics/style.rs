@@ -1,0 +1,115 @@
+//! Colour and symbols: on a terminal only, and no colour where `NO_COLOR` is set
+//! (<https://no-color.org>). What is read by a program has neither.
+
+use crate::system::environment::Environment;
+
+/// How a text is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// As it should be.
+    Good,
+    /// To be looked at.
+    Doubtful,
+    /// Wrong.
+    Bad,
+    /// Beside the point.
+    Quiet,
+    /// What the eye should find first.
+    Strong,
+}
+
+/// What a stream may be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Style {
+    has_symbols: bool,
+    has_colour: bool,
+}
+
+impl Style {
+    /// Text and nothing else.
+    pub(crate) const PLAIN: Self = Self {
+        has_symbols: false,
+        has_colour: false,
+    };
+
+    /// The style of a stream that is a terminal or is not. A dumb terminal (emacs' shell) counts as
+    /// none, and so does a console of Windows that does not say what it can do.
+    pub(crate) fn of(environment: &Environment, is_terminal: bool) -> Self {
+        let is_able = match environment.text("TERM").as_deref() {
+            Some("dumb") => false,
+            None if cfg!(windows) => environment.raw("WT_SESSION").is_some(),
+            _ => true,
+        };
+        if !(is_terminal && is_able) {
+            return Self::PLAIN;
+        }
+        Self {
+            has_symbols: true,
+            has_colour: environment.raw("NO_COLOR").is_none(),
+        }
+    }
+
+    /// Whether the stream is a terminal that can take back what it shows.
+    pub(crate) fn is_terminal(self) -> bool {
+        self.has_symbols
+    }
+
+    /// The text in the colour of its tone.
+    pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
+        if !self.has_colour || text.is_empty() {
+            return text.to_owned();
+        }
+        let code = match tone {
+            Tone::Good => "32",
+            Tone::Doubtful => "33",
+            Tone::Bad => "1;31",
+            Tone::Quiet => "2",
+            Tone::Strong => "1",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    /// The symbol of a tone in its colour, or where there are no symbols the word.
+    pub(crate) fn mark(self, tone: Tone, word: &str) -> String {
+        if !self.has_symbols {
+            return word.to_owned();
+        }
+        let symbol = match tone {
+            Tone::Good => "✓",
+            Tone::Doubtful => "!",
+            Tone::Bad => "✗",
+            Tone::Quiet | Tone::Strong => "-",
+        };
+        self.paint(tone, symbol)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Style, Tone};
+    use crate::system::environment::Environment;
+
+    fn shown(variables: &[(&str, &str)], is_terminal: bool) -> (String, String) {
+        let owned = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let style = Style::of(&Environment::Given(owned.collect()), is_terminal);
+        (
+            style.paint(Tone::Good, "text"),
+            style.mark(Tone::Good, "ok"),
+        )
+    }
+
+    #[test]
+    fn colour_is_for_terminals_whose_owner_wants_it() {
+        let both = |text: &str, mark: &str| (text.to_owned(), mark.to_owned());
+        let term = ("TERM", "xterm");
+        let coloured = both("\x1b[32mtext\x1b[0m", "\x1b[32m✓\x1b[0m");
+        assert_eq!(shown(&[term], true), coloured);
+        assert_eq!(shown(&[term, ("NO_COLOR", "")], true), coloured);
+        assert_eq!(shown(&[term, ("NO_COLOR", "1")], true), both("text", "✓"));
+        for (variables, is_terminal) in [(&[term][..], false), (&[("TERM", "dumb")], true)] {
+            assert_eq!(shown(variables, is_terminal), both("text", "ok"));
+        }
+    }
+}

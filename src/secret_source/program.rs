@@ -1,0 +1,143 @@
+//! Running a program that knows a secret: no shell, a deadline, bounded output.
+
+use std::ffi::OsString;
+use std::io::{self, Read as _, Write as _};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::{LONGEST, SECRET_VARIABLE, STORE_PASSWORD_VARIABLE, SourceError};
+use crate::system::clock::{Clock, Deadline};
+use crate::types::quote::quote;
+
+/// Who sees what a program says on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stderr {
+    /// The user: prompts ("touch your key") and complaints show at once.
+    Shown,
+    /// Nobody: what it has to say it says on stdout.
+    Hidden,
+}
+
+/// How a program ended and what it printed.
+pub(super) struct Output {
+    pub(super) status: ExitStatus,
+    pub(super) stdout: Zeroizing<Vec<u8>>,
+}
+
+impl Output {
+    /// The error of a program that ended badly and said why on stderr, which the user has seen.
+    pub(super) fn failure(&self, program: &str) -> SourceError {
+        SourceError::ProgramFailed {
+            program: quote(program),
+            status: self.status.to_string(),
+        }
+    }
+}
+
+/// Runs `program` and gives it until `deadline`; then it is killed.
+///
+/// Its stdin is `input`, which must fit into a pipe, or nothing. This process's own client secret
+/// is not in its environment, and neither is the token of an `exec` that we run under.
+pub(super) fn run(
+    program: &str,
+    arguments: &[OsString],
+    input: Option<&[u8]>,
+    stderr: Stderr,
+    clock: &dyn Clock,
+    deadline: Deadline,
+) -> Result<Output, SourceError> {
+    let limit = deadline.remaining(clock);
+    let not_started = |error| SourceError::NotStarted {
+        program: quote(program),
+        error,
+    };
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env_remove(SECRET_VARIABLE)
+        .env_remove("CLOUDCONNEXA_TOKEN")
+        .env_remove(STORE_PASSWORD_VARIABLE)
+        .stdin(if input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        })
+        .stdout(Stdio::piped())
+        .stderr(match stderr {
+            Stderr::Shown => Stdio::inherit(),
+            Stderr::Hidden => Stdio::null(),
+        })
+        .spawn()
+        .map_err(not_started)?;
+    if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+        // One short line; a program that does not read it (closed pipe) may answer all the same.
+        match stdin.write_all(input) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                return Err(not_started(error));
+            }
+            _ => {}
+        }
+    }
+    let (sender, receiver) = mpsc::channel();
+    let stdout = child.stdout.take();
+    thread::Builder::new()
+        .name("program".to_owned())
+        .spawn(move || {
+            // Room for all of it and to spare: nothing grows and leaves a copy behind.
+            let room = usize::try_from(LONGEST).unwrap_or(0) + 64;
+            let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+            let read = stdout.map_or(Ok(0), |out| out.take(LONGEST + 1).read_to_end(&mut bytes));
+            drop(sender.send(read.map(|_| bytes)));
+        })
+        .map_err(not_started)?;
+    let read = receiver.recv_timeout(limit);
+    let stdout = match read {
+        Ok(stdout) => stdout.map_err(not_started)?,
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            end(&mut child);
+            return Err(SourceError::TimedOut {
+                program: quote(program),
+                limit,
+            });
+        }
+    };
+    if stdout.len() as u64 > LONGEST {
+        end(&mut child);
+        return Err(SourceError::Unusable {
+            place: format!("the output of `{}`", quote(program)),
+            reason: "is longer than 64 KiB",
+        });
+    }
+    // Its stdout is closed: what is left is the exit, which a well-behaved program does at once.
+    loop {
+        if let Some(status) = child.try_wait().map_err(not_started)? {
+            return Ok(Output { status, stdout });
+        }
+        if deadline.remaining(clock).is_zero() {
+            end(&mut child);
+            return Err(SourceError::TimedOut {
+                program: quote(program),
+                limit,
+            });
+        }
+        clock.sleep(Duration::from_millis(1));
+    }
+}
+
+/// Kills a program, and first those that it has started: one of them could hold our stderr open, and
+/// with it a caller who reads that to its end.
+///
+/// They are found by who started whom, not by a process group of their own: such a group could not
+/// ask a person on the terminal, and would outlive whoever kills ours (timeout(1), a cancelled job).
+///
+/// What has become another user's (sudo) cannot be killed: it is left alone, and not waited for.
+fn end(child: &mut Child) {
+    #[cfg(target_os = "linux")]
+    super::descendants::kill(child.id());
+    if child.kill().is_ok() {
+        child.wait().ok();
+    }
+}

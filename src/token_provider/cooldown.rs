@@ -1,0 +1,234 @@
+//! How long nobody asks after which failure, and how long before one caller tries again. No I/O.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::cache::{Cooldown, Reason, SecretDigest};
+use crate::oauth::{ErrorClass, ExchangeError};
+use crate::types::diagnostic::Explanation;
+
+/// After a refusal: whoever mends it changes the secret, which ends the cool-down at once.
+const AFTER_REFUSAL: Duration = Duration::from_secs(30);
+
+/// After no answer, or one that is no token.
+const AFTER_UNAVAILABLE: Duration = Duration::from_secs(5);
+
+/// After a 429 that does not say how long: the vendor gives one request back every 15 s.
+const AFTER_UNTOLD_LIMIT: Duration = Duration::from_secs(15);
+
+/// A server that says "now" with a 429 is not asked again within this.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest time for which a failed refresh ahead of expiry is left alone.
+pub(super) const LONGEST_REFRESH_PAUSE: Duration = Duration::from_secs(300);
+
+/// How often a passing failure is tried again within one run.
+const MOST_RETRIES: u32 = 3;
+
+/// The first of the pauses between these tries; each later one is twice as long.
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+
+/// The cool-down that a failure leaves.
+pub(super) fn of(
+    failure: &ExchangeError,
+    told: Explanation,
+    now: OffsetDateTime,
+    secret: Option<SecretDigest>,
+) -> Cooldown {
+    let (reason, pause) = match failure {
+        ExchangeError::Refused { .. } => (Reason::Refused, AFTER_REFUSAL),
+        ExchangeError::RateLimited { pause } => (Reason::RateLimited, rate_limit_pause(*pause)),
+        ExchangeError::ServerError { .. }
+        | ExchangeError::InvalidResponse(_)
+        | ExchangeError::Transport(_) => (Reason::Unavailable, AFTER_UNAVAILABLE),
+    };
+    Cooldown {
+        since: now,
+        until: now + pause,
+        reason,
+        message: told.what,
+        cause: told.cause,
+        hint: told.hint,
+        // A limit is the credential's and an outage is everybody's; only a refusal is the secret's.
+        secret: secret.filter(|_| reason == Reason::Refused),
+    }
+}
+
+/// What is left for those who wait while a program that knows the secret does not give it, so that
+/// a locked vault asks a person once and not for every process of a storm.
+pub(super) fn of_missing_secret(told: Explanation, now: OffsetDateTime) -> Cooldown {
+    Cooldown {
+        since: now,
+        until: now + AFTER_UNAVAILABLE,
+        reason: Reason::NoSecret,
+        message: told.what,
+        cause: told.cause,
+        hint: told.hint,
+        secret: None,
+    }
+}
+
+/// How long to wait before the same request is tried again in this run; `None`: not at all.
+///
+/// A limit is waited out once, as long as the server says. A passing failure is tried again a few
+/// times, with growing pauses and some chance in them, so that many hosts do not knock in step.
+pub(super) fn pause_before_retry(
+    failure: &ExchangeError,
+    retries: u32,
+    has_paused: bool,
+) -> Option<Duration> {
+    match failure {
+        ExchangeError::RateLimited { pause } if !has_paused => Some(rate_limit_pause(*pause)),
+        _ if failure.class() == ErrorClass::Unavailable && retries < MOST_RETRIES => {
+            let chance = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX);
+            Some((FIRST_RETRY * 2_u32.pow(retries)).mul_f64(0.5 + chance))
+        }
+        _ => None,
+    }
+}
+
+/// How long a failed refresh ahead of expiry is left alone: long against the time it may cost a
+/// caller, short against what is left of the token.
+pub(super) fn pause_before_refresh(time_left: Duration) -> Duration {
+    (time_left / 20).clamp(Duration::from_secs(30), LONGEST_REFRESH_PAUSE)
+}
+
+fn rate_limit_pause(told: Option<Duration>) -> Duration {
+    told.unwrap_or(AFTER_UNTOLD_LIMIT).max(SHORTEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use time::OffsetDateTime;
+
+    use super::{ExchangeError, Explanation, Reason, of, pause_before_refresh, pause_before_retry};
+    use crate::cache::{Cooldown, SecretDigest};
+    use crate::oauth::{InvalidResponse, Refusal};
+    use crate::types::secret::Secret;
+
+    const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    fn refused() -> ExchangeError {
+        ExchangeError::Refused {
+            refusal: Refusal::Credentials,
+            status: 401,
+            error_code: None,
+            server_text: None,
+        }
+    }
+
+    fn limited(pause: Option<Duration>) -> ExchangeError {
+        ExchangeError::RateLimited { pause }
+    }
+
+    fn unavailable() -> ExchangeError {
+        ExchangeError::ServerError {
+            status: 503,
+            server_text: None,
+        }
+    }
+
+    fn unusable() -> ExchangeError {
+        ExchangeError::InvalidResponse(InvalidResponse::Expired)
+    }
+
+    fn timed_out() -> ExchangeError {
+        ExchangeError::timed_out()
+    }
+
+    fn left_by(failure: &ExchangeError) -> Cooldown {
+        let told = Explanation {
+            what: "what".to_owned(),
+            cause: Some("cause".to_owned()),
+            hint: Some("hint".to_owned()),
+        };
+        let digest = SecretDigest::of(&Secret::new("s3cret".to_owned()));
+        of(failure, told, NOW, digest)
+    }
+
+    #[test]
+    fn each_failure_binds_as_long_as_the_contract_says() {
+        let second = Duration::from_secs;
+        for (failure, reason, seconds) in [
+            (refused(), Reason::Refused, 30),
+            (limited(Some(second(60))), Reason::RateLimited, 60),
+            (limited(Some(second(0))), Reason::RateLimited, 1),
+            (limited(None), Reason::RateLimited, 15),
+            (unavailable(), Reason::Unavailable, 5),
+            (unusable(), Reason::Unavailable, 5),
+            (timed_out(), Reason::Unavailable, 5),
+        ] {
+            let cooldown = left_by(&failure);
+            assert_eq!(cooldown.reason, reason, "{failure:?}");
+            assert_eq!(cooldown.since, NOW);
+            assert_eq!(cooldown.until, NOW + second(seconds), "{failure:?}");
+            assert_eq!(cooldown.message, "what");
+            assert_eq!(cooldown.cause.as_deref(), Some("cause"));
+            assert_eq!(cooldown.hint.as_deref(), Some("hint"));
+        }
+    }
+
+    #[test]
+    fn only_a_refusal_is_bound_to_the_secret() {
+        assert!(
+            left_by(&refused()).secret.is_some(),
+            "a corrected secret is asked with at once"
+        );
+        for failure in [limited(None), unavailable(), unusable(), timed_out()] {
+            assert!(
+                left_by(&failure).secret.is_none(),
+                "another secret changes nothing of {failure:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_limit_is_waited_out_once_and_as_long_as_the_server_says() {
+        let told = limited(Some(Duration::from_secs(7)));
+        assert_eq!(
+            pause_before_retry(&told, 0, false),
+            Some(Duration::from_secs(7))
+        );
+        assert_eq!(pause_before_retry(&told, 0, true), None, "once");
+    }
+
+    #[test]
+    fn a_passing_failure_is_tried_again_three_times_with_growing_pauses() {
+        for (retries, least, most) in [(0, 100, 300), (1, 200, 600), (2, 400, 1200)] {
+            for _ in 0..50 {
+                let pause = pause_before_retry(&unavailable(), retries, false).unwrap();
+                assert!(
+                    (least..=most).contains(&pause.as_millis()),
+                    "half to one and a half of the pause: {pause:?}"
+                );
+            }
+        }
+        assert_eq!(pause_before_retry(&unavailable(), 3, false), None);
+        let pauses: std::collections::BTreeSet<_> = (0..20)
+            .map(|_| pause_before_retry(&unavailable(), 0, false))
+            .collect();
+        assert!(pauses.len() > 1, "hosts must not knock in step");
+    }
+
+    #[test]
+    fn what_will_fail_again_is_not_tried_again() {
+        for failure in [refused(), unusable(), timed_out()] {
+            assert_eq!(pause_before_retry(&failure, 0, false), None, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_failed_refresh_is_left_alone_for_a_twentieth_of_what_is_left_within_bounds() {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        for (left, pause) in [
+            (minutes(1), Duration::from_secs(30)),
+            (minutes(20), minutes(1)),
+            (minutes(144), minutes(5)),
+        ] {
+            assert_eq!(pause_before_refresh(left), pause);
+        }
+    }
+}

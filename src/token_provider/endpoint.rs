@@ -1,0 +1,152 @@
+//! Who stands behind a broker: a profile's secret source and its token endpoint.
+
+use std::cell::OnceCell;
+
+use super::ObtainError;
+use super::explain::{ANY_PROFILE, explain_failure, explain_missing};
+use crate::config::Profile;
+use crate::oauth::{
+    ApiResponse, ExchangeError, Form, Granted, Http, HttpSettings, Proxies, exchange, get,
+};
+use crate::secret_source::SourceError;
+use crate::system::clock::{Clock, Deadline};
+use crate::system::environment::Environment;
+use crate::system::tls_roots::System;
+use crate::types::diagnostic::Explanation;
+use crate::types::secret::Secret;
+use crate::types::token::AccessToken;
+use crate::types::uri::Uri;
+
+/// Gives the secret and answers a token request.
+pub(crate) trait Endpoint {
+    /// The secret, where reading it costs next to nothing and it can be read.
+    fn cheap_secret(&self) -> Option<Secret>;
+
+    /// The secret, whatever it costs.
+    fn secret(&self, clock: &dyn Clock, deadline: Deadline) -> Result<Secret, SourceError>;
+
+    /// One exchange; `remembered` is the form of request that worked last.
+    fn exchange(
+        &self,
+        secret: &Secret,
+        remembered: Option<Form>,
+        clock: &dyn Clock,
+        deadline: Deadline,
+    ) -> Result<Granted, ObtainError>;
+
+    /// Whether getting the secret starts a program, which may ask a person something.
+    fn is_secret_costly(&self) -> bool;
+
+    /// A failure in words for all who share the entry.
+    fn tell(&self, failure: &ExchangeError) -> Explanation;
+
+    /// A missing secret in words for all who share the entry.
+    fn tell_missing(&self, error: &SourceError) -> Explanation;
+}
+
+/// The endpoint of a profile, over HTTP.
+#[derive(Debug)]
+pub(crate) struct ProfileEndpoint<'a> {
+    profile: &'a Profile,
+    environment: &'a Environment,
+    roots: &'a System<'a>,
+    given: Option<&'a Secret>,
+    http: OnceCell<Http<'a>>,
+}
+
+impl<'a> ProfileEndpoint<'a> {
+    /// Nothing is read or opened before it is needed.
+    pub(crate) fn new(
+        profile: &'a Profile,
+        environment: &'a Environment,
+        roots: &'a System<'a>,
+    ) -> Self {
+        Self {
+            profile,
+            environment,
+            roots,
+            given: None,
+            http: OnceCell::new(),
+        }
+    }
+
+    /// With this secret, whatever stands in the profile's source: it is not saved yet.
+    pub(crate) fn with_secret(self, secret: &'a Secret) -> Self {
+        Self {
+            given: Some(secret),
+            ..self
+        }
+    }
+
+    /// One authorised call of the API, where the profile has one at the endpoint's origin.
+    pub(crate) fn call_api(
+        &self,
+        url: &Uri,
+        token: &AccessToken,
+        clock: &dyn Clock,
+        deadline: Deadline,
+    ) -> Result<ApiResponse, ObtainError> {
+        let response = get(self.http()?, url, Some(token), clock, deadline);
+        response.map_err(ObtainError::Exchange)
+    }
+
+    fn http(&self) -> Result<&Http<'a>, ObtainError> {
+        if let Some(http) = self.http.get() {
+            return Ok(http);
+        }
+        let settings = HttpSettings {
+            origin: self.profile.client.token_url.origin().clone(),
+            ca_file: self.profile.ca_file.clone(),
+            proxies: Proxies::of(self.environment),
+        };
+        let http = Http::new(&settings, self.roots).map_err(ObtainError::SetUp)?;
+        Ok(self.http.get_or_init(|| http))
+    }
+}
+
+impl Endpoint for ProfileEndpoint<'_> {
+    fn cheap_secret(&self) -> Option<Secret> {
+        match self.given {
+            Some(secret) => Some(secret.clone()),
+            None => self.profile.source.read_cheap(self.environment)?.ok(),
+        }
+    }
+
+    fn secret(&self, clock: &dyn Clock, deadline: Deadline) -> Result<Secret, SourceError> {
+        match self.given {
+            Some(secret) => Ok(secret.clone()),
+            None => self.profile.source.read(self.environment, clock, deadline),
+        }
+    }
+
+    fn exchange(
+        &self,
+        secret: &Secret,
+        remembered: Option<Form>,
+        clock: &dyn Clock,
+        deadline: Deadline,
+    ) -> Result<Granted, ObtainError> {
+        let http = self.http()?;
+        exchange(
+            http,
+            &self.profile.client,
+            secret,
+            remembered,
+            clock,
+            deadline,
+        )
+        .map_err(ObtainError::Exchange)
+    }
+
+    fn tell(&self, failure: &ExchangeError) -> Explanation {
+        explain_failure(failure, self.profile, ANY_PROFILE)
+    }
+
+    fn is_secret_costly(&self) -> bool {
+        self.profile.source.is_program()
+    }
+
+    fn tell_missing(&self, error: &SourceError) -> Explanation {
+        explain_missing(error, ANY_PROFILE)
+    }
+}

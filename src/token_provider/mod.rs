@@ -1,0 +1,284 @@
+//! The life of a request: from "this profile, this much life" to a token, through the cache that
+//! all processes share, with as few questions to the token endpoint as there can be.
+//!
+//! The order is the whole point and is told in [`Broker::obtain`]:
+//! 1. read the entry without a lock; a fresh token is the answer;
+//! 2. fresh, but in the last fifth of its life: whoever gets the lock at once looks for the next
+//!    token, everybody else answers with this one;
+//! 3. else lock, read clock and entry *again*, and only then ask the endpoint;
+//! 4. an expired token is never the answer.
+
+mod adopt;
+mod cooldown;
+mod endpoint;
+mod erase;
+mod explain;
+mod fetch;
+mod judge;
+#[cfg(feature = "shared-store")]
+mod shared;
+#[cfg(not(feature = "shared-store"))]
+#[path = "shared_off.rs"]
+mod shared;
+#[cfg(test)]
+mod tests;
+mod wait;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::cache::{Cooldown, Entry, Slot};
+use crate::oauth::{ExchangeError, SetupError};
+use crate::secret_source::SourceError;
+use crate::system::clock::{Clock, Deadline};
+use crate::system::file::{self, Attempt, Guard};
+use crate::types::token::{MinTtl, RefreshAhead, Token};
+
+use erase::unwritable;
+use fetch::Purpose;
+use judge::{Verdict, checked};
+use wait::{LockError, Locked};
+
+pub(crate) use endpoint::{Endpoint, ProfileEndpoint};
+pub(crate) use erase::Which;
+pub(crate) use explain::{SEE_DOCTOR, cooldown_message, explain};
+pub(crate) use shared::ProfileStore;
+use shared::{Shared, StoreError};
+
+/// The most time that looking for the next token may take while this one is good.
+const REFRESH_AHEAD_LIMIT: Duration = Duration::from_secs(5);
+
+/// What a caller asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask {
+    /// How much life the token must have left.
+    pub(crate) min_ttl: MinTtl,
+    /// What is cached counts only if it came after this moment (`--refresh`).
+    pub(crate) not_before: Option<OffsetDateTime>,
+    /// From when on the next token is looked for while this one is good.
+    pub(crate) refresh_ahead: RefreshAhead,
+    /// Whether one request has to do: nothing is tried again, and no limit is waited out.
+    pub(crate) is_single: bool,
+    /// When the call began.
+    pub(crate) began: OffsetDateTime,
+    /// When the run ends.
+    pub(crate) deadline: Deadline,
+}
+
+/// What happens on the way, for those who want to hear it.
+#[derive(Debug)]
+#[cfg_attr(
+    not(feature = "shared-store"),
+    expect(dead_code, reason = "nobody tells of a store that there cannot be")
+)]
+pub(crate) enum Notice<'a> {
+    /// The token at hand is the answer.
+    Hit,
+    /// Nothing at hand can be the answer.
+    Miss,
+    /// A request goes out.
+    Asking,
+    /// Another process has the lock, and has had it for two seconds.
+    Waiting {
+        /// The lock.
+        slot: &'a Slot,
+        /// When the wait ends.
+        limit: Duration,
+    },
+    /// Another host was quicker: its token is the answer.
+    Shared,
+    /// Another host asks, or waits until it may, and this one waits for it at most so long.
+    WaitingForHost(Duration),
+    /// The shared store is of no use to this run; the answer is not the worse for it.
+    StoreUnusable(&'a StoreError),
+    /// The server asked to wait, and there is time.
+    Pausing(Duration),
+    /// A passing failure, in a few words; the next try follows after this.
+    Retrying(&'a str, Duration),
+    /// The next token could not be had; this one goes on.
+    RefreshFailed(&'a ObtainError),
+    /// The cache cannot be locked: it is used all the same, but several may ask at once.
+    CacheUnlockable(&'a io::Error),
+    /// The cache cannot be used; the answer is not the worse for it.
+    CacheUnusable(&'a io::Error),
+}
+
+/// Why there is no token. What to say of each is `explain`'s business.
+#[derive(Debug)]
+pub(crate) enum ObtainError {
+    /// The exchange failed; whether a retry helps depends on the failure.
+    Exchange(ExchangeError),
+    /// The client secret is not to be had. Mend it.
+    Source(SourceError),
+    /// The settings allow no request. Mend them.
+    SetUp(SetupError),
+    /// A failure that a process met a moment ago; nobody asks again before it has passed.
+    CoolingDown(Box<Cooldown>),
+    /// Another process's request took longer than this caller could wait. A retry helps.
+    LockTimedOut {
+        /// How long this caller could wait.
+        limit: Duration,
+    },
+    /// The cached token could not be taken out of the cache.
+    CacheUnwritable {
+        /// The cache's folder.
+        folder: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The server never gives as much life as is asked for. Ask for less.
+    LifeTooShort {
+        /// What it gives.
+        life: Duration,
+        /// What was asked for.
+        wanted: Duration,
+    },
+}
+
+impl ObtainError {
+    /// Whether the same request may be answered later, so that it says nothing of the credentials.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Exchange(ExchangeError::Refused { .. }) => false,
+            Self::Exchange(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Stands between callers and the token endpoint.
+pub(crate) struct Broker<'a> {
+    /// The clock.
+    pub(crate) clock: &'a dyn Clock,
+    /// The place in the cache; `None` with `--no-cache` or without any folder.
+    pub(crate) slot: Option<Slot>,
+    /// Who gives the secret and answers a request.
+    pub(crate) endpoint: &'a dyn Endpoint,
+    /// What hosts share; `None` where nothing is.
+    pub(crate) shared: Option<&'a Shared<'a>>,
+    /// Hears what happens.
+    pub(crate) notify: &'a dyn Fn(Notice<'_>),
+}
+
+impl Broker<'_> {
+    /// Gives a token that is good for what is asked.
+    pub(crate) fn obtain(&self, ask: &Ask) -> Result<Token, ObtainError> {
+        let Some(slot) = &self.slot else {
+            return self.answer_or_fetch(Verdict::Nothing, &Entry::default(), None, ask);
+        };
+        match self.judge(&slot.read(), ask) {
+            Verdict::Fresh(token) => {
+                (self.notify)(Notice::Hit);
+                return Ok(token);
+            }
+            Verdict::Aging(token) => return self.refresh_ahead(slot, token, ask),
+            Verdict::TooShort(error) => return Err(error),
+            Verdict::Doubted(_) | Verdict::Cooling(_) | Verdict::Nothing => {
+                (self.notify)(Notice::Miss);
+            }
+        }
+        let guard = match self.lock(slot, ask) {
+            Ok(Locked::Guard(guard)) => Some(guard),
+            Ok(Locked::Answer(answer)) => return answer,
+            Err(LockError::TimedOut) => return self.at_the_deadline(slot, ask),
+            Err(LockError::Io(error)) => {
+                // It can be read at best, and what it forbids is still forbidden.
+                (self.notify)(Notice::CacheUnusable(&error));
+                None
+            }
+        };
+        // The entry and the time as they are now that nobody else can change the entry.
+        let entry = slot.read();
+        let place = guard.as_ref().map(|guard| (slot, guard));
+        self.answer_or_fetch(self.judge(&entry, ask), &entry, place, ask)
+    }
+
+    /// Answers with what the entry was judged to be worth, or asks; without a place nothing is
+    /// written.
+    fn answer_or_fetch(
+        &self,
+        verdict: Verdict,
+        entry: &Entry,
+        place: Option<(&Slot, &Guard)>,
+        ask: &Ask,
+    ) -> Result<Token, ObtainError> {
+        let doubted = match verdict {
+            Verdict::Doubted(token) => Some(token),
+            verdict => match verdict.answer() {
+                Some(answer) => return answer,
+                None => None,
+            },
+        };
+        match (self.fetch(place, entry, ask, Purpose::Answer), doubted) {
+            (Ok(token), _) => checked(token, ask),
+            (Err(error), Some(token)) if error.may_pass() => {
+                (self.notify)(Notice::RefreshFailed(&error));
+                Ok(token)
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// Answers a caller whose wait is over: with what the holder has left by now, or told as it is.
+    fn at_the_deadline(&self, slot: &Slot, ask: &Ask) -> Result<Token, ObtainError> {
+        let limit = ask.deadline.limit();
+        let answer = self.judge(&slot.read(), ask).answer();
+        answer.unwrap_or(Err(ObtainError::LockTimedOut { limit }))
+    }
+
+    /// Looks for the next token if nobody else does.
+    #[cold]
+    fn refresh_ahead(&self, slot: &Slot, token: Token, ask: &Ask) -> Result<Token, ObtainError> {
+        let locked = slot
+            .prepare()
+            .and_then(|()| file::try_exclusive(slot.sidecar()));
+        let Ok(Attempt::Held(guard)) = locked else {
+            (self.notify)(Notice::Hit);
+            return Ok(token);
+        };
+        // What was read without the lock may have been replaced or erased since.
+        let entry = slot.read();
+        match self.judge(&entry, ask) {
+            Verdict::Aging(token) => Ok(self
+                .next_token(slot, &guard, entry, &token, ask)
+                .unwrap_or(token)),
+            verdict => self.answer_or_fetch(verdict, &entry, Some((slot, &guard)), ask),
+        }
+    }
+
+    /// Asks for the next token while this one is good; `None` where this one goes on.
+    ///
+    /// The pause that is due if it fails is written down first. So whoever is killed here, or
+    /// cannot write what he obtains, costs no request of every caller that follows.
+    fn next_token(
+        &self,
+        slot: &Slot,
+        guard: &Guard,
+        entry: Entry,
+        token: &Token,
+        ask: &Ask,
+    ) -> Option<Token> {
+        let now = self.clock.now();
+        let pause = cooldown::pause_before_refresh(token.time_left(now));
+        let entry = Entry {
+            refresh_not_before: Some(now + pause),
+            ..entry
+        };
+        if let Err(error) = slot.write(&entry, guard) {
+            (self.notify)(Notice::RefreshFailed(&unwritable(slot, error)));
+            return None;
+        }
+        let deadline = ask.deadline.at_most(self.clock, REFRESH_AHEAD_LIMIT);
+        let short = Ask { deadline, ..*ask };
+        match self.fetch(Some((slot, guard)), &entry, &short, Purpose::Ahead) {
+            Ok(next) => Some(next).filter(|next| next.is_fresh(self.clock.now(), ask.min_ttl)),
+            Err(error) => {
+                (self.notify)(Notice::RefreshFailed(&error));
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! A build without the feature `shared-store`: no profile has a store, so nothing of this is ever
+//! made, and the compiler drops what would use it.
+
+use std::convert::Infallible;
+use std::marker::PhantomData;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use super::fetch::Place;
+use super::{Ask, Broker, ObtainError, Which};
+use crate::cache::{Cooldown, Entry, Key};
+use crate::config::SharedStore;
+use crate::oauth::{ExchangeError, Granted};
+use crate::system::clock::{Clock, Deadline};
+use crate::system::environment::Environment;
+use crate::system::tls_roots::System;
+use crate::types::secret::Secret;
+
+/// Nobody's store.
+pub(crate) struct ProfileStore<'a> {
+    never: Infallible,
+    settings: PhantomData<&'a SharedStore>,
+}
+
+/// Nothing that could be found.
+#[derive(Debug)]
+pub(crate) struct Examined {
+    pub(crate) has_token: bool,
+    pub(crate) now_ms: i64,
+}
+
+/// Nothing is shared.
+pub(crate) struct Shared<'a> {
+    store: &'a ProfileStore<'a>,
+}
+
+/// Nothing that could go wrong.
+pub(crate) type StoreError = Infallible;
+
+/// Nothing is held.
+pub(super) struct Hold;
+
+impl<'a> ProfileStore<'a> {
+    pub(crate) fn new(
+        settings: &'a SharedStore,
+        _: &'a Environment,
+        _: &'a System<'a>,
+        _: &'a dyn Clock,
+        _: Deadline,
+    ) -> Self {
+        match *settings {}
+    }
+
+    pub(crate) fn examine(&self, _: &Key, _: &Secret) -> Result<Examined, StoreError> {
+        match self.never {}
+    }
+
+    pub(crate) fn shared<'b>(&'b self, _: &'b dyn Fn() -> Key) -> Shared<'b> {
+        match self.never {}
+    }
+}
+
+#[expect(clippy::unused_self, reason = "as in a build with the feature")]
+impl Broker<'_> {
+    pub(super) fn share(
+        &self,
+        _: Place<'_>,
+        _: &Entry,
+        _: &Ask,
+        _: super::fetch::Purpose,
+        _: &Secret,
+    ) -> ControlFlow<Result<Granted, ObtainError>, Hold> {
+        match self.shared {
+            None => ControlFlow::Continue(Hold),
+            Some(shared) => match shared.store.never {},
+        }
+    }
+
+    pub(super) fn share_token(&self, _: &Hold, _: &Granted, _: &Secret, _: &Ask) {}
+
+    pub(super) fn share_failure(
+        &self,
+        _: &Hold,
+        _: &ExchangeError,
+        _: Option<&Cooldown>,
+        _: Option<Duration>,
+        _: &Secret,
+        _: &Ask,
+    ) {
+    }
+
+    pub(super) fn share_again(
+        &self,
+        hold: Hold,
+        _: Place<'_>,
+        _: &Entry,
+        _: &Ask,
+        _: &Secret,
+    ) -> ControlFlow<Result<Granted, ObtainError>, Hold> {
+        ControlFlow::Continue(hold)
+    }
+
+    pub(super) fn give_back(&self, _: &Hold, _: &Ask) {}
+
+    pub(super) fn erase_shared(&self, _: Which<'_>, _: &Ask) {}
+}

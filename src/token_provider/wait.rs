@@ -1,0 +1,113 @@
+//! Waiting for the process that asks, together with all others that wait.
+
+use std::cell::Cell;
+use std::io;
+use std::time::Duration;
+
+use super::judge::Verdict;
+use super::{Ask, Broker, Notice, ObtainError};
+use crate::cache::Slot;
+use crate::system::file::{self, Attempt, Guard, Kind, Patience, WaitError};
+use crate::types::token::Token;
+
+/// How long a wait is silent.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// What became of the lock.
+pub(super) enum Locked {
+    /// It is ours (or there is none to have).
+    Guard(Guard),
+    /// Another process left an answer behind while this one waited.
+    Answer(Result<Token, ObtainError>),
+}
+
+/// Why there is no lock.
+#[derive(Debug)]
+pub(super) enum LockError {
+    TimedOut,
+    Io(io::Error),
+}
+
+impl From<io::Error> for LockError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<WaitError> for LockError {
+    fn from(error: WaitError) -> Self {
+        match error {
+            WaitError::TimedOut => Self::TimedOut,
+            WaitError::Io(error) => Self::Io(error),
+        }
+    }
+}
+
+impl Broker<'_> {
+    /// Takes the lock. Who finds it taken waits together with all others for the holder to finish,
+    /// looks at what the holder left, and only if that is no answer queues for the lock itself.
+    #[cold]
+    pub(super) fn lock(&self, slot: &Slot, ask: &Ask) -> Result<Locked, LockError> {
+        slot.prepare()?;
+        match file::try_exclusive(slot.sidecar())? {
+            Attempt::Held(guard) => return Ok(Locked::Guard(guard)),
+            Attempt::Unsupported(error) => {
+                (self.notify)(Notice::CacheUnlockable(&error));
+                return Ok(Locked::Guard(Guard::without_lock()));
+            }
+            Attempt::Busy => {}
+        }
+        let began = self.clock.now();
+        // The holder may be waiting out a pause that is longer than this caller's time.
+        let left = ask.deadline.remaining(self.clock);
+        if let Verdict::Cooling(cooldown) = self.judge(&slot.read(), ask)
+            && cooldown.until - began > left
+        {
+            return Ok(Locked::Answer(Err(ObtainError::CoolingDown(cooldown))));
+        }
+        let spoken = Cell::new(false);
+        drop(self.wait(slot, Kind::Shared, ask, &spoken)?);
+        if let Some(answer) = self.judge(&slot.read(), ask).answer() {
+            if answer.is_ok() {
+                (self.notify)(Notice::Hit);
+            }
+            return Ok(Locked::Answer(answer));
+        }
+        let queued = self.wait(slot, Kind::Exclusive, ask, &spoken);
+        Ok(Locked::Guard(queued?))
+    }
+
+    /// Takes the lock for a change of the entry, whatever the holder leaves behind. Where the file
+    /// system has no locks, there is nothing to wait for and the guard says so.
+    pub(super) fn exclusive(&self, slot: &Slot, ask: &Ask) -> Result<Guard, WaitError> {
+        match file::try_exclusive(slot.sidecar())? {
+            Attempt::Held(guard) => Ok(guard),
+            Attempt::Unsupported(_) => Ok(Guard::without_lock()),
+            Attempt::Busy => self.wait(slot, Kind::Exclusive, ask, &Cell::new(false)),
+        }
+    }
+
+    /// Waits for the lock to the end of the run, and says so once when that takes long.
+    fn wait(
+        &self,
+        slot: &Slot,
+        kind: Kind,
+        ask: &Ask,
+        spoken: &Cell<bool>,
+    ) -> Result<Guard, WaitError> {
+        let speak = || {
+            if !spoken.replace(true) {
+                (self.notify)(Notice::Waiting {
+                    slot,
+                    limit: ask.deadline.limit(),
+                });
+            }
+        };
+        let patience = Patience {
+            quiet: QUIET.saturating_sub(self.clock.elapsed()),
+            speak: &speak,
+            limit: ask.deadline.remaining(self.clock),
+        };
+        file::wait(slot.sidecar(), kind, &patience)
+    }
+}

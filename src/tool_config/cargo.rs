@@ -1,0 +1,160 @@
+//! Cargo: first of the providers that are asked for every registry without one of its own, so that
+//! registries need not be known here. Cargo asks the last one first, and we are asked only where
+//! `cargo:token` has nothing; for foreign registries we have nothing either.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use super::block::{self, Block, lines};
+use super::{Draft, Link, Place, Refusal, Tool, Wish, home, quoted};
+use crate::system::environment::Environment;
+use crate::types::quote::quote;
+
+const NAME: &str = "cargo";
+const KEY: &str = "global-credential-providers";
+const PROGRAM: &str = "cargo-credential-cloudconnexa";
+
+pub(super) const TOOL: Tool = Tool {
+    name: NAME,
+    place,
+    link: Some(Link::on_path(PROGRAM)),
+    tells_host: true,
+    add,
+    remove,
+    overridden_by: Some("CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS"),
+    next: None,
+};
+
+/// As the Cargo Book has it: of the two names the one without an extension wins.
+fn place(environment: &Environment) -> Result<Place, Refusal> {
+    let folder = match environment.path("CARGO_HOME") {
+        Some(folder) => folder,
+        None => home(environment)?.join(".cargo"),
+    };
+    Ok(Place {
+        candidates: vec![folder.join("config")],
+        usual: folder.join("config.toml"),
+        is_project: false,
+    })
+}
+
+fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
+    if wish.link.contains(char::is_whitespace) {
+        return Err(Refusal::Impossible(
+            "Cargo cannot name a provider whose path holds a space".into(),
+        ));
+    }
+    let profile = wish
+        .profile
+        .as_ref()
+        .map(|name| format!(" --profile {name}"));
+    let provider = quoted(&(wish.link.clone() + &profile.unwrap_or_default()));
+    let line = format!("{KEY} = [{provider}, \"cargo:token\"]");
+    let table = format!("[registry]\n{line}");
+    let Some(text) = text else {
+        return Ok(block::new_file(NAME, table));
+    };
+    let providers = providers(text)?;
+    if let Some(block) = Block::find(text, NAME)? {
+        let is_table = block.body.starts_with("[registry]");
+        let body = if is_table { table } else { line };
+        return Ok(block::update(text, NAME, block, body));
+    }
+    let draft = match providers {
+        Some(list) if list.own().is_some() => return Ok(Draft::of(text)),
+        Some(list) => {
+            let mut draft = Draft::of(text);
+            let start = list.start + 1;
+            draft.splice(start..start, &format!("{provider}, "));
+            draft
+        }
+        None => match lines(text).find(|line| is_header(line.text)) {
+            Some(header) if !header.eol.is_empty() => {
+                block::insert(text, header.range.end, NAME, line)
+            }
+            // A header without an end is the last line.
+            Some(_) => block::append(text, NAME, line),
+            None => block::append(text, NAME, table),
+        },
+    };
+    // `registry` can be written in more ways than lines tell; the result says whether it was meant.
+    match self::providers(draft.text()) {
+        Ok(Some(list)) if list.own().is_some() => Ok(draft),
+        _ => Err(Refusal::Impossible(format!(
+            "`registry` is written there in a way that cannot be added to; add `{KEY}` by hand"
+        ))),
+    }
+}
+
+fn remove(text: &str) -> Result<Draft, Refusal> {
+    let mut draft = block::remove(text, NAME)?;
+    if !draft.changes.is_empty() {
+        return Ok(draft);
+    }
+    let list = providers(text)?;
+    if let Some((list, own)) = list.and_then(|list| list.own().map(|own| (list, own))) {
+        let behind = text.get(own.end..).unwrap_or_default();
+        // There is no mark in a list: what stands in this form at its front is ours.
+        if own.start == list.start + 1 && behind.starts_with(", ") {
+            draft.splice(own.start..own.end + 2, "");
+        }
+    }
+    Ok(draft)
+}
+
+fn is_header(line: &str) -> bool {
+    let line = line.split('#').next().unwrap_or_default();
+    line.split_whitespace().collect::<String>() == "[registry]"
+}
+
+/// The list of providers.
+struct Providers {
+    start: usize,
+    entries: Vec<(String, Range<usize>)>,
+}
+
+impl Providers {
+    /// Where ours stands.
+    fn own(&self) -> Option<Range<usize>> {
+        let is_own = |entry: &&(String, Range<usize>)| {
+            let program = entry.0.split_whitespace().next().unwrap_or_default();
+            let name = program.rsplit(['/', '\\']).next().unwrap_or_default();
+            name.trim_end_matches(".exe") == PROGRAM
+        };
+        let own = self.entries.iter().find(is_own);
+        own.map(|(_, range)| range.clone())
+    }
+}
+
+fn providers(text: &str) -> Result<Option<Providers>, Refusal> {
+    let table = DeTable::parse(text).map_err(|error| {
+        let start = error.span().unwrap_or_default().start;
+        Refusal::at(text, start, quote(error.message()))
+    })?;
+    let Some(registry) = table.get_ref().get("registry") else {
+        return Ok(None);
+    };
+    let DeValue::Table(registry) = registry.get_ref() else {
+        return Err(Refusal::at(
+            text,
+            registry.span().start,
+            "`registry` is not a table",
+        ));
+    };
+    let Some(list) = registry.get(KEY) else {
+        return Ok(None);
+    };
+    let DeValue::Array(entries) = list.get_ref() else {
+        let problem = format!("`{KEY}` is not a list");
+        return Err(Refusal::at(text, list.span().start, problem));
+    };
+    let entries = entries.iter().map(|entry| match entry.get_ref() {
+        DeValue::String(name) => (name.to_string(), entry.span()),
+        _ => (String::new(), entry.span()),
+    });
+    Ok(Some(Providers {
+        start: list.span().start,
+        entries: entries.collect(),
+    }))
+}

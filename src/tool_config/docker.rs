@@ -1,0 +1,185 @@
+//! docker (podman, skopeo, buildah and Helm read its file too): an entry of `credHelpers` for each
+//! host.
+//!
+//! JSON has no comments, so nothing can be marked: an entry whose value is `cloudconnexa` is ours,
+//! whoever wrote it. What we made around the entries is known by its form: `credHelpers` itself
+//! unless there is a space behind its brace, and a file that begins as [`NEW_FILE`] does.
+
+use std::ops::Range;
+
+use super::json_text::{Member, check, members, white_before};
+use super::{Draft, Link, Place, Refusal, Tool, Wish, home, quoted};
+use crate::system::environment::Environment;
+
+const MEMBER: &str = "credHelpers";
+const HELPER: &str = "\"cloudconnexa\"";
+const NEW_FILE: &str = "{\n  \"credHelpers\": {\n";
+
+pub(super) const TOOL: Tool = Tool {
+    name: "docker",
+    place,
+    link: Some(Link::on_path("docker-credential-cloudconnexa")),
+    tells_host: true,
+    add,
+    remove,
+    overridden_by: None,
+    next: None,
+};
+
+fn place(environment: &Environment) -> Result<Place, Refusal> {
+    let folder = match environment.path("DOCKER_CONFIG") {
+        Some(folder) => folder,
+        None => home(environment)?.join(".docker"),
+    };
+    Ok(Place::one(folder.join("config.json")))
+}
+
+fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
+    if wish.profile.is_some() {
+        return Err(Refusal::Impossible(
+            "several profiles have the host, and docker's helper cannot be told which".into(),
+        ));
+    }
+    let entries = |hosts: &[&str], between: &str| -> String {
+        let entry = |host: &&str| format!("{}: {HELPER}", quoted(host));
+        let entries: Vec<String> = hosts.iter().map(entry).collect();
+        entries.join(&format!(",{between}"))
+    };
+    let mut hosts: Vec<&str> = wish
+        .hosts
+        .iter()
+        .map(|host| host.authority.as_str())
+        .collect();
+    let Some(text) = text else {
+        let entries = entries(&hosts, "\n    ");
+        return Ok(Draft::new_file(format!(
+            "{NEW_FILE}    {entries}\n  }}\n}}\n"
+        )));
+    };
+    let mut draft = Draft::of(text);
+    let (root, helpers) = read(text)?;
+    let Some((helpers, inner)) = helpers else {
+        let all = members(text, root);
+        let (at, new) = match all.last() {
+            None => (
+                root + 1,
+                format!("\"{MEMBER}\": {{{}}}", entries(&hosts, " ")),
+            ),
+            Some(last) => {
+                let white = white_before(text, last.start);
+                let new = match white.rsplit_once('\n') {
+                    None => format!("\"{MEMBER}\": {{{}}}", entries(&hosts, " ")),
+                    Some((_, indent)) => {
+                        let eol = if white.contains("\r\n") { "\r\n" } else { "\n" };
+                        let step = if indent.is_empty() { "  " } else { indent };
+                        let between = format!("{eol}{indent}{step}");
+                        let entries = entries(&hosts, &between);
+                        format!("\"{MEMBER}\": {{{between}{entries}{eol}{indent}}}")
+                    }
+                };
+                (last.value.end, format!(",{white}{new}"))
+            }
+        };
+        draft.splice(at..at, &new);
+        return Ok(draft);
+    };
+    for member in &inner {
+        let is_wanted = hosts.contains(&member.key.as_str());
+        if is_wanted && !is_ours(text, member) {
+            let problem = format!("`{}` has another helper there", member.key);
+            return Err(Refusal::Taken(problem));
+        }
+        hosts.retain(|host| *host != member.key);
+    }
+    if hosts.is_empty() {
+        return Ok(draft);
+    }
+    match inner.last() {
+        None => draft.splice(
+            helpers + 1..helpers + 1,
+            &format!(" {} ", entries(&hosts, " ")),
+        ),
+        Some(last) => {
+            let white = white_before(text, last.start);
+            let new = format!(",{white}{}", entries(&hosts, white));
+            draft.splice(last.value.end..last.value.end, &new);
+        }
+    }
+    Ok(draft)
+}
+
+fn remove(text: &str) -> Result<Draft, Refusal> {
+    let mut draft = Draft::of(text);
+    let is_new_file = text.starts_with(NEW_FILE);
+    while let Some(range) = range_of_ours(draft.text())? {
+        draft.splice(range, "");
+    }
+    if is_new_file && draft.text() == "{\n}\n" {
+        return Ok(draft.remove_file());
+    }
+    Ok(draft)
+}
+
+/// What is to be taken out next: all that we added, where nothing else is among it.
+fn range_of_ours(text: &str) -> Result<Option<Range<usize>>, Refusal> {
+    let (root, Some((helpers, inner))) = read(text)? else {
+        return Ok(None);
+    };
+    let is_ours = |member: &Member| is_ours(text, member);
+    let Some(last) = inner.iter().rposition(is_ours) else {
+        return Ok(None);
+    };
+    if !inner.iter().all(is_ours) {
+        return Ok(Some(without(&inner, last, helpers)));
+    }
+    let end = inner.last().map_or(helpers, |member| member.value.end);
+    let rest = text.get(helpers..).unwrap_or_default();
+    if rest.starts_with("{ \"") {
+        let behind = text.get(end..).unwrap_or_default();
+        return Ok(Some(
+            helpers + 1..end + usize::from(behind.starts_with(' ')),
+        ));
+    }
+    let all = members(text, root);
+    let outer = all.iter().rposition(|member| member.key == MEMBER);
+    Ok(Some(without(&all, outer.unwrap_or_default(), root)))
+}
+
+/// What goes where a member of the object that begins at `start` goes.
+fn without(members: &[Member], index: usize, start: usize) -> Range<usize> {
+    let end = members.get(index).map_or(start, |member| member.value.end);
+    let before = index.checked_sub(1).and_then(|index| members.get(index));
+    match (before, members.get(index + 1)) {
+        (Some(before), _) => before.value.end..end,
+        (None, Some(next)) => members.get(index).map_or(end, |member| member.start)..next.start,
+        (None, None) => start + 1..end,
+    }
+}
+
+fn is_ours(text: &str, member: &Member) -> bool {
+    text.get(member.value.clone()) == Some(HELPER)
+}
+
+/// Where the file's object begins; the same of `credHelpers`, and what is in it.
+type Read = (usize, Option<(usize, Vec<Member>)>);
+
+fn read(text: &str) -> Result<Read, Refusal> {
+    let root = check(text)?;
+    let all = members(text, root);
+    let mut found = all.iter().filter(|member| member.key == MEMBER);
+    let Some(helpers) = found.next() else {
+        return Ok((root, None));
+    };
+    if let Some(second) = found.next() {
+        return Err(Refusal::at(
+            text,
+            second.start,
+            "`credHelpers` stands there twice",
+        ));
+    }
+    let start = helpers.value.start;
+    if text.as_bytes().get(start) != Some(&b'{') {
+        return Err(Refusal::at(text, start, "`credHelpers` is not an object"));
+    }
+    Ok((root, Some((start, members(text, start)))))
+}
