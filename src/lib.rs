@@ -40,7 +40,7 @@ use std::process::ExitCode;
 
 use crate::cli::Invocation;
 use crate::diagnostics::error::Error;
-use crate::diagnostics::reporter::Report;
+use crate::diagnostics::reporter::Reporter;
 use crate::system::clock::SystemClock;
 use crate::system::environment::Environment;
 
@@ -48,10 +48,10 @@ use crate::system::environment::Environment;
 /// and those behind it. The answer goes to `stdout`, and everything else to the process's stderr;
 /// the process's stdin is read only by the verbs whose protocol sends something.
 pub fn run(arguments: Vec<OsString>, stdout: &mut dyn Write) -> ExitCode {
-    system::process::close_off();
-    system::process::on_panic(Report::error);
+    system::process::disable_core_dumps();
+    system::process::on_panic(Reporter::error);
     answer(arguments, stdout).unwrap_or_else(|error| {
-        Report::error(&error.explanation());
+        Reporter::error(&error.diagnostic());
         ExitCode::from(error.code() as u8)
     })
 }

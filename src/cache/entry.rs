@@ -16,7 +16,7 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// The token, and the secret it was obtained with.
-    pub(crate) held: Option<Held>,
+    pub(crate) held: Option<CachedToken>,
     /// The form of request that worked last; kept when the token goes.
     pub(crate) auth_method: Option<String>,
     /// When not to ask again, and why.
@@ -29,7 +29,7 @@ pub(crate) struct Entry {
 
 /// A token in the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct CachedToken {
     /// The token.
     pub(crate) token: Token,
     /// The secret it was obtained with.
@@ -74,7 +74,11 @@ pub(crate) enum Reason {
 impl Entry {
     /// The token, if it counts for whoever has this secret: obtained with it (where that can be
     /// told), and not by a clock that has since gone back.
-    pub(crate) fn held_for(&self, secret: Option<&Secret>, now: OffsetDateTime) -> Option<&Held> {
+    pub(crate) fn held_for(
+        &self,
+        secret: Option<&Secret>,
+        now: OffsetDateTime,
+    ) -> Option<&CachedToken> {
         self.held.as_ref().filter(|held| {
             is_of(held.secret.as_ref(), secret) && !is_from_the_future(held.token.obtained_at, now)
         })
@@ -195,7 +199,7 @@ struct WireHeld {
 }
 
 impl WireHeld {
-    fn of(held: &Held) -> Self {
+    fn of(held: &CachedToken) -> Self {
         Self {
             access_token: held.token.access_token.expose().to_owned(),
             scope: held.token.scope.clone(),
@@ -209,7 +213,7 @@ impl WireHeld {
         }
     }
 
-    fn into_held(mut self) -> Option<Held> {
+    fn into_held(mut self) -> Option<CachedToken> {
         let access_token = AccessToken::parse(std::mem::take(&mut self.access_token)).ok()?;
         let token = Token {
             access_token,
@@ -217,7 +221,7 @@ impl WireHeld {
             obtained_at: from_ms(self.obtained_at_ms)?,
             expires_at: from_ms(self.expires_at_ms)?,
         };
-        Some(Held {
+        Some(CachedToken {
             token,
             secret: self.secret_digest.take().and_then(SecretDigest::parse),
             is_refused: self.refused,
@@ -282,7 +286,7 @@ mod tests {
     use time::OffsetDateTime;
 
     use super::super::Identity;
-    use super::{AccessToken, Cooldown, Entry, Held, Key, Reason, SecretDigest, Token};
+    use super::{AccessToken, CachedToken, Cooldown, Entry, Key, Reason, SecretDigest, Token};
     use crate::types::secret::Secret;
 
     fn key(client_id: &str) -> Key {
@@ -301,7 +305,7 @@ mod tests {
     fn entry() -> Entry {
         let digest = SecretDigest::of(&Secret::new("s3cret".to_owned()));
         Entry {
-            held: Some(Held {
+            held: Some(CachedToken {
                 token: Token {
                     access_token: AccessToken::parse("t-1".to_owned()).unwrap(),
                     scope: Some("read write".to_owned()),

@@ -14,6 +14,6 @@ mod key;
 mod store;
 
 pub(crate) use digest::SecretDigest;
-pub(crate) use entry::{Cooldown, Entry, Held, Reason};
+pub(crate) use entry::{CachedToken, Cooldown, Entry, Reason};
 pub(crate) use key::{Identity, Key};
 pub(crate) use store::{Cache, Slot};

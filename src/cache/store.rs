@@ -115,7 +115,7 @@ mod tests {
     use time::OffsetDateTime;
 
     use super::Cache;
-    use crate::cache::{Entry, Held, Identity, Key};
+    use crate::cache::{CachedToken, Entry, Identity, Key};
     use crate::system::file::Guard;
     use crate::types::token::{AccessToken, Token};
 
@@ -137,7 +137,7 @@ mod tests {
             expires_at: OffsetDateTime::UNIX_EPOCH + Duration::from_secs(3600),
         };
         let entry = Entry {
-            held: Some(Held {
+            held: Some(CachedToken {
                 token,
                 secret: None,
                 is_refused: false,

@@ -6,8 +6,8 @@ use super::{Context, Output};
 use crate::config::Profile;
 use crate::diagnostics::error::Error;
 use crate::protocol::InputError;
-use crate::protocol::helper::{self, Whose};
-use crate::token_provider::Which;
+use crate::protocol::helper::{self, ProfileSelector};
+use crate::token_provider::EraseTarget;
 use crate::types::secret::Secret;
 
 #[cold]
@@ -15,17 +15,19 @@ pub(super) fn run(context: &Context<'_>, input: &[u8]) -> Result<Output, Error> 
     let request = helper::read_erase(input).map_err(|error| context.misread(error))?;
     let session = Session::open(context, Caller::Protocol)?;
     let profile = match &request.whose {
-        Whose::Uri(uri) => session.profile_for(uri)?,
-        Whose::Profile(name) if session.chosen_name().is_some_and(|chosen| chosen != name) => {
+        ProfileSelector::Uri(uri) => session.profile_for(uri)?,
+        ProfileSelector::Profile(name)
+            if session.chosen_name().is_some_and(|chosen| chosen != name) =>
+        {
             let error = InputError::Refused("the chosen profile and `profile` in the input differ");
             return Err(context.misread(error));
         }
-        Whose::Profile(name) => Some(session.named(name)?),
+        ProfileSelector::Profile(name) => Some(session.named(name)?),
     };
     // Nothing of ours is cached for a foreign URI, so it is erased already.
     if let Some(profile) = profile {
         let token = request.token.as_ref().map(Secret::expose);
-        session.erase(profile, token.map_or(Which::Any, Which::Only))?;
+        session.erase(profile, token.map_or(EraseTarget::Any, EraseTarget::Only))?;
         if request.credentials {
             remove_secret(context, &session, profile)?;
         }

@@ -28,7 +28,7 @@ use zeroize::Zeroizing;
 use crate::cli::{Options, Verb};
 use crate::config::Editing;
 use crate::diagnostics::error::Error;
-use crate::diagnostics::reporter::{Level, Report};
+use crate::diagnostics::reporter::{Level, Reporter};
 use crate::protocol::{InputError, LARGEST_INPUT};
 use crate::system::clock::{Clock, Deadline};
 use crate::system::environment::Environment;
@@ -57,8 +57,8 @@ struct Context<'a> {
     /// The system's root certificates, once they are needed.
     roots: &'a System<'a>,
     /// The way to stderr.
-    report: Report,
-    /// Whether the trouble with the cache was told: one warning is enough, and one thing to mend.
+    report: Reporter,
+    /// Whether the trouble with the cache was told: one warning is enough, and one thing to fix.
     has_told_of_cache: Rc<Cell<bool>>,
 }
 
@@ -70,7 +70,7 @@ impl<'a> Context<'a> {
         clock: &'a dyn Clock,
         roots: &'a System<'a>,
     ) -> Result<Self, Error> {
-        let report = Report::at(level(verb, options, environment)?);
+        let report = Reporter::at(level(verb, options, environment)?);
         Ok(Self {
             verb,
             environment,
@@ -156,8 +156,8 @@ pub(crate) fn run(
     let context = Context::new(verb, options, environment, clock, &roots);
     let context = match (context, verb) {
         (Ok(context), _) => context,
-        (Err(error), Verb::Adaptor(adaptor)) => {
-            return protocol::complain(adaptor, error, stdout, false);
+        (Err(error), Verb::Protocol(protocol)) => {
+            return protocol::complain(protocol, error, stdout, false);
         }
         (Err(error), _) => return Err(error),
     };
@@ -178,7 +178,7 @@ pub(crate) fn run(
         Verb::Login => return login::run(context).map(|()| ExitCode::SUCCESS),
         Verb::Logout => return logout::run(context).map(|()| ExitCode::SUCCESS),
         Verb::Setup => setup::run(context)?,
-        Verb::Adaptor(adaptor) => return protocol::run(adaptor, context, stdout),
+        Verb::Protocol(protocol) => return protocol::run(protocol, context, stdout),
     };
     print(stdout, &output).map_err(Error::Stdout)?;
     Ok(ExitCode::SUCCESS)
@@ -191,7 +191,7 @@ fn level(verb: Verb, options: &Options, environment: &Environment) -> Result<Lev
         return Ok(Level::Debug);
     }
     match environment.text("CLOUDCONNEXA_AUTH_LOG").as_deref() {
-        None if matches!(verb, Verb::Adaptor(_)) => Ok(Level::Errors),
+        None if matches!(verb, Verb::Protocol(_)) => Ok(Level::Errors),
         None | Some("warn") => Ok(Level::Warnings),
         Some("error") => Ok(Level::Errors),
         Some("debug") => Ok(Level::Debug),

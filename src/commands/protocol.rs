@@ -10,30 +10,31 @@ use super::session::{Caller, Session};
 use crate::cli::parse_flags;
 use crate::diagnostics::error::{Code, Error};
 use crate::protocol::{
-    Adaptor, Asked, Call, Complaint, Credential, End, Intake, Reply, Request, Said, Wanted,
+    Call, Credential, End, ErrorFormat, ParsedRequest, Protocol, Reply, Request, Response,
+    StdinMode, TokenQuery,
 };
 use crate::system::stdin::StdinError;
 use crate::system::stdout::print;
-use crate::token_provider::Which;
+use crate::token_provider::EraseTarget;
 
 pub(super) fn run(
-    adaptor: &Adaptor,
+    protocol: &Protocol,
     context: &Context<'_>,
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, Error> {
-    let Intake::Lines { greeting } = (adaptor.intake)(&context.options.operands) else {
-        return answer(adaptor, context, stdout, None);
+    let StdinMode::Lines { greeting } = (protocol.intake)(&context.options.operands) else {
+        return answer(protocol, context, stdout, None);
     };
     print(stdout, greeting.as_bytes()).map_err(Error::Stdout)?;
     let mut stdin = context.stdin(Limits::Tool);
     let mut is_answered = false;
     loop {
         match stdin.line() {
-            Ok(Some(line)) => answer(adaptor, context, stdout, Some(&line))?,
+            Ok(Some(line)) => answer(protocol, context, stdout, Some(&line))?,
             Ok(None) => return Ok(ExitCode::SUCCESS),
             // A tool that leaves the pipe open has its answer all the same.
             Err(StdinError::TimedOut(_)) if is_answered => return Ok(ExitCode::SUCCESS),
-            Err(error) => return complain(adaptor, context.no_input(error), stdout, true),
+            Err(error) => return complain(protocol, context.no_input(error), stdout, true),
         };
         is_answered = true;
     }
@@ -41,12 +42,12 @@ pub(super) fn run(
 
 /// Answers one call; `line` is its request in a dialogue.
 fn answer(
-    adaptor: &Adaptor,
+    protocol: &Protocol,
     context: &Context<'_>,
     stdout: &mut dyn Write,
     line: Option<&[u8]>,
 ) -> Result<ExitCode, Error> {
-    match reply(adaptor, context, line) {
+    match reply(protocol, context, line) {
         Ok(said) => {
             print(stdout, &said.stdout).map_err(Error::Stdout)?;
             Ok(match said.end {
@@ -55,37 +56,41 @@ fn answer(
                 End::NotCovered => ExitCode::from(Code::NotSetUp as u8),
             })
         }
-        Err(error) => complain(adaptor, error, stdout, line.is_some()),
+        Err(error) => complain(protocol, error, stdout, line.is_some()),
     }
 }
 
 /// Tells a failure in the tool's way, for which the tool may have to be `in_dialogue`.
 pub(super) fn complain(
-    adaptor: &Adaptor,
+    protocol: &Protocol,
     error: Error,
     stdout: &mut dyn Write,
     in_dialogue: bool,
 ) -> Result<ExitCode, Error> {
-    match (adaptor.complain)(&error.explanation()) {
-        Complaint::Stdout(words) => {
+    match (protocol.complain)(&error.diagnostic()) {
+        ErrorFormat::Stdout(words) => {
             print(stdout, &words).map_err(Error::Stdout)?;
             Err(error)
         }
-        Complaint::Answer(words) if in_dialogue => {
+        ErrorFormat::Answer(words) if in_dialogue => {
             print(stdout, &words).map_err(Error::Stdout)?;
             Ok(ExitCode::SUCCESS)
         }
-        Complaint::ExitCode | Complaint::Answer(_) => Err(error),
+        ErrorFormat::ExitCode | ErrorFormat::Answer(_) => Err(error),
     }
 }
 
-fn reply(adaptor: &Adaptor, context: &Context<'_>, line: Option<&[u8]>) -> Result<Said, Error> {
+fn reply(
+    protocol: &Protocol,
+    context: &Context<'_>,
+    line: Option<&[u8]>,
+) -> Result<Response, Error> {
     let operands = &context.options.operands;
-    let all = match (line, (adaptor.intake)(operands)) {
-        (None, Intake::All) => Some(context.input(Limits::Tool)?),
+    let all = match (line, (protocol.intake)(operands)) {
+        (None, StdinMode::All) => Some(context.input(Limits::Tool)?),
         _ => None,
     };
-    let variable = adaptor
+    let variable = protocol
         .variable
         .and_then(|name| context.environment.text(name));
     let call = Call {
@@ -95,13 +100,14 @@ fn reply(adaptor: &Adaptor, context: &Context<'_>, line: Option<&[u8]>) -> Resul
             .or(all.as_ref().map(|all| all.as_slice()))
             .unwrap_or_default(),
     };
-    let Asked { request, say } = (adaptor.read)(&call).map_err(|error| context.misread(error))?;
+    let ParsedRequest { request, say } =
+        (protocol.read)(&call).map_err(|error| context.misread(error))?;
     match request {
         Request::Nothing => Ok(say(&Reply::Done)),
         Request::Refusal { uri, token } => {
             let session = Session::open(context, Caller::Protocol)?;
             if let Some(profile) = session.profile_for(&uri)? {
-                session.erase(profile, Which::Refused(Some(token.expose())))?;
+                session.erase(profile, EraseTarget::Refused(Some(token.expose())))?;
             }
             Ok(say(&Reply::Done))
         }
@@ -123,10 +129,10 @@ fn reply(adaptor: &Adaptor, context: &Context<'_>, line: Option<&[u8]>) -> Resul
 /// A token for whoever is allowed to have it; where the one at hand `is_refused`, another one.
 fn give(
     context: &Context<'_>,
-    wanted: Wanted,
+    wanted: TokenQuery,
     is_refused: bool,
-    say: impl FnOnce(&Reply<'_>) -> Said,
-) -> Result<Said, Error> {
+    say: impl FnOnce(&Reply<'_>) -> Response,
+) -> Result<Response, Error> {
     let options;
     let context = if wanted.flags.is_empty() {
         context

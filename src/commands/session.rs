@@ -15,7 +15,8 @@ use crate::config::{Profile, Profiles, choose, choose_for, days_left, lifetime_w
 use crate::diagnostics::error::{Error, code_of};
 use crate::system::clock::Deadline;
 use crate::token_provider::{
-    Ask, Broker, Notice, ObtainError, ProfileEndpoint, ProfileStore, Which, explain,
+    EraseTarget, Event, ObtainError, ProfileEndpoint, ProfileStore, TokenProvider, TokenRequest,
+    explain,
 };
 use crate::types::duration::show;
 use crate::types::secret::Secret;
@@ -186,7 +187,7 @@ impl<'a> Session<'a> {
     /// A token of this profile, since a server refused this one, or the one at hand. That one is
     /// replaced, at most once a minute; where the cache cannot note it, it is passed over.
     pub(super) fn renew(&self, profile: &Profile, refused: Option<&str>) -> Result<Issued, Error> {
-        let noted = self.erase(profile, Which::Refused(refused));
+        let noted = self.erase(profile, EraseTarget::Refused(refused));
         let not_before = noted.is_err().then(|| self.context.clock.now());
         self.issue(profile, RefreshAhead::LastFifth, not_before)
     }
@@ -216,7 +217,7 @@ impl<'a> Session<'a> {
     ) -> Result<Issued, Error> {
         self.remind(profile);
         let token = self.with_broker(profile, |broker, ask| {
-            broker.obtain(&Ask {
+            broker.obtain(&TokenRequest {
                 refresh_ahead,
                 not_before: not_before.or(ask.not_before),
                 ..*ask
@@ -230,7 +231,7 @@ impl<'a> Session<'a> {
     }
 
     /// Drops the cached token of this profile, if it is the one that is meant.
-    pub(super) fn erase(&self, profile: &Profile, which: Which<'_>) -> Result<(), Error> {
+    pub(super) fn erase(&self, profile: &Profile, which: EraseTarget<'_>) -> Result<(), Error> {
         self.with_broker(profile, |broker, ask| broker.erase(which, ask))
     }
 
@@ -238,14 +239,14 @@ impl<'a> Session<'a> {
     pub(super) fn forget(&self, profile: &Profile) -> Result<(), Error> {
         self.with_broker(profile, |broker, ask| {
             let deadline = self.context.time_from_now();
-            broker.forget(&Ask { deadline, ..*ask })
+            broker.forget(&TokenRequest { deadline, ..*ask })
         })
     }
 
     fn with_broker<T>(
         &self,
         profile: &Profile,
-        act: impl FnOnce(&Broker<'_>, &Ask) -> Result<T, ObtainError>,
+        act: impl FnOnce(&TokenProvider<'_>, &TokenRequest) -> Result<T, ObtainError>,
     ) -> Result<T, Error> {
         let Context {
             environment,
@@ -264,11 +265,11 @@ impl<'a> Session<'a> {
         }
         let endpoint = ProfileEndpoint::new(profile, environment, roots);
         let progress = RefCell::new(None);
-        let notify = |notice: Notice<'_>| {
+        let notify = |notice: Event<'_>| {
             // Whatever is told next, the line of a wait goes away first.
             progress.take();
             tell(self.context, profile, &notice);
-            if self.caller == Caller::Person && matches!(notice, Notice::Asking) {
+            if self.caller == Caller::Person && matches!(notice, Event::Asking) {
                 let server = profile.client.token_url.origin();
                 progress.replace(report.progress(&format!("asking {server} for a token")));
             }
@@ -277,7 +278,7 @@ impl<'a> Session<'a> {
         let store = store_of(self.context, profile, deadline);
         let identity = || key_of(profile);
         let shared = store.as_ref().map(|store| store.shared(&identity));
-        let broker = Broker {
+        let broker = TokenProvider {
             clock,
             slot,
             endpoint: &endpoint,
@@ -285,7 +286,7 @@ impl<'a> Session<'a> {
             notify: &notify,
         };
         let began = clock.now();
-        let ask = Ask {
+        let ask = TokenRequest {
             min_ttl: self.min_ttl(profile),
             not_before: options.refresh.then_some(began),
             refresh_ahead: RefreshAhead::LastFifth,
@@ -301,7 +302,7 @@ impl<'a> Session<'a> {
     fn no_token(&self, error: &ObtainError, profile: &Profile) -> Error {
         Error::Obtain {
             code: code_of(error),
-            explanation: explain(error, profile, self.context.clock.now()),
+            diagnostic: explain(error, profile, self.context.clock.now()),
         }
     }
 }
@@ -350,29 +351,29 @@ pub(super) fn store_of<'a>(
 }
 
 /// Puts into words what the broker does.
-pub(super) fn tell(context: &Context<'_>, profile: &Profile, notice: &Notice<'_>) {
+pub(super) fn tell(context: &Context<'_>, profile: &Profile, notice: &Event<'_>) {
     let report = context.report;
     let name = &profile.name;
     match notice {
-        Notice::Hit => report.debug(&format!("profile `{name}`: the cached token is good")),
-        Notice::Miss => report.debug(&format!("profile `{name}`: no good token in the cache")),
-        Notice::Asking => report.debug(&format!(
+        Event::Hit => report.debug(&format!("profile `{name}`: the cached token is good")),
+        Event::Miss => report.debug(&format!("profile `{name}`: no good token in the cache")),
+        Event::Asking => report.debug(&format!(
             "profile `{name}`: asking {} for a token",
             profile.client.token_url.without_query()
         )),
-        Notice::Waiting { slot, limit } => report.waiting(&format!(
+        Event::Waiting { slot, limit } => report.waiting(&format!(
             "waiting for another process's token request for profile `{name}` ({}), at most {} in \
              all (`--timeout`)",
             slot.sidecar().display(),
             show(*limit)
         )),
-        Notice::Shared => report.debug(&format!("profile `{name}`: another host has a good token")),
-        Notice::WaitingForHost(limit) => report.waiting(&format!(
+        Event::Shared => report.debug(&format!("profile `{name}`: another host has a good token")),
+        Event::WaitingForHost(limit) => report.waiting(&format!(
             "waiting for another host's token request for profile `{name}`, at most {} in all \
              (`--timeout`)",
             show(*limit)
         )),
-        Notice::StoreUnusable(error) => {
+        Event::StoreUnusable(error) => {
             let then = if context.verb == Verb::Erase {
                 "what is shared stays there"
             } else {
@@ -382,23 +383,23 @@ pub(super) fn tell(context: &Context<'_>, profile: &Profile, notice: &Notice<'_>
                 "profile `{name}`: the shared store cannot be used: {error}; {then}"
             ));
         }
-        Notice::Pausing(pause) => report.waiting(&format!(
+        Event::Pausing(pause) => report.waiting(&format!(
             "profile `{name}` is rate limited; asking again in {}",
             show(*pause)
         )),
-        Notice::Retrying(reason, pause) => report.debug(&format!(
+        Event::Retrying(reason, pause) => report.debug(&format!(
             "profile `{name}`: {reason}; trying again in {} ms",
             pause.as_millis()
         )),
-        Notice::RefreshFailed(error) => {
+        Event::RefreshFailed(error) => {
             let told = explain(error, profile, context.clock.now());
             report.debug(&format!(
                 "warning: {}; the present token goes on",
                 told.what
             ));
         }
-        Notice::CacheUnlockable(error) => warn_of_cache(context, "locked", error),
-        Notice::CacheUnusable(error) => warn_of_cache(context, "used", error),
+        Event::CacheUnlockable(error) => warn_of_cache(context, "locked", error),
+        Event::CacheUnusable(error) => warn_of_cache(context, "used", error),
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Context, Output};
-use crate::config::{Keeper, NewProfile, SETTABLE, store};
+use crate::config::{NewProfile, SETTABLE, SecretBackend, store};
 use crate::diagnostics::error::Error;
 use crate::protocol::{InputError, helper, json_line};
 
@@ -25,7 +25,7 @@ pub(super) fn run(context: &Context<'_>, input: &[u8]) -> Result<Output, Error> 
         client_secret: request.client_secret,
         lifetime: request.lifetime,
         settings: request.settings,
-        keeper: Keeper::File,
+        keeper: SecretBackend::File,
     };
     store(&context.editing(), &profile)?;
     Ok(json_line(&WireStored {

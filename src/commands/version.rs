@@ -3,14 +3,14 @@
 use serde::Serialize;
 
 use super::Output;
-use crate::protocol::{ADAPTORS, json_line};
+use crate::protocol::{PROTOCOLS, json_line};
 
 #[cold]
 pub(super) fn run() -> Output {
     json_line(&WireVersion {
         name: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
-        protocols: ADAPTORS.map(|adaptor| adaptor.protocol),
+        protocols: PROTOCOLS.map(|protocol| protocol.protocol),
     })
 }
 
@@ -18,5 +18,5 @@ pub(super) fn run() -> Output {
 struct WireVersion {
     name: &'static str,
     version: &'static str,
-    protocols: [&'static str; ADAPTORS.len()],
+    protocols: [&'static str; PROTOCOLS.len()],
 }

@@ -49,12 +49,12 @@ pub(crate) struct NewProfile {
     /// Further keys of [`SETTABLE`] and their values.
     pub(crate) settings: Vec<(&'static str, String)>,
     /// Where the secret is kept.
-    pub(crate) keeper: Keeper,
+    pub(crate) keeper: SecretBackend,
 }
 
 /// Who keeps a client secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Keeper {
+pub(crate) enum SecretBackend {
     /// The file `NAME.secret` beside the configuration.
     File,
     /// `docker-credential-NAME`.
@@ -343,8 +343,8 @@ fn fill(table: &mut dyn TableLike, profile: &NewProfile, secret_expires: Option<
     set(table, "client_id", profile.client_id.as_str().into());
     let mut source = InlineTable::new();
     match &profile.keeper {
-        Keeper::File => source.insert("file", secret_file_name(&profile.name).into()),
-        Keeper::DockerHelper(name) => source.insert("docker_helper", name.as_str().into()),
+        SecretBackend::File => source.insert("file", secret_file_name(&profile.name).into()),
+        SecretBackend::DockerHelper(name) => source.insert("docker_helper", name.as_str().into()),
     };
     set(table, "client_secret", Value::InlineTable(source));
     match secret_expires.map(|date| date.to_string().parse::<toml_edit::Datetime>()) {
@@ -380,7 +380,7 @@ fn not_storable(error: ProfileError) -> ProfileError {
 mod tests {
     use std::path::Path;
 
-    use super::{Keeper, NewProfile, edited};
+    use super::{NewProfile, SecretBackend, edited};
     use crate::types::secret::Secret;
 
     #[test]
@@ -391,7 +391,7 @@ mod tests {
             client_secret: Secret::new("s3cret".to_owned()),
             lifetime: None,
             settings: vec![("cloud_id", "acme".to_owned())],
-            keeper: Keeper::File,
+            keeper: SecretBackend::File,
         };
         let table = "[profiles.p]\ncloud_id = \"acme\"\nclient_id = \"x.acme\"\n\
                      client_secret = { file = \"p.secret\" }";

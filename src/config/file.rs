@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::shared::{self, WrittenStore};
+use super::shared::{self, RawStore};
 use super::{Position, ProfileError};
 use crate::system::environment::Environment;
 use crate::types::quote::{nearest, quote};
@@ -56,25 +56,25 @@ pub(super) struct At<T> {
 
 /// A profile as written.
 #[derive(Debug)]
-pub(super) struct WrittenProfile {
+pub(super) struct RawProfile {
     pub(super) name: At<String>,
     pub(super) cloud_id: Option<At<String>>,
     pub(super) base_url: Option<At<String>>,
     pub(super) client_id: Option<At<String>>,
-    pub(super) client_secret: Option<At<WrittenSource>>,
+    pub(super) client_secret: Option<At<RawSource>>,
     pub(super) secret_expires: Option<At<String>>,
     pub(super) min_ttl: Option<At<String>>,
     pub(super) auth_method: Option<At<String>>,
     pub(super) hosts: Vec<At<String>>,
     pub(super) timeout: Option<At<String>>,
     pub(super) ca_file: Option<At<String>>,
-    pub(super) shared_store: Option<Box<WrittenStore>>,
+    pub(super) shared_store: Option<Box<RawStore>>,
     pub(super) token_url: Option<At<String>>,
     pub(super) scope: Option<At<String>>,
     pub(super) audience: Option<At<String>>,
 }
 
-impl WrittenProfile {
+impl RawProfile {
     /// A profile that says nothing yet.
     fn empty(name: At<String>) -> Self {
         Self {
@@ -99,7 +99,7 @@ impl WrittenProfile {
 
 /// A secret source as written.
 #[derive(Debug)]
-pub(super) enum WrittenSource {
+pub(super) enum RawSource {
     File(String),
     Variable(String),
     Command(Vec<String>),
@@ -111,7 +111,7 @@ pub(super) enum WrittenSource {
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) default_profile: Option<At<String>>,
-    pub(super) profiles: Vec<WrittenProfile>,
+    pub(super) profiles: Vec<RawProfile>,
 }
 
 /// The text that positions are counted in.
@@ -182,9 +182,9 @@ impl Document<'_> {
         &self,
         name: At<String>,
         value: &Spanned<DeValue<'_>>,
-    ) -> Result<WrittenProfile, ProfileError> {
+    ) -> Result<RawProfile, ProfileError> {
         let table = self.table(value, || format!("profiles.{}", quote(&name.value)))?;
-        let mut written = WrittenProfile::empty(name);
+        let mut written = RawProfile::empty(name);
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             let text = || self.text(value, name).map(Some);
@@ -219,7 +219,7 @@ impl Document<'_> {
         &self,
         value: &Spanned<DeValue<'_>>,
         key: &'static str,
-    ) -> Result<At<WrittenSource>, ProfileError> {
+    ) -> Result<At<RawSource>, ProfileError> {
         let span = value.span();
         let table = match value.get_ref() {
             DeValue::Table(table) => table,
@@ -247,13 +247,13 @@ impl Document<'_> {
         };
         let text = || self.text(value, kind.get_ref()).map(|at| at.value);
         let source = match kind.get_ref().as_ref() {
-            "file" => WrittenSource::File(text()?),
-            "env" => WrittenSource::Variable(text()?),
-            "docker_helper" => WrittenSource::DockerHelper(text()?),
-            "systemd_credential" => WrittenSource::SystemdCredential(text()?),
+            "file" => RawSource::File(text()?),
+            "env" => RawSource::Variable(text()?),
+            "docker_helper" => RawSource::DockerHelper(text()?),
+            "systemd_credential" => RawSource::SystemdCredential(text()?),
             _ => {
                 let words = self.texts(value, "command")?;
-                WrittenSource::Command(words.into_iter().map(|word| word.value).collect())
+                RawSource::Command(words.into_iter().map(|word| word.value).collect())
             }
         };
         Ok(At {

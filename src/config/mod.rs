@@ -33,7 +33,7 @@ use crate::secret_source::Source;
 use crate::types::token::MinTtl;
 use crate::types::uri::{Origin, Uri};
 
-pub(crate) use edit::{Editing, Keeper, NewProfile, SETTABLE, preview, store};
+pub(crate) use edit::{Editing, NewProfile, SETTABLE, SecretBackend, preview, store};
 pub(crate) use lifetime::{
     NAMES as LIFETIMES, days_left, end as end_of_lifetime, warning as lifetime_warning,
 };

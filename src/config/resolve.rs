@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::file::{At, Document, WrittenProfile, WrittenSource, listed};
+use super::file::{At, Document, RawProfile, RawSource, listed};
 use super::{ENVIRONMENT_PROFILE, Profile, ProfileError, lifetime, shared};
 use crate::oauth::{AuthMethod, Client, Form};
 use crate::secret_source::{HelperEntry, Source};
@@ -70,7 +70,7 @@ pub(crate) fn check_client_id(client_id: &str) -> Result<(), &'static str> {
 /// What a profile means.
 pub(super) fn resolve(
     document: &Document<'_>,
-    written: WrittenProfile,
+    written: RawProfile,
 ) -> Result<Profile, ProfileError> {
     let invalid = |span: &Range<usize>, problem: String, hint: Option<String>| {
         document.invalid(span, problem, hint)
@@ -172,7 +172,7 @@ fn fallback_form(token_url: &Uri, base_url: Option<&Uri>) -> Form {
 
 fn resolve_base_url(
     document: &Document<'_>,
-    written: &WrittenProfile,
+    written: &RawProfile,
 ) -> Result<Option<Uri>, ProfileError> {
     let tenant = match &written.cloud_id {
         Some(at) => Some(tenant_url(&at.value).ok_or_else(|| {
@@ -195,32 +195,32 @@ fn resolve_base_url(
 /// `server` and `user` are what a keychain keeps the secret under.
 pub(super) fn resolve_source(
     document: &Document<'_>,
-    at: &At<WrittenSource>,
+    at: &At<RawSource>,
     server: impl FnOnce() -> String,
     user: &str,
 ) -> Result<Source, ProfileError> {
     let invalid = |problem: &str| document.invalid(&at.span, problem, None);
     match &at.value {
-        WrittenSource::File(path) if path.is_empty() => Err(invalid("`file` is empty")),
-        WrittenSource::File(path) => Ok(Source::File(document.path(path))),
-        WrittenSource::Variable(name) if !is_variable_name(name) => Err(invalid(
+        RawSource::File(path) if path.is_empty() => Err(invalid("`file` is empty")),
+        RawSource::File(path) => Ok(Source::File(document.path(path))),
+        RawSource::Variable(name) if !is_variable_name(name) => Err(invalid(
             "`env` must be the name of an environment variable, not a secret",
         )),
-        WrittenSource::Variable(name) => Ok(Source::Variable(name.clone())),
-        WrittenSource::Command(words) if words.first().is_none_or(String::is_empty) => Err(
-            invalid("`command` must be a program and its arguments, as a list of texts"),
-        ),
-        WrittenSource::Command(words) if words.iter().any(|word| word.contains('\0')) => {
+        RawSource::Variable(name) => Ok(Source::Variable(name.clone())),
+        RawSource::Command(words) if words.first().is_none_or(String::is_empty) => Err(invalid(
+            "`command` must be a program and its arguments, as a list of texts",
+        )),
+        RawSource::Command(words) if words.iter().any(|word| word.contains('\0')) => {
             Err(invalid("`command` holds a NUL character"))
         }
-        WrittenSource::Command(words) => Ok(Source::Command(words.clone())),
-        WrittenSource::SystemdCredential(name) if is_plain_name(name) => {
+        RawSource::Command(words) => Ok(Source::Command(words.clone())),
+        RawSource::SystemdCredential(name) if is_plain_name(name) => {
             Ok(Source::SystemdCredential(name.clone()))
         }
-        WrittenSource::SystemdCredential(_) => Err(invalid(
+        RawSource::SystemdCredential(_) => Err(invalid(
             "`systemd_credential` must be a plain name, as in LoadCredential=NAME",
         )),
-        WrittenSource::DockerHelper(name) => {
+        RawSource::DockerHelper(name) => {
             check_helper_name(name).map_err(invalid)?;
             Ok(Source::DockerHelper(HelperEntry {
                 name: name.clone(),

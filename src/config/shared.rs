@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::file::{At, Document, WrittenSource};
+use super::file::{At, Document, RawSource};
 use super::resolve::resolve_source;
 use super::{ProfileError, Profiles};
 use crate::secret_source::{STORE_PASSWORD_VARIABLE, Source};
@@ -55,10 +55,10 @@ impl fmt::Display for SharedStore {
 
 /// The same as written.
 #[derive(Debug)]
-pub(super) struct WrittenStore {
+pub(super) struct RawStore {
     url: At<String>,
-    user: Option<At<WrittenSource>>,
-    password: Option<At<WrittenSource>>,
+    user: Option<At<RawSource>>,
+    password: Option<At<RawSource>>,
     prefix: Option<At<String>>,
     ca_file: Option<At<String>>,
     is_insecure: bool,
@@ -68,7 +68,7 @@ pub(super) struct WrittenStore {
 pub(super) fn read(
     document: &Document<'_>,
     value: &Spanned<DeValue<'_>>,
-) -> Result<WrittenStore, ProfileError> {
+) -> Result<RawStore, ProfileError> {
     let table = document.table(value, || "shared_store".to_owned())?;
     document.check_keys(table, &KEYS, || "in shared_store".to_owned())?;
     let source = |key: &'static str| {
@@ -87,7 +87,7 @@ pub(super) fn read(
         let hint = Some("add `url = \"rediss://HOST:PORT\"`".to_owned());
         return Err(document.invalid(&value.span(), "shared_store has no `url`", hint));
     };
-    Ok(WrittenStore {
+    Ok(RawStore {
         url,
         user: source("user")?,
         password: source("password")?,
@@ -109,7 +109,7 @@ pub(super) fn read(
 /// What it means.
 pub(super) fn resolve(
     document: &Document<'_>,
-    written: WrittenStore,
+    written: RawStore,
 ) -> Result<SharedStore, ProfileError> {
     let url = &written.url;
     // The value is not shown: it may hold a password.
@@ -125,7 +125,7 @@ pub(super) fn resolve(
         }
     }
     let server = address.to_string();
-    let source = |at: &Option<At<WrittenSource>>| {
+    let source = |at: &Option<At<RawSource>>| {
         let at = at.as_ref();
         at.map(|at| resolve_source(document, at, || server.clone(), ""))
             .transpose()

@@ -30,21 +30,18 @@ impl fmt::Display for SharedStore {
 }
 
 /// No store.
-pub(super) type WrittenStore = SharedStore;
+pub(super) type RawStore = SharedStore;
 
 pub(super) fn read(
     document: &Document<'_>,
     value: &Spanned<DeValue<'_>>,
-) -> Result<WrittenStore, ProfileError> {
+) -> Result<RawStore, ProfileError> {
     let problem = "this build of the program knows no `shared_store`";
     Err(document.invalid(&value.span(), problem, Some(HINT.to_owned())))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as in a build with the feature")]
-pub(super) fn resolve(
-    _: &Document<'_>,
-    written: WrittenStore,
-) -> Result<SharedStore, ProfileError> {
+pub(super) fn resolve(_: &Document<'_>, written: RawStore) -> Result<SharedStore, ProfileError> {
     Ok(written)
 }
 

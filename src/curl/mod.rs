@@ -3,11 +3,11 @@
 
 mod arguments;
 mod options;
+mod redact;
 #[cfg(any(unix, test, fuzzing))]
 mod statuses;
-mod veil;
 
 pub(crate) use arguments::{ArgumentError, Arguments};
+pub(crate) use redact::Redactor;
 #[cfg(any(unix, test, fuzzing))]
 pub(crate) use statuses::Statuses;
-pub(crate) use veil::Veil;

@@ -6,9 +6,9 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::diagnostics::style::{Style, Tone};
+use crate::diagnostics::style::{Severity, Style};
 use crate::system::environment::Environment;
-use crate::types::diagnostic::Explanation;
+use crate::types::diagnostic::Diagnostic;
 
 /// In front of every line, for it lands amid the output of other programs.
 const PROGRAM: &str = "cloudconnexa-auth";
@@ -32,11 +32,11 @@ pub(crate) enum Level {
 
 /// The way to stderr.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Report {
+pub(crate) struct Reporter {
     level: Level,
 }
 
-impl Report {
+impl Reporter {
     /// A report that tells as much as `level` says.
     pub(crate) fn at(level: Level) -> Self {
         Self { level }
@@ -44,21 +44,24 @@ impl Report {
 
     /// At most three lines, of which the first stands alone; told at every level.
     #[cold]
-    pub(crate) fn error(explanation: &Explanation) {
-        let Explanation { what, cause, hint } = explanation;
+    pub(crate) fn error(diagnostic: &Diagnostic) {
+        let Diagnostic { what, cause, hint } = diagnostic;
         let style = style();
-        let line = |tone: Tone, kind: &str, text: &String| {
+        let line = |tone: Severity, kind: &str, text: &String| {
             format!("{PROGRAM}: {} {text}\n", style.paint(tone, kind))
         };
         let cause = cause
             .as_ref()
-            .map(|cause| line(Tone::Strong, "cause:", cause))
+            .map(|cause| line(Severity::Strong, "cause:", cause))
             .unwrap_or_default();
         let hint = hint
             .as_ref()
-            .map(|hint| line(Tone::Strong, "hint:", hint))
+            .map(|hint| line(Severity::Strong, "hint:", hint))
             .unwrap_or_default();
-        write(&format!("{}{cause}{hint}", line(Tone::Bad, "error:", what)));
+        write(&format!(
+            "{}{cause}{hint}",
+            line(Severity::Bad, "error:", what)
+        ));
     }
 
     /// Whether warnings are told.
@@ -69,7 +72,7 @@ impl Report {
     /// One line on what went wrong beside a good answer.
     pub(crate) fn warning(self, what: &str) {
         if self.warns() {
-            let kind = style().paint(Tone::Doubtful, "warning:");
+            let kind = style().paint(Severity::Warning, "warning:");
             write(&format!("{PROGRAM}: {kind} {what}\n"));
         }
     }
@@ -130,7 +133,7 @@ impl Progress {
         let room = WIDTH.saturating_sub(PROGRAM.len() + ":  …".chars().count());
         let what: String = what.chars().take(room).collect();
         let line = format!("{PROGRAM}: {what} …");
-        let line = style().paint(Tone::Quiet, &line);
+        let line = style().paint(Severity::Dim, &line);
         let (end, ended) = mpsc::channel::<()>();
         let show = move || {
             if ended.recv_timeout(QUIET) == Err(RecvTimeoutError::Timeout) {
@@ -162,5 +165,5 @@ fn style() -> Style {
 
 /// In one piece, so that lines of many processes do not mix.
 fn write(text: &str) {
-    Report::pass_on(text.as_bytes());
+    Reporter::pass_on(text.as_bytes());
 }

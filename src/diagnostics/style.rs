@@ -5,15 +5,15 @@ use crate::system::environment::Environment;
 
 /// How a text is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tone {
+pub(crate) enum Severity {
     /// As it should be.
     Good,
     /// To be looked at.
-    Doubtful,
+    Warning,
     /// Wrong.
     Bad,
     /// Beside the point.
-    Quiet,
+    Dim,
     /// What the eye should find first.
     Strong,
 }
@@ -55,30 +55,30 @@ impl Style {
     }
 
     /// The text in the colour of its tone.
-    pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
+    pub(crate) fn paint(self, tone: Severity, text: &str) -> String {
         if !self.has_colour || text.is_empty() {
             return text.to_owned();
         }
         let code = match tone {
-            Tone::Good => "32",
-            Tone::Doubtful => "33",
-            Tone::Bad => "1;31",
-            Tone::Quiet => "2",
-            Tone::Strong => "1",
+            Severity::Good => "32",
+            Severity::Warning => "33",
+            Severity::Bad => "1;31",
+            Severity::Dim => "2",
+            Severity::Strong => "1",
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
     /// The symbol of a tone in its colour, or where there are no symbols the word.
-    pub(crate) fn mark(self, tone: Tone, word: &str) -> String {
+    pub(crate) fn mark(self, tone: Severity, word: &str) -> String {
         if !self.has_symbols {
             return word.to_owned();
         }
         let symbol = match tone {
-            Tone::Good => "✓",
-            Tone::Doubtful => "!",
-            Tone::Bad => "✗",
-            Tone::Quiet | Tone::Strong => "-",
+            Severity::Good => "✓",
+            Severity::Warning => "!",
+            Severity::Bad => "✗",
+            Severity::Dim | Severity::Strong => "-",
         };
         self.paint(tone, symbol)
     }
@@ -86,7 +86,7 @@ impl Style {
 
 #[cfg(test)]
 mod tests {
-    use super::{Style, Tone};
+    use super::{Severity, Style};
     use crate::system::environment::Environment;
 
     fn shown(variables: &[(&str, &str)], is_terminal: bool) -> (String, String) {
@@ -95,8 +95,8 @@ mod tests {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let style = Style::of(&Environment::Given(owned.collect()), is_terminal);
         (
-            style.paint(Tone::Good, "text"),
-            style.mark(Tone::Good, "ok"),
+            style.paint(Severity::Good, "text"),
+            style.mark(Severity::Good, "ok"),
         )
     }
 

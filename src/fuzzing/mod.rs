@@ -79,7 +79,7 @@ pub const PROPERTIES: [(&str, Property); 29] = [
     }),
     ("typed", |bytes, _| text::typed(bytes)),
     ("uri", uri::uri),
-    ("veil", |bytes, _| text::veil(bytes)),
+    ("veil", |bytes, _| text::redactor(bytes)),
 ];
 
 /// The property of a fuzz target.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::edit::{Keeper, NewProfile, SETTABLE, check, edited, end_of_life};
+use super::edit::{NewProfile, SETTABLE, SecretBackend, check, edited, end_of_life};
 use super::remove::without;
 use super::{Profile, ProfileError, Profiles, choose_for, lifetime, load};
 use crate::fuzzing::reference_parser::{ReferenceParser, assert_printable, assert_same_origin};
@@ -154,7 +154,7 @@ pub(crate) fn stored(bytes: &[u8]) {
         client_secret: Secret::new(CANARY.to_owned()),
         lifetime: Some(lifetime.to_owned()).filter(|text| !text.is_empty()),
         settings: vec![(key, value.to_owned())],
-        keeper: Keeper::File,
+        keeper: SecretBackend::File,
     };
     if let Err(error) = check(&profile) {
         return assert_printable(&error.to_string());

@@ -7,11 +7,12 @@ use time::OffsetDateTime;
 
 use super::reference_parser::{ReferenceParser, assert_printable, assert_same_origin};
 use crate::cli::{Verb, parse_flags};
-use crate::protocol::helper::{Whose, read_erase, read_store};
+use crate::protocol::helper::{ProfileSelector, read_erase, read_store};
 use crate::protocol::{
-    ADAPTORS, Adaptor, Asked, Call, Complaint, Credential, InputError, Intake, Reply, Request, Said,
+    Call, Credential, ErrorFormat, InputError, PROTOCOLS, ParsedRequest, Protocol, Reply, Request,
+    Response, StdinMode,
 };
-use crate::types::diagnostic::Explanation;
+use crate::types::diagnostic::Diagnostic;
 use crate::types::token::{AccessToken, Token};
 use crate::types::uri::{Origin, Uri};
 
@@ -29,7 +30,7 @@ struct Sent<'a> {
 }
 
 impl<'a> Sent<'a> {
-    fn of(adaptor: &Adaptor, bytes: &'a [u8]) -> Self {
+    fn of(protocol: &Protocol, bytes: &'a [u8]) -> Self {
         let mut lines = bytes.splitn(3, |byte| *byte == b'\n');
         let mut line = || lines.next().unwrap_or_default();
         let text = String::from_utf8_lossy(line());
@@ -39,13 +40,13 @@ impl<'a> Sent<'a> {
         let rest = line();
         let first = rest.split(|byte| *byte == b'\n').next();
         Self {
-            input: match (adaptor.intake)(&operands) {
-                Intake::Nothing => &[],
-                Intake::All => rest,
-                Intake::Lines { .. } => first.unwrap_or_default(),
+            input: match (protocol.intake)(&operands) {
+                StdinMode::Nothing => &[],
+                StdinMode::All => rest,
+                StdinMode::Lines { .. } => first.unwrap_or_default(),
             },
             operands,
-            variable: Some(variable).filter(|text| !text.is_empty() && adaptor.variable.is_some()),
+            variable: Some(variable).filter(|text| !text.is_empty() && protocol.variable.is_some()),
         }
     }
 
@@ -102,26 +103,26 @@ impl<'a> Sent<'a> {
 /// A tool's request is for us only where an independent reader of it would go to one of our own
 /// hosts; the answer is in the tool's form and holds the token there and nowhere else.
 pub(super) fn tool(name: &str, bytes: &[u8], reference: ReferenceParser) {
-    let adaptor = ADAPTORS.into_iter().find(|adaptor| adaptor.name == name);
-    let adaptor = adaptor.unwrap_or_else(|| panic!("there is no adaptor `{name}`"));
-    let sent = Sent::of(adaptor, bytes);
+    let protocol = PROTOCOLS.into_iter().find(|protocol| protocol.name == name);
+    let protocol = protocol.unwrap_or_else(|| panic!("there is no adaptor `{name}`"));
+    let sent = Sent::of(protocol, bytes);
     let call = Call {
         operands: &sent.operands,
         variable: sent.variable.as_deref(),
         input: sent.input,
     };
-    let read = || (adaptor.read)(&call);
+    let read = || (protocol.read)(&call);
     let asked = match read() {
         Ok(asked) => asked,
         Err(error) => {
             check_shown(&error);
-            check_complaint(adaptor, error.to_string());
+            check_complaint(protocol, error.to_string());
             return;
         }
     };
     let (uri, is_for_us) = match &asked.request {
         Request::Token(wanted) | Request::Renewal(wanted) => {
-            check_flags(adaptor, &wanted.flags);
+            check_flags(protocol, &wanted.flags);
             (wanted.uri.clone(), true)
         }
         Request::Refusal { uri, token: secret } | Request::Keep { uri, secret } => {
@@ -151,11 +152,11 @@ pub(super) fn tool(name: &str, bytes: &[u8], reference: ReferenceParser) {
     for reply in [Reply::NotMine, Reply::Done] {
         let said = told(again(), &reply);
         assert!(!holds_token(&said), "nobody gets a token by `{reply:?}`");
-        check_form(adaptor, &sent, &said, false);
+        check_form(protocol, &sent, &said, false);
     }
     if is_answered {
         let said = with_credential(again());
-        check_form(adaptor, &sent, &said, true);
+        check_form(protocol, &sent, &said, true);
     }
 }
 
@@ -178,11 +179,11 @@ fn origins() -> Vec<Origin> {
     read.flatten().collect()
 }
 
-fn told(asked: Asked, reply: &Reply<'_>) -> Said {
+fn told(asked: ParsedRequest, reply: &Reply<'_>) -> Response {
     (asked.say)(reply)
 }
 
-fn with_credential(asked: Asked) -> Said {
+fn with_credential(asked: ParsedRequest) -> Response {
     let at = |seconds| OffsetDateTime::UNIX_EPOCH + Duration::from_secs(seconds);
     let access_token = AccessToken::parse(TOKEN.to_owned());
     let token = Token {
@@ -204,12 +205,12 @@ fn with_credential(asked: Asked) -> Said {
     )
 }
 
-fn holds_token(said: &Said) -> bool {
+fn holds_token(said: &Response) -> bool {
     String::from_utf8_lossy(&said.stdout).contains("canary-token")
 }
 
 /// That an answer is what the tool reads, whole and nothing else.
-fn check_form(adaptor: &Adaptor, sent: &Sent<'_>, said: &Said, is_credential: bool) {
+fn check_form(protocol: &Protocol, sent: &Sent<'_>, said: &Response, is_credential: bool) {
     let text = str::from_utf8(&said.stdout);
     let text = text.unwrap_or_else(|error| panic!("{error}"));
     let is_line_feed = |c: char| c == '\n';
@@ -224,7 +225,7 @@ fn check_form(adaptor: &Adaptor, sent: &Sent<'_>, said: &Said, is_credential: bo
     );
     assert!(text.is_empty() || text.ends_with('\n'), "{text:?}");
     let count = text.matches(TOKEN).count();
-    let expected = match (adaptor.name, is_credential) {
+    let expected = match (protocol.name, is_credential) {
         (_, false) => 0,
         ("terraform-external", true) => 2,
         (_, true) => 1,
@@ -234,10 +235,10 @@ fn check_form(adaptor: &Adaptor, sent: &Sent<'_>, said: &Said, is_credential: bo
         assert_eq!(text.matches('\n').count(), 1, "{text}");
         serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
     };
-    if text.is_empty() || (adaptor.name == "docker" && !is_credential) {
+    if text.is_empty() || (protocol.name == "docker" && !is_credential) {
         return;
     }
-    match adaptor.name {
+    match protocol.name {
         "get" => {
             let header = json().pointer("/headers/Authorization/0").cloned();
             assert_eq!(
@@ -295,27 +296,27 @@ fn check_git(text: &str, is_credential: bool) {
     }
 }
 
-fn check_complaint(adaptor: &Adaptor, what: String) {
-    let explanation = Explanation {
+fn check_complaint(protocol: &Protocol, what: String) {
+    let diagnostic = Diagnostic {
         what,
         cause: Some("\"quoted\" \\ words".to_owned()),
         hint: None,
     };
-    match (adaptor.complain)(&explanation) {
-        Complaint::ExitCode => {}
-        Complaint::Stdout(words) => {
+    match (protocol.complain)(&diagnostic) {
+        ErrorFormat::ExitCode => {}
+        ErrorFormat::Stdout(words) => {
             assert_eq!(words.split(|byte| *byte == b'\n').count(), 2);
         }
-        Complaint::Answer(words) => {
+        ErrorFormat::Answer(words) => {
             let answer: Result<Value, _> = serde_json::from_slice(&words);
             assert!(answer.is_ok_and(|answer| answer.is_object()));
         }
     }
 }
 
-fn check_flags(adaptor: &Adaptor, flags: &[String]) {
-    let found = ADAPTORS.into_iter().find(|known| *known == adaptor);
-    let verb = found.map(Verb::Adaptor);
+fn check_flags(protocol: &Protocol, flags: &[String]) {
+    let found = PROTOCOLS.into_iter().find(|known| *known == protocol);
+    let verb = found.map(Verb::Protocol);
     if let Some(verb) = verb.filter(|_| !flags.is_empty()) {
         match parse_flags(verb, flags.to_vec()) {
             Ok(options) => assert!(options.operands.is_empty() && options.rest.is_empty()),
@@ -330,10 +331,13 @@ pub(super) fn challenges(bytes: &[u8]) {
     let input = format!(
         "protocol=https\nhost=acme.api.openvpn.com\ncapability[]=authtype\nwwwauth[]={line}\n"
     );
-    let Some(adaptor) = ADAPTORS.into_iter().find(|adaptor| adaptor.name == "git") else {
+    let Some(protocol) = PROTOCOLS
+        .into_iter()
+        .find(|protocol| protocol.name == "git")
+    else {
         return;
     };
-    let asked = (adaptor.read)(&Call {
+    let asked = (protocol.read)(&Call {
         operands: &["get".to_owned()],
         variable: None,
         input: input.as_bytes(),
@@ -362,8 +366,8 @@ pub(super) fn helper(bytes: &[u8]) {
         Ok(erase) => {
             let plain = plain.as_ref().unwrap_or(&Value::Null);
             let named = match &erase.whose {
-                Whose::Uri(uri) => (plain["uri"].as_str(), uri),
-                Whose::Profile(profile) => (plain["profile"].as_str(), profile),
+                ProfileSelector::Uri(uri) => (plain["uri"].as_str(), uri),
+                ProfileSelector::Profile(profile) => (plain["profile"].as_str(), profile),
             };
             assert_eq!(named.0, Some(named.1.as_str()));
             let token = erase

@@ -7,7 +7,7 @@ use time::format_description::well_known::Rfc3339;
 use zeroize::Zeroizing;
 
 use super::reference_parser::assert_printable;
-use crate::curl::{Statuses, Veil};
+use crate::curl::{Redactor, Statuses};
 use crate::protocol::timestamp;
 use crate::system::terminal::{self, Line, Typed};
 use crate::types::duration::{LONGEST, parse, show};
@@ -162,19 +162,19 @@ pub(super) fn statuses(bytes: &[u8]) {
 
 /// The token is hidden however the stream is cut, and where it is not in it, nothing is changed.
 /// The first byte says how much arrives at once; `{token}` stands for the token.
-pub(super) fn veil(bytes: &[u8]) {
+pub(super) fn redactor(bytes: &[u8]) {
     const TOKEN: &str = "aabaac.aabaacaabaacaabaacaabaacXYZ-aabaac";
     let Some((size, text)) = bytes.split_first() else {
         return;
     };
     let stream = replaced(text, b"{token}", TOKEN.as_bytes());
     let veiled = |size: usize| {
-        let mut veil = Veil::new(Secret::new(TOKEN.to_owned()));
+        let mut redactor = Redactor::new(Secret::new(TOKEN.to_owned()));
         let mut shown = Vec::new();
         for piece in stream.chunks(size) {
-            shown.extend(veil.pass(piece));
+            shown.extend(redactor.pass(piece));
         }
-        shown.extend(veil.end());
+        shown.extend(redactor.end());
         shown
     };
     let shown = veiled(usize::from(*size).max(1));

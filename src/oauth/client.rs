@@ -16,7 +16,7 @@ const MOST_REDIRECTS: usize = 3;
 
 /// A token, and the form of request to keep to.
 #[derive(Debug)]
-pub(crate) struct Granted {
+pub(crate) struct TokenGrant {
     pub(crate) token: Token,
     /// The form that [`AuthMethod::Auto`] found to work; one that was fixed is nobody else's rule.
     pub(crate) form: Option<Form>,
@@ -33,11 +33,11 @@ pub(crate) fn exchange(
     remembered: Option<Form>,
     clock: &dyn Clock,
     deadline: Deadline,
-) -> Result<Granted, ExchangeError> {
+) -> Result<TokenGrant, ExchangeError> {
     let attempt = |form| {
         let token = ask(http, client, secret, form, clock, deadline)?;
         let form = Some(form).filter(|_| client.auth_method == AuthMethod::Auto);
-        Ok(Granted { token, form })
+        Ok(TokenGrant { token, form })
     };
     match (client.auth_method, remembered) {
         (AuthMethod::Fixed(form), _) | (AuthMethod::Auto, Some(form)) => attempt(form),
@@ -65,7 +65,7 @@ pub(crate) fn get(
     Ok(ApiResponse::of(reply, clock.now()))
 }
 
-/// Of two refusals, the one that says more about what to mend. A server that knows only one of
+/// Of two refusals, the one that says more about what to fix. A server that knows only one of
 /// the two forms refuses the other one for its form.
 fn more_telling(first: ExchangeError, second: ExchangeError) -> ExchangeError {
     let ExchangeError::Refused {

@@ -16,7 +16,7 @@ mod response;
 
 use crate::types::uri::Uri;
 
-pub(crate) use client::{Granted, exchange, get};
+pub(crate) use client::{TokenGrant, exchange, get};
 #[cfg(test)]
 pub(crate) use error::InvalidResponse;
 pub(crate) use error::{ExchangeError, Refusal};

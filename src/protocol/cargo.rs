@@ -7,12 +7,14 @@
 use serde::Serialize;
 
 use super::InputError;
-use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
 use super::json::{self, Members};
-use crate::types::diagnostic::Explanation;
+use super::tool_protocol::{
+    Call, ErrorFormat, ParsedRequest, Protocol, Reply, Request, Response, StdinMode, TokenQuery,
+};
+use crate::types::diagnostic::Diagnostic;
 use crate::types::secret::joined;
 
-pub(super) const ADAPTOR: Adaptor = Adaptor {
+pub(super) const ADAPTOR: Protocol = Protocol {
     name: "cargo",
     protocol: "cargo-credential-provider",
     program: Some("cargo-credential-cloudconnexa"),
@@ -27,9 +29,9 @@ pub(super) const ADAPTOR: Adaptor = Adaptor {
     variable: Some("CARGO_REGISTRY_INDEX_URL"),
     intake: |operands| {
         if operands.is_empty() {
-            Intake::Nothing
+            StdinMode::Nothing
         } else {
-            Intake::Lines {
+            StdinMode::Lines {
                 greeting: "{\"v\":[1]}\n",
             }
         }
@@ -44,22 +46,25 @@ pub(super) const ADAPTOR: Adaptor = Adaptor {
     complain,
 };
 
-fn read_variable(call: &Call<'_>) -> Result<Asked, InputError> {
+fn read_variable(call: &Call<'_>) -> Result<ParsedRequest, InputError> {
     let index = call.variable.ok_or(InputError::Refused(
         "neither `--cargo-plugin` nor CARGO_REGISTRY_INDEX_URL is given, so it was not cargo that \
          called",
     ))?;
-    let wanted = Wanted::for_uri(uri_of_index(index));
-    Ok(Asked::new(Request::Token(wanted), |reply| match reply {
-        Reply::Credential(credential) => super::header_value(credential),
-        Reply::NotMine | Reply::Done => Said::not_covered(),
-    }))
+    let wanted = TokenQuery::for_uri(uri_of_index(index));
+    Ok(ParsedRequest::new(
+        Request::Token(wanted),
+        |reply| match reply {
+            Reply::Credential(credential) => super::header_value(credential),
+            Reply::NotMine | Reply::Done => Response::not_covered(),
+        },
+    ))
 }
 
-fn read_line(call: &Call<'_>) -> Result<Asked, InputError> {
+fn read_line(call: &Call<'_>) -> Result<ParsedRequest, InputError> {
     let mut request = Members::parse(call.input)?;
     if request.needed_text("kind")? != "get" {
-        return Ok(Asked::answered(
+        return Ok(ParsedRequest::answered(
             "{\"Err\":{\"kind\":\"operation-not-supported\"}}\n",
         ));
     }
@@ -72,22 +77,27 @@ fn read_line(call: &Call<'_>) -> Result<Asked, InputError> {
     if flags.first().is_some_and(|first| first == ADAPTOR.name) {
         flags.remove(0);
     }
-    let wanted = Wanted {
+    let wanted = TokenQuery {
         flags,
-        ..Wanted::for_uri(uri_of_index(&index))
+        ..TokenQuery::for_uri(uri_of_index(&index))
     };
-    Ok(Asked::new(Request::Token(wanted), |reply| match reply {
-        // A bearer token holds no character that JSON would escape.
-        Reply::Credential(credential) => {
-            let tail = format!(
-                "\",\"cache\":\"expires\",\"expiration\":{},\"operation_independent\":true}}}}\n",
-                credential.usable_until.unix_timestamp()
-            );
-            let head = "{\"Ok\":{\"kind\":\"get\",\"token\":\"Bearer ";
-            Said::secret(joined(&[head, credential.text(), &tail]))
-        }
-        Reply::NotMine | Reply::Done => Said::text("{\"Err\":{\"kind\":\"url-not-supported\"}}\n"),
-    }))
+    Ok(ParsedRequest::new(
+        Request::Token(wanted),
+        |reply| match reply {
+            // A bearer token holds no character that JSON would escape.
+            Reply::Credential(credential) => {
+                let tail = format!(
+                    "\",\"cache\":\"expires\",\"expiration\":{},\"operation_independent\":true}}}}\n",
+                    credential.usable_until.unix_timestamp()
+                );
+                let head = "{\"Ok\":{\"kind\":\"get\",\"token\":\"Bearer ";
+                Response::secret(joined(&[head, credential.text(), &tail]))
+            }
+            Reply::NotMine | Reply::Done => {
+                Response::text("{\"Err\":{\"kind\":\"url-not-supported\"}}\n")
+            }
+        },
+    ))
 }
 
 /// An index that is served as single files is marked so in front of its URL.
@@ -96,9 +106,9 @@ fn uri_of_index(index: &str) -> String {
 }
 
 /// Cargo shows these words itself, and takes an exit code for a broken helper.
-fn complain(explanation: &Explanation) -> Complaint {
-    let Explanation { what, cause, hint } = explanation;
-    Complaint::Answer(
+fn complain(diagnostic: &Diagnostic) -> ErrorFormat {
+    let Diagnostic { what, cause, hint } = diagnostic;
+    ErrorFormat::Answer(
         json::line(&WireFailure {
             failure: WireError {
                 kind: "other",

@@ -6,12 +6,15 @@
 
 use serde::Serialize;
 
-use super::adaptor::{Adaptor, Asked, Call, Complaint, End, Intake, Reply, Request, Said, Wanted};
 use super::json::{self, Members};
+use super::tool_protocol::{
+    Call, End, ErrorFormat, ParsedRequest, Protocol, Reply, Request, Response, StdinMode,
+    TokenQuery,
+};
 use super::{InputError, uri_of};
 use crate::types::secret::Secret;
 
-pub(super) const ADAPTOR: Adaptor = Adaptor {
+pub(super) const ADAPTOR: Protocol = Protocol {
     name: "docker",
     protocol: "docker-credential-helper",
     program: Some("docker-credential-cloudconnexa"),
@@ -23,12 +26,12 @@ pub(super) const ADAPTOR: Adaptor = Adaptor {
     operands: &["get|store|erase|list|version"],
     variable: None,
     intake: |operands| match operands.first().map(String::as_str) {
-        Some("get" | "store") => Intake::All,
-        _ => Intake::Nothing,
+        Some("get" | "store") => StdinMode::All,
+        _ => StdinMode::Nothing,
     },
     read,
-    complain: |explanation| {
-        Complaint::Stdout(format!("cloudconnexa-auth: {}\n", explanation.what).into_bytes())
+    complain: |diagnostic| {
+        ErrorFormat::Stdout(format!("cloudconnexa-auth: {}\n", diagnostic.what).into_bytes())
     },
 };
 
@@ -38,7 +41,7 @@ const NOT_FOUND: &str = "credentials not found in native keychain\n";
 /// The name beside the token. `<token>` would make clients take it for a refresh token.
 const USERNAME: &str = "oauth2";
 
-fn read(call: &Call<'_>) -> Result<Asked, InputError> {
+fn read(call: &Call<'_>) -> Result<ParsedRequest, InputError> {
     match call.operands.first().map(String::as_str) {
         None => Err(InputError::NoOperand(
             "the operation (`get`, `store`, `erase`, `list` or `version`)",
@@ -49,8 +52,8 @@ fn read(call: &Call<'_>) -> Result<Asked, InputError> {
             if server.is_empty() {
                 return Err(InputError::NoOperand("the server's name on stdin"));
             }
-            let wanted = Wanted::for_uri(uri_of_server(&server));
-            Ok(Asked::new(Request::Token(wanted), move |reply| {
+            let wanted = TokenQuery::for_uri(uri_of_server(&server));
+            Ok(ParsedRequest::new(Request::Token(wanted), move |reply| {
                 say(reply, &server)
             }))
         }
@@ -58,13 +61,13 @@ fn read(call: &Call<'_>) -> Result<Asked, InputError> {
             let mut credential = Members::parse(call.input)?;
             let secret = Secret::new(credential.needed_text("Secret")?);
             let uri = uri_of_server(&credential.needed_text("ServerURL")?);
-            Ok(Asked::new(Request::Keep { uri, secret }, |_| {
-                Said::nothing()
+            Ok(ParsedRequest::new(Request::Keep { uri, secret }, |_| {
+                Response::nothing()
             }))
         }
-        Some("erase") => Ok(Asked::answered("")),
-        Some("list") => Ok(Asked::answered("{}\n")),
-        Some("version") => Ok(Asked::answered(concat!(
+        Some("erase") => Ok(ParsedRequest::answered("")),
+        Some("list") => Ok(ParsedRequest::answered("{}\n")),
+        Some("version") => Ok(ParsedRequest::answered(concat!(
             "cloudconnexa-auth ",
             env!("CARGO_PKG_VERSION"),
             "\n"
@@ -89,9 +92,9 @@ fn uri_of_server(server: &str) -> String {
     uri_of("https", server.get(..end).unwrap_or_default())
 }
 
-fn say(reply: &Reply<'_>, server: &str) -> Said {
+fn say(reply: &Reply<'_>, server: &str) -> Response {
     match reply {
-        Reply::Credential(credential) => Said {
+        Reply::Credential(credential) => Response {
             stdout: json::line(&WireCredential {
                 server_url: server,
                 username: USERNAME,
@@ -99,9 +102,9 @@ fn say(reply: &Reply<'_>, server: &str) -> Said {
             }),
             end: End::Answered,
         },
-        Reply::NotMine | Reply::Done => Said {
+        Reply::NotMine | Reply::Done => Response {
             end: End::NotFound,
-            ..Said::text(NOT_FOUND)
+            ..Response::text(NOT_FOUND)
         },
     }
 }

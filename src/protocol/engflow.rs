@@ -5,12 +5,14 @@
 //! `expires` is whole seconds with `Z`, and a URI that is not ours has no headers and exit 0, since
 //! Bazel fails the build on anything else.
 
-use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
 use super::json::Members;
+use super::tool_protocol::{
+    Call, ErrorFormat, ParsedRequest, Protocol, Reply, Request, Response, StdinMode, TokenQuery,
+};
 use super::{InputError, timestamp};
 use crate::types::secret::joined;
 
-pub(super) const ADAPTOR: Adaptor = Adaptor {
+pub(super) const ADAPTOR: Protocol = Protocol {
     name: "get",
     protocol: "engflow-credential-helper",
     program: None,
@@ -21,25 +23,28 @@ pub(super) const ADAPTOR: Adaptor = Adaptor {
     examples: "  echo '{\"uri\":\"https://acme.api.openvpn.com/\"}' | cloudconnexa-auth get",
     operands: &[],
     variable: None,
-    intake: |_| Intake::All,
+    intake: |_| StdinMode::All,
     read,
-    complain: |_| Complaint::ExitCode,
+    complain: |_| ErrorFormat::ExitCode,
 };
 
-fn read(call: &Call<'_>) -> Result<Asked, InputError> {
+fn read(call: &Call<'_>) -> Result<ParsedRequest, InputError> {
     let uri = Members::parse(call.input)?.needed_text("uri")?;
-    Ok(Asked::new(Request::Token(Wanted::for_uri(uri)), say))
+    Ok(ParsedRequest::new(
+        Request::Token(TokenQuery::for_uri(uri)),
+        say,
+    ))
 }
 
-fn say(reply: &Reply<'_>) -> Said {
+fn say(reply: &Reply<'_>) -> Response {
     match reply {
-        Reply::NotMine | Reply::Done => Said::text("{\"headers\":{}}\n"),
+        Reply::NotMine | Reply::Done => Response::text("{\"headers\":{}}\n"),
         // A bearer token holds no character that JSON would escape.
         Reply::Credential(credential) => {
             let head = "{\"headers\":{\"Authorization\":[\"Bearer ";
             let expires = timestamp(credential.usable_until);
             let tail = ["\"]},\"expires\":\"", &expires, "\"}\n"];
-            Said::secret(joined(&[&[head, credential.text()], &tail[..]].concat()))
+            Response::secret(joined(&[&[head, credential.text()], &tail[..]].concat()))
         }
     }
 }

@@ -4,11 +4,13 @@
 //! Lines end in LF and nothing else: a reader that also splits at a lone CR takes the second line
 //! of `host=evil.test\rhost=ours` for a host (CVE-2024-50338, CVE-2024-52006).
 
-use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
+use super::tool_protocol::{
+    Call, ErrorFormat, ParsedRequest, Protocol, Reply, Request, Response, StdinMode, TokenQuery,
+};
 use super::{InputError, uri_of};
 use crate::types::secret::{Secret, joined};
 
-pub(super) const ADAPTOR: Adaptor = Adaptor {
+pub(super) const ADAPTOR: Protocol = Protocol {
     name: "git",
     protocol: "git-credential",
     program: Some("git-credential-cloudconnexa"),
@@ -21,11 +23,11 @@ pub(super) const ADAPTOR: Adaptor = Adaptor {
     operands: &["get|store|erase|capability"],
     variable: None,
     intake: |operands| match operands.first().map(String::as_str) {
-        Some("get" | "erase") => Intake::All,
-        _ => Intake::Nothing,
+        Some("get" | "erase") => StdinMode::All,
+        _ => StdinMode::Nothing,
     },
     read,
-    complain: |_| Complaint::ExitCode,
+    complain: |_| ErrorFormat::ExitCode,
 };
 
 /// The longest line, with its line feed (git's documented limit).
@@ -48,15 +50,15 @@ struct Attributes {
     challenges: Vec<String>,
 }
 
-fn read(call: &Call<'_>) -> Result<Asked, InputError> {
+fn read(call: &Call<'_>) -> Result<ParsedRequest, InputError> {
     match call.operands.first().map(String::as_str) {
         None => Err(InputError::NoOperand(
             "the operation (`get`, `store`, `erase` or `capability`)",
         )),
         Some("get") => {
             let attributes = Attributes::parse(call.input)?;
-            let wanted = Wanted::for_uri(attributes.uri());
-            Ok(Asked::new(Request::Token(wanted), move |reply| {
+            let wanted = TokenQuery::for_uri(attributes.uri());
+            Ok(ParsedRequest::new(Request::Token(wanted), move |reply| {
                 say(reply, &attributes)
             }))
         }
@@ -67,22 +69,22 @@ fn read(call: &Call<'_>) -> Result<Asked, InputError> {
                 Some(token) => Request::Refusal { uri, token },
                 None => Request::Nothing,
             };
-            Ok(Asked::new(request, |_| Said::nothing()))
+            Ok(ParsedRequest::new(request, |_| Response::nothing()))
         }
-        Some("capability") => Ok(Asked::answered("version 0\ncapability authtype\n")),
+        Some("capability") => Ok(ParsedRequest::answered("version 0\ncapability authtype\n")),
         // `store` needs no doing, and other operations a helper has to pass over in silence.
-        Some(_) => Ok(Asked::answered("")),
+        Some(_) => Ok(ParsedRequest::answered("")),
     }
 }
 
-fn say(reply: &Reply<'_>, attributes: &Attributes) -> Said {
+fn say(reply: &Reply<'_>, attributes: &Attributes) -> Response {
     let Reply::Credential(credential) = reply else {
-        return Said::nothing();
+        return Response::nothing();
     };
     let expiry = credential.usable_until.unix_timestamp();
     let token = credential.text();
     let expiry = format!("\npassword_expiry_utc={expiry}\n");
-    Said::secret(if attributes.takes_bearer() {
+    Response::secret(if attributes.takes_bearer() {
         let kind = "capability[]=authtype\nauthtype=Bearer\ncredential=";
         joined(&[kind, token, "\nephemeral=1", &expiry])
     } else {

@@ -3,10 +3,12 @@
 
 use zeroize::Zeroizing;
 
-use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
+use super::tool_protocol::{
+    Call, ErrorFormat, ParsedRequest, Protocol, Reply, Request, Response, StdinMode, TokenQuery,
+};
 use crate::types::uri::{Origin, Scheme};
 
-pub(super) const ADAPTOR: Adaptor = Adaptor {
+pub(super) const ADAPTOR: Protocol = Protocol {
     name: "go",
     protocol: "goauth",
     program: None,
@@ -19,32 +21,32 @@ pub(super) const ADAPTOR: Adaptor = Adaptor {
     variable: None,
     intake: |operands| {
         if operands.is_empty() {
-            Intake::Nothing
+            StdinMode::Nothing
         } else {
-            Intake::All
+            StdinMode::All
         }
     },
     read: |call| Ok(ask(call)),
-    complain: |_| Complaint::ExitCode,
+    complain: |_| ErrorFormat::ExitCode,
 };
 
-fn ask(call: &Call<'_>) -> Asked {
+fn ask(call: &Call<'_>) -> ParsedRequest {
     let Some(url) = call.operands.first() else {
-        let request = Request::Token(Wanted::for_any());
-        return Asked::new(request, |reply| match reply {
+        let request = Request::Token(TokenQuery::for_any());
+        return ParsedRequest::new(request, |reply| match reply {
             Reply::Credential(credential) => say(&https(credential.origins), reply),
-            Reply::NotMine | Reply::Done => Said::nothing(),
+            Reply::NotMine | Reply::Done => Response::nothing(),
         });
     };
     // Go calls after every 4xx, and a module that is not there is told by 404: no fault of ours.
     if status(call.input) != Some("401") {
-        return Asked::answered("");
+        return ParsedRequest::answered("");
     }
     let Some(server) = server_of(url).map(str::to_owned) else {
-        return Asked::answered("");
+        return ParsedRequest::answered("");
     };
-    let wanted = Wanted::for_uri(url.clone());
-    Asked::new(Request::Renewal(wanted), move |reply| say(&[server], reply))
+    let wanted = TokenQuery::for_uri(url.clone());
+    ParsedRequest::new(Request::Renewal(wanted), move |reply| say(&[server], reply))
 }
 
 /// Scheme, host and port of an HTTPS URL as they are spelled there: go looks for the spelling, so
@@ -73,12 +75,12 @@ fn https(origins: &[Origin]) -> Vec<String> {
 }
 
 /// URLs, an empty line, headers, an empty line.
-fn say(servers: &[String], reply: &Reply<'_>) -> Said {
+fn say(servers: &[String], reply: &Reply<'_>) -> Response {
     let Reply::Credential(credential) = reply else {
-        return Said::nothing();
+        return Response::nothing();
     };
     if servers.is_empty() {
-        return Said::nothing();
+        return Response::nothing();
     }
     let mut text = Zeroizing::new(String::with_capacity(1024 + credential.text().len()));
     for server in servers {
@@ -88,7 +90,7 @@ fn say(servers: &[String], reply: &Reply<'_>) -> Said {
     text.push_str("\nAuthorization: Bearer ");
     text.push_str(credential.text());
     text.push_str("\n\n");
-    Said::secret(text)
+    Response::secret(text)
 }
 
 #[cfg(test)]

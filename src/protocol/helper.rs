@@ -24,7 +24,7 @@ pub(crate) struct Store {
 /// `erase`: whose token, and which one.
 #[derive(Debug)]
 pub(crate) struct Erase {
-    pub(crate) whose: Whose,
+    pub(crate) whose: ProfileSelector,
     /// Only this token.
     pub(crate) token: Option<Secret>,
     /// The stored client secret as well.
@@ -33,7 +33,7 @@ pub(crate) struct Erase {
 
 /// By which of its two names a profile is meant.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Whose {
+pub(crate) enum ProfileSelector {
     Uri(String),
     Profile(String),
 }
@@ -78,8 +78,8 @@ pub(crate) fn read_erase(input: &[u8]) -> Result<Erase, InputError> {
     let mut members = Members::parse(input)?;
     let token = members.text("token")?.map(Secret::new);
     let whose = match (members.text("uri")?, members.text("profile")?) {
-        (Some(uri), None) => Whose::Uri(uri),
-        (None, Some(profile)) => Whose::Profile(profile),
+        (Some(uri), None) => ProfileSelector::Uri(uri),
+        (None, Some(profile)) => ProfileSelector::Profile(profile),
         (None, None) => return Err(InputError::Missing("uri")),
         (Some(_), Some(_)) => {
             return Err(InputError::Refused(
@@ -94,7 +94,7 @@ pub(crate) fn read_erase(input: &[u8]) -> Result<Erase, InputError> {
             "`credentials` removes the stored secret, so `token` has no meaning beside it",
         ));
     }
-    if credentials && matches!(whose, Whose::Uri(_)) {
+    if credentials && matches!(whose, ProfileSelector::Uri(_)) {
         return Err(InputError::Refused(
             "`credentials` needs a `profile`, not a `uri`",
         ));

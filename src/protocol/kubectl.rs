@@ -1,13 +1,15 @@
 //! Kubernetes' `ExecCredential`: the cluster in a variable, a token and its expiry on stdout
 //! (`client.authentication.k8s.io/v1` and `v1beta1`, client-go's exec plugins).
 
-use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
 use super::json::Members;
+use super::tool_protocol::{
+    Call, ErrorFormat, ParsedRequest, Protocol, Reply, Request, Response, StdinMode, TokenQuery,
+};
 use super::{InputError, timestamp};
 use crate::types::secret::joined;
 use crate::types::uri::Uri;
 
-pub(super) const ADAPTOR: Adaptor = Adaptor {
+pub(super) const ADAPTOR: Protocol = Protocol {
     name: "kubectl",
     protocol: "kubernetes-exec-credential",
     program: None,
@@ -17,25 +19,25 @@ pub(super) const ADAPTOR: Adaptor = Adaptor {
     examples: "  cloudconnexa-auth kubectl --profile prod",
     operands: &[],
     variable: Some("KUBERNETES_EXEC_INFO"),
-    intake: |_| Intake::Nothing,
+    intake: |_| StdinMode::Nothing,
     read,
-    complain: |_| Complaint::ExitCode,
+    complain: |_| ErrorFormat::ExitCode,
 };
 
 const V1: &str = "client.authentication.k8s.io/v1";
 const V1BETA1: &str = "client.authentication.k8s.io/v1beta1";
 
-fn read(call: &Call<'_>) -> Result<Asked, InputError> {
+fn read(call: &Call<'_>) -> Result<ParsedRequest, InputError> {
     let (version, wanted) = match call.variable {
-        None => (V1, Wanted::for_any()),
+        None => (V1, TokenQuery::for_any()),
         Some(info) => read_info(info)?,
     };
-    Ok(Asked::new(Request::Token(wanted), move |reply| {
+    Ok(ParsedRequest::new(Request::Token(wanted), move |reply| {
         say(reply, version)
     }))
 }
 
-fn read_info(info: &str) -> Result<(&'static str, Wanted), InputError> {
+fn read_info(info: &str) -> Result<(&'static str, TokenQuery), InputError> {
     let mut info = Members::parse(info.as_bytes())?;
     let version = match info.needed_text("apiVersion")?.as_str() {
         V1 => V1,
@@ -50,7 +52,7 @@ fn read_info(info: &str) -> Result<(&'static str, Wanted), InputError> {
     let spec = info.object("spec")?;
     let cluster = spec.map(|mut spec| spec.object("cluster")).transpose()?;
     let Some(mut cluster) = cluster.flatten() else {
-        return Ok((version, Wanted::for_any()));
+        return Ok((version, TokenQuery::for_any()));
     };
     // Whoever answers there is given the token, whatever its name.
     if cluster.truth("insecure-skip-tls-verify")? {
@@ -66,14 +68,14 @@ fn read_info(info: &str) -> Result<(&'static str, Wanted), InputError> {
              has that name would be given the token",
         ));
     }
-    Ok((version, Wanted::for_uri(server)))
+    Ok((version, TokenQuery::for_uri(server)))
 }
 
 fn is_host_of(server: &str, name: &str) -> bool {
     Uri::parse(server).is_ok_and(|server| server.origin().host().eq_ignore_ascii_case(name))
 }
 
-fn say(reply: &Reply<'_>, version: &str) -> Said {
+fn say(reply: &Reply<'_>, version: &str) -> Response {
     match reply {
         // A bearer token holds no character that JSON would escape.
         Reply::Credential(credential) => {
@@ -82,9 +84,9 @@ fn say(reply: &Reply<'_>, version: &str) -> Said {
                  \"expirationTimestamp\":\"{}\",\"token\":\"",
                 timestamp(credential.usable_until)
             );
-            Said::secret(joined(&[&head, credential.text(), "\"}}\n"]))
+            Response::secret(joined(&[&head, credential.text(), "\"}}\n"]))
         }
         // There is no answer by which the tool would go on without us.
-        Reply::NotMine | Reply::Done => Said::not_covered(),
+        Reply::NotMine | Reply::Done => Response::not_covered(),
     }
 }

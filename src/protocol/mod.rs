@@ -1,10 +1,9 @@
 //! The protocols by which other programs ask for the token: bytes in, bytes out.
 //!
 //! An adaptor knows no profile, no cache and no network. It reads what the tool sent into a
-//! [`Request`], and says a [`Reply`] in the tool's own words. [`ADAPTORS`] is the one list of
+//! [`Request`], and says a [`Reply`] in the tool's own words. [`PROTOCOLS`] is the one list of
 //! them: the command line, the help pages, the program's other names and `version` follow it.
 
-mod adaptor;
 mod cargo;
 mod docker;
 mod engflow;
@@ -17,6 +16,7 @@ mod kubectl;
 mod pnpm;
 mod terraform;
 mod terraform_external;
+mod tool_protocol;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -24,14 +24,15 @@ use zeroize::Zeroizing;
 
 use crate::types::secret::joined;
 
-pub(crate) use adaptor::{
-    Adaptor, Asked, Call, Complaint, Credential, End, Intake, Reply, Request, Said, Wanted,
-};
 pub(crate) use input_error::InputError;
 pub(crate) use json::line as json_line;
+pub(crate) use tool_protocol::{
+    Call, Credential, End, ErrorFormat, ParsedRequest, Protocol, Reply, Request, Response,
+    StdinMode, TokenQuery,
+};
 
 /// Every adaptor, in the order of the help page.
-pub(crate) const ADAPTORS: [&Adaptor; 9] = [
+pub(crate) const PROTOCOLS: [&Protocol; 9] = [
     &engflow::ADAPTOR,
     &git::ADAPTOR,
     &kubectl::ADAPTOR,
@@ -76,8 +77,8 @@ fn bearer(credential: &Credential<'_>) -> Zeroizing<String> {
 }
 
 /// The same as a line.
-fn header_value(credential: &Credential<'_>) -> Said {
-    Said::secret(joined(&["Bearer ", credential.text(), "\n"]))
+fn header_value(credential: &Credential<'_>) -> Response {
+    Response::secret(joined(&["Bearer ", credential.text(), "\n"]))
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 //! pnpm up to 10 sends the words as they are, pnpm 11 sets `Bearer` before a bare token: with
 //! `Bearer` in front both send the same.
 
-use super::adaptor::{Adaptor, Asked, Complaint, Intake, Reply, Request, Said, Wanted};
+use super::tool_protocol::{
+    ErrorFormat, ParsedRequest, Protocol, Reply, Request, Response, StdinMode, TokenQuery,
+};
 
-pub(super) const ADAPTOR: Adaptor = Adaptor {
+pub(super) const ADAPTOR: Protocol = Protocol {
     name: "pnpm",
     protocol: "pnpm-token-helper",
     program: Some("pnpm-credential-cloudconnexa"),
@@ -17,14 +19,14 @@ pub(super) const ADAPTOR: Adaptor = Adaptor {
                cloudconnexa-auth pnpm",
     operands: &[],
     variable: None,
-    intake: |_| Intake::Nothing,
+    intake: |_| StdinMode::Nothing,
     read: |_| Ok(ask()),
-    complain: |_| Complaint::ExitCode,
+    complain: |_| ErrorFormat::ExitCode,
 };
 
-fn ask() -> Asked {
-    Asked::new(Request::Token(Wanted::for_any()), |reply| match reply {
+fn ask() -> ParsedRequest {
+    ParsedRequest::new(Request::Token(TokenQuery::for_any()), |reply| match reply {
         Reply::Credential(credential) => super::header_value(credential),
-        Reply::NotMine | Reply::Done => Said::not_covered(),
+        Reply::NotMine | Reply::Done => Response::not_covered(),
     })
 }

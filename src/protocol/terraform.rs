@@ -3,12 +3,14 @@
 //!
 //! It is never asked for a provider's credentials, nor for those of a data source.
 
-use super::adaptor::{Adaptor, Asked, Call, Complaint, Intake, Reply, Request, Said, Wanted};
 use super::json::Members;
+use super::tool_protocol::{
+    Call, ErrorFormat, ParsedRequest, Protocol, Reply, Request, Response, StdinMode, TokenQuery,
+};
 use super::{InputError, uri_of};
 use crate::types::secret::{Secret, joined};
 
-pub(super) const ADAPTOR: Adaptor = Adaptor {
+pub(super) const ADAPTOR: Protocol = Protocol {
     name: "terraform",
     protocol: "terraform-credentials-helper",
     program: Some("terraform-credentials-cloudconnexa"),
@@ -23,14 +25,14 @@ pub(super) const ADAPTOR: Adaptor = Adaptor {
     operands: &["get|store|forget", "HOST"],
     variable: None,
     intake: |operands| match operands.first().map(String::as_str) {
-        Some("store") => Intake::All,
-        _ => Intake::Nothing,
+        Some("store") => StdinMode::All,
+        _ => StdinMode::Nothing,
     },
     read,
-    complain: |_| Complaint::ExitCode,
+    complain: |_| ErrorFormat::ExitCode,
 };
 
-fn read(call: &Call<'_>) -> Result<Asked, InputError> {
+fn read(call: &Call<'_>) -> Result<ParsedRequest, InputError> {
     let (operation, host) = match call.operands {
         [] => {
             return Err(InputError::NoOperand(
@@ -43,29 +45,29 @@ fn read(call: &Call<'_>) -> Result<Asked, InputError> {
     let uri = uri_of("https", host);
     match operation {
         "get" => {
-            let wanted = Wanted {
+            let wanted = TokenQuery {
                 is_lasting: true,
-                ..Wanted::for_uri(uri)
+                ..TokenQuery::for_uri(uri)
             };
-            Ok(Asked::new(Request::Token(wanted), say))
+            Ok(ParsedRequest::new(Request::Token(wanted), say))
         }
         "store" => {
             let secret = Secret::new(Members::parse(call.input)?.needed_text("token")?);
-            Ok(Asked::new(Request::Keep { uri, secret }, |_| {
-                Said::nothing()
+            Ok(ParsedRequest::new(Request::Keep { uri, secret }, |_| {
+                Response::nothing()
             }))
         }
-        "forget" => Ok(Asked::answered("")),
+        "forget" => Ok(ParsedRequest::answered("")),
         _ => Err(InputError::UnknownOperation("`get`, `store`, `forget`")),
     }
 }
 
-fn say(reply: &Reply<'_>) -> Said {
+fn say(reply: &Reply<'_>) -> Response {
     match reply {
         // A bearer token holds no character that JSON would escape.
         Reply::Credential(credential) => {
-            Said::secret(joined(&["{\"token\":\"", credential.text(), "\"}\n"]))
+            Response::secret(joined(&["{\"token\":\"", credential.text(), "\"}\n"]))
         }
-        Reply::NotMine | Reply::Done => Said::text("{}\n"),
+        Reply::NotMine | Reply::Done => Response::text("{}\n"),
     }
 }

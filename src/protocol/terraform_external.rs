@@ -5,11 +5,14 @@
 
 use serde::Serialize;
 
-use super::adaptor::{Adaptor, Asked, Call, Complaint, End, Intake, Reply, Request, Said, Wanted};
 use super::json::{self, Members};
+use super::tool_protocol::{
+    Call, End, ErrorFormat, ParsedRequest, Protocol, Reply, Request, Response, StdinMode,
+    TokenQuery,
+};
 use super::{InputError, timestamp};
 
-pub(super) const ADAPTOR: Adaptor = Adaptor {
+pub(super) const ADAPTOR: Protocol = Protocol {
     name: "terraform-external",
     protocol: "terraform-external",
     program: None,
@@ -23,14 +26,14 @@ pub(super) const ADAPTOR: Adaptor = Adaptor {
                cloudconnexa-auth terraform-external",
     operands: &[],
     variable: None,
-    intake: |_| Intake::All,
+    intake: |_| StdinMode::All,
     read,
-    complain: |_| Complaint::ExitCode,
+    complain: |_| ErrorFormat::ExitCode,
 };
 
-fn read(call: &Call<'_>) -> Result<Asked, InputError> {
+fn read(call: &Call<'_>) -> Result<ParsedRequest, InputError> {
     let mut query = Members::parse(call.input)?;
-    let mut wanted = Wanted::for_any();
+    let mut wanted = TokenQuery::for_any();
     for (key, flag) in [("profile", "--profile"), ("min_ttl", "--min-ttl")] {
         let value = query.text(key)?;
         wanted
@@ -38,12 +41,12 @@ fn read(call: &Call<'_>) -> Result<Asked, InputError> {
             .extend(value.map(|value| format!("{flag}={value}")));
     }
     query.nothing_left(["profile", "min_ttl"])?;
-    Ok(Asked::new(Request::Token(wanted), say))
+    Ok(ParsedRequest::new(Request::Token(wanted), say))
 }
 
-fn say(reply: &Reply<'_>) -> Said {
+fn say(reply: &Reply<'_>) -> Response {
     let Reply::Credential(credential) = reply else {
-        return Said::not_covered();
+        return Response::not_covered();
     };
     let token = credential.token;
     let result = WireResult {
@@ -60,7 +63,7 @@ fn say(reply: &Reply<'_>) -> Said {
             .map(ToString::to_string)
             .unwrap_or_default(),
     };
-    Said {
+    Response {
         stdout: json::line(&result),
         end: End::Answered,
     }

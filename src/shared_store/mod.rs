@@ -7,7 +7,7 @@
 //! is wrong with the store is a [`StoreError`] that the broker passes over.
 
 mod address;
-mod link;
+mod connector;
 mod redis;
 mod resp;
 mod seal;
@@ -17,16 +17,16 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub(crate) use address::Address;
-pub(crate) use link::{Account, Link};
+pub(crate) use connector::{Account, Connector};
 pub(crate) use redis::Redis;
-pub(crate) use seal::{Kind, Names, Sealer};
+pub(crate) use seal::{Keys, Kind, Sealer};
 
 /// The largest value that is read or written, in bytes.
 pub(crate) const LARGEST_VALUE: usize = 64 * 1024;
 
 /// What stands in the store under the names of one identity; an absent value is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct StoreSnapshot {
     /// The sealed token; cut where it is longer than any that is ours.
     pub(crate) token: Vec<u8>,
     /// The sealed cool-down, likewise.
@@ -40,18 +40,18 @@ pub(crate) struct Seen {
 /// What a store does. Each call ends within `limit`, with one round trip on an open connection.
 pub(crate) trait Store {
     /// Reads what there is.
-    fn look(&self, names: &Names, limit: Duration) -> Result<Seen, StoreError>;
+    fn look(&self, names: &Keys, limit: Duration) -> Result<StoreSnapshot, StoreError>;
 
     /// Puts `holder` under `key` for `life` unless something stands there, then reads what there
     /// is; whether it did comes first.
     fn take(
         &self,
-        names: &Names,
+        names: &Keys,
         key: &str,
         holder: &str,
         life: Duration,
         limit: Duration,
-    ) -> Result<(bool, Seen), StoreError>;
+    ) -> Result<(bool, StoreSnapshot), StoreError>;
 
     /// Puts a value under `key` for `life`, in the place of what stood there.
     fn put(
@@ -90,7 +90,7 @@ pub(crate) enum StoreError {
     TimedOut(Duration),
     /// It answered with an error.
     #[error("it answered \"{0}\"")]
-    Said(String),
+    Response(String),
     /// It answered something that is not the protocol.
     #[error("its answer is not that of a Redis or Valkey server")]
     Garbage,

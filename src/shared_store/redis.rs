@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::link::{Channel, Link, failure};
+use super::connector::{Connection, Connector, failure};
 use super::resp::{self, ReadError, Reply};
-use super::{Address, LARGEST_VALUE, Names, Seen, Store, StoreError};
+use super::{Address, Keys, LARGEST_VALUE, Store, StoreError, StoreSnapshot};
 use crate::system::clock::{Clock, Deadline};
 
 /// How often a cluster may send a call elsewhere.
@@ -29,18 +29,18 @@ const REMOVE: &[u8] =
 
 /// A store on a server.
 pub(crate) struct Redis<'a> {
-    link: Link<'a>,
+    link: Connector<'a>,
     clock: &'a dyn Clock,
     /// Where the names are, once a cluster has said so.
     address: RefCell<Address>,
-    channel: RefCell<Option<BufReader<Channel<'a>>>>,
+    channel: RefCell<Option<BufReader<Connection<'a>>>>,
 }
 
 type Words<'a> = Vec<&'a [u8]>;
 
 impl<'a> Redis<'a> {
     /// Nothing is opened before it is needed.
-    pub(crate) fn new(link: Link<'a>, clock: &'a dyn Clock) -> Self {
+    pub(crate) fn new(link: Connector<'a>, clock: &'a dyn Clock) -> Self {
         Self {
             address: RefCell::new(link.address.clone()),
             link,
@@ -66,11 +66,11 @@ impl<'a> Redis<'a> {
             };
             let to = moved.split(' ').nth(1).unwrap_or_default();
             let to = self.address.borrow().moved(to);
-            let to = to.ok_or_else(|| StoreError::Said(format!("MOVED {moved}")))?;
+            let to = to.ok_or_else(|| StoreError::Response(format!("MOVED {moved}")))?;
             self.address.replace(to);
             self.channel.take();
         }
-        Err(StoreError::Said("MOVED, again and again".to_owned()))
+        Err(StoreError::Response("MOVED, again and again".to_owned()))
     }
 
     fn send(&self, commands: &[Words<'_>], deadline: Deadline) -> Result<Vec<Reply>, StoreError> {
@@ -130,7 +130,7 @@ impl<'a> Redis<'a> {
 }
 
 /// Reads what there is, without ever reading more than is ours.
-fn looks(names: &Names) -> [Vec<Vec<u8>>; 4] {
+fn looks(names: &Keys) -> [Vec<Vec<u8>>; 4] {
     let part = |key: &str, most: usize| {
         let last = (most - 1).to_string();
         ["GETRANGE", key, "0", &last]
@@ -149,9 +149,9 @@ fn words(command: &[Vec<u8>]) -> Words<'_> {
     command.iter().map(Vec::as_slice).collect()
 }
 
-fn seen(replies: &mut dyn Iterator<Item = Reply>) -> Result<Seen, StoreError> {
+fn seen(replies: &mut dyn Iterator<Item = Reply>) -> Result<StoreSnapshot, StoreError> {
     let mut next = || replies.next().ok_or(StoreError::Garbage);
-    Ok(Seen {
+    Ok(StoreSnapshot {
         token: next()?.value()?,
         cooldown: next()?.value()?,
         lease: next()?.value()?,
@@ -164,7 +164,7 @@ fn milliseconds(life: Duration) -> Vec<u8> {
 }
 
 impl Store for Redis<'_> {
-    fn look(&self, names: &Names, limit: Duration) -> Result<Seen, StoreError> {
+    fn look(&self, names: &Keys, limit: Duration) -> Result<StoreSnapshot, StoreError> {
         let looks = looks(names);
         let commands: Vec<Words<'_>> = looks.iter().map(|command| words(command)).collect();
         seen(&mut self.call(&commands, limit)?.into_iter())
@@ -172,12 +172,12 @@ impl Store for Redis<'_> {
 
     fn take(
         &self,
-        names: &Names,
+        names: &Keys,
         key: &str,
         holder: &str,
         life: Duration,
         limit: Duration,
-    ) -> Result<(bool, Seen), StoreError> {
+    ) -> Result<(bool, StoreSnapshot), StoreError> {
         let looks = looks(names);
         let life = milliseconds(life);
         let set: Words<'_> = vec![
@@ -241,14 +241,14 @@ mod tests {
 
     use time::OffsetDateTime;
 
-    use super::{Address, Link, Names, Redis, Seen, Store as _, looks, milliseconds};
+    use super::{Address, Connector, Keys, Redis, Store as _, StoreSnapshot, looks, milliseconds};
     use crate::shared_store::Account;
     use crate::system::clock::Clock;
     use crate::system::environment::Environment;
     use crate::system::tls_roots::System;
 
-    fn names() -> Names {
-        Names {
+    fn names() -> Keys {
+        Keys {
             token: "t".to_owned(),
             cooldown: "c".to_owned(),
             lease: "l".to_owned(),
@@ -314,12 +314,12 @@ mod tests {
         let system = System::new(&environment);
         let clock = TestClock::default();
         let address = Address::parse(&url, false).unwrap();
-        let link = Link::new(address, Account::default(), &system, None);
+        let link = Connector::new(address, Account::default(), &system, None);
         let redis = Redis::new(link, &clock);
         let limit = Duration::from_secs(10);
-        let expected = Seen {
+        let expected = StoreSnapshot {
             now_ms: 7000,
-            ..Seen::default()
+            ..StoreSnapshot::default()
         };
         for _ in 0..2 {
             assert_eq!(redis.look(&names(), limit).unwrap(), expected);

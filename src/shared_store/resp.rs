@@ -122,7 +122,7 @@ impl Reply {
     /// The reply, or the error that it is.
     pub(super) fn good(self) -> Result<Self, StoreError> {
         match self {
-            Self::Error(said) => Err(StoreError::Said(said)),
+            Self::Error(said) => Err(StoreError::Response(said)),
             other => Ok(other),
         }
     }

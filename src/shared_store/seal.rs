@@ -50,7 +50,7 @@ impl Kind {
 /// The names of one identity in the store. All have one hash tag, so that a cluster keeps them on
 /// one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Names {
+pub(crate) struct Keys {
     /// The sealed token.
     pub(crate) token: String,
     /// The sealed cool-down.
@@ -75,13 +75,13 @@ impl<'a> Sealer<'a> {
     }
 
     /// The names under which the identity stands.
-    pub(crate) fn names(&self, prefix: &str) -> Names {
+    pub(crate) fn names(&self, prefix: &str) -> Keys {
         let mut tag = [0; 16];
         let info = [NAME_INFO, self.identity.as_bytes()].concat();
         self.derive(&[], &info, &mut tag);
         let tag = hex(&tag);
         let name = |what: &str| format!("{prefix}{{{tag}}}:{what}");
-        Names {
+        Keys {
             token: name("token"),
             cooldown: name("cooldown"),
             lease: name("lease"),

@@ -4,7 +4,7 @@
 use std::panic::{self, Location};
 use std::process;
 
-use crate::types::diagnostic::Explanation;
+use crate::types::diagnostic::Diagnostic;
 
 /// The exit code of an unexpected failure.
 const UNEXPECTED: i32 = 1;
@@ -15,7 +15,7 @@ const UNEXPECTED: i32 = 1;
 /// here has what it would have without us. A limit on core files would be inherited, and does not
 /// keep the kernel from piping the memory to a collector of crashes.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) fn close_off() {
+pub(crate) fn disable_core_dumps() {
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
     // A kernel that does not know it has no memory to show, or a sandbox has its reasons; the
@@ -26,7 +26,7 @@ pub(crate) fn close_off() {
 /// The same as far as a limit can do it. A program that is started from here inherits it, but may
 /// raise it again.
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
-pub(crate) fn close_off() {
+pub(crate) fn disable_core_dumps() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let maximum = getrlimit(Resource::Core).maximum;
@@ -39,11 +39,11 @@ pub(crate) fn close_off() {
 
 /// Elsewhere nothing is written unless an administrator asked for it.
 #[cfg(not(unix))]
-pub(crate) fn close_off() {}
+pub(crate) fn disable_core_dumps() {}
 
 /// Has a panic told in the form of every other failure, and ended with the same exit code,
 /// whichever thread it is on. What it says is not told: it may be made of data.
-pub(crate) fn on_panic(tell: fn(&Explanation)) {
+pub(crate) fn on_panic(tell: fn(&Diagnostic)) {
     panic::set_hook(Box::new(move |panic| {
         tell(&explain(panic.location()));
         #[expect(
@@ -55,9 +55,9 @@ pub(crate) fn on_panic(tell: fn(&Explanation)) {
     }));
 }
 
-fn explain(location: Option<&Location<'_>>) -> Explanation {
+fn explain(location: Option<&Location<'_>>) -> Diagnostic {
     let place = |at: &Location<'_>| format!("a panic at {}:{}", at.file(), at.line());
-    Explanation {
+    Diagnostic {
         what: "this program has met a state that it should never be in".to_owned(),
         cause: Some(location.map_or("a panic".to_owned(), place)),
         hint: Some("this is a bug of cloudconnexa-auth; report it with the line above".to_owned()),

@@ -2,21 +2,21 @@
 //! given up.
 
 use super::fetch::Purpose;
-use super::{Ask, Broker, Notice, ObtainError, unwritable};
+use super::{Event, ObtainError, TokenProvider, TokenRequest, unwritable};
 use crate::cache::Entry;
-use crate::oauth::Granted;
+use crate::oauth::TokenGrant;
 use crate::system::file::WaitError;
 use crate::types::secret::Secret;
 
-impl Broker<'_> {
+impl TokenProvider<'_> {
     /// Asks the endpoint, and leaves nothing for anybody, whatever it answers.
-    pub(crate) fn try_out(&self, ask: &Ask) -> Result<Granted, ObtainError> {
+    pub(crate) fn try_out(&self, ask: &TokenRequest) -> Result<TokenGrant, ObtainError> {
         self.fetch_granted(None, &Entry::default(), ask, Purpose::Answer)
     }
 
-    /// Leaves a token that [`Broker::try_out`] brought with `secret` for everybody. Where that
+    /// Leaves a token that [`TokenProvider::try_out`] brought with `secret` for everybody. Where that
     /// cannot be, the next caller asks for one.
-    pub(crate) fn adopt(&self, granted: &Granted, secret: &Secret, ask: &Ask) {
+    pub(crate) fn adopt(&self, granted: &TokenGrant, secret: &Secret, ask: &TokenRequest) {
         let Some(slot) = &self.slot else { return };
         let locked = slot
             .prepare()
@@ -24,7 +24,7 @@ impl Broker<'_> {
             .and_then(|()| self.exclusive(slot, ask));
         match locked {
             Ok(guard) => self.keep(Some((slot, &guard)), &slot.read(), granted, secret),
-            Err(WaitError::Io(error)) => (self.notify)(Notice::CacheUnusable(&error)),
+            Err(WaitError::Io(error)) => (self.notify)(Event::CacheUnusable(&error)),
             // Whoever holds it so long is asking for a token itself.
             Err(WaitError::TimedOut) => {}
         }
@@ -33,8 +33,8 @@ impl Broker<'_> {
     /// Removes the entry, its cool-down too: whoever uses this identity again starts anew.
     ///
     /// # Errors
-    /// As with [`Broker::erase`].
-    pub(crate) fn forget(&self, ask: &Ask) -> Result<(), ObtainError> {
+    /// As with [`TokenProvider::erase`].
+    pub(crate) fn forget(&self, ask: &TokenRequest) -> Result<(), ObtainError> {
         let Some(slot) = self.slot.as_ref().filter(|slot| slot.is_there()) else {
             return Ok(());
         };

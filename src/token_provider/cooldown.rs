@@ -6,9 +6,9 @@ use time::OffsetDateTime;
 
 use crate::cache::{Cooldown, Reason, SecretDigest};
 use crate::oauth::{ErrorClass, ExchangeError};
-use crate::types::diagnostic::Explanation;
+use crate::types::diagnostic::Diagnostic;
 
-/// After a refusal: whoever mends it changes the secret, which ends the cool-down at once.
+/// After a refusal: whoever fixes it changes the secret, which ends the cool-down at once.
 const AFTER_REFUSAL: Duration = Duration::from_secs(30);
 
 /// After no answer, or one that is no token.
@@ -32,7 +32,7 @@ const FIRST_RETRY: Duration = Duration::from_millis(200);
 /// The cool-down that a failure leaves.
 pub(super) fn of(
     failure: &ExchangeError,
-    told: Explanation,
+    told: Diagnostic,
     now: OffsetDateTime,
     secret: Option<SecretDigest>,
 ) -> Cooldown {
@@ -57,7 +57,7 @@ pub(super) fn of(
 
 /// What is left for those who wait while a program that knows the secret does not give it, so that
 /// a locked vault asks a person once and not for every process of a storm.
-pub(super) fn of_missing_secret(told: Explanation, now: OffsetDateTime) -> Cooldown {
+pub(super) fn of_missing_secret(told: Diagnostic, now: OffsetDateTime) -> Cooldown {
     Cooldown {
         since: now,
         until: now + AFTER_UNAVAILABLE,
@@ -104,7 +104,7 @@ mod tests {
 
     use time::OffsetDateTime;
 
-    use super::{ExchangeError, Explanation, Reason, of, pause_before_refresh, pause_before_retry};
+    use super::{Diagnostic, ExchangeError, Reason, of, pause_before_refresh, pause_before_retry};
     use crate::cache::{Cooldown, SecretDigest};
     use crate::oauth::{InvalidResponse, Refusal};
     use crate::types::secret::Secret;
@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn left_by(failure: &ExchangeError) -> Cooldown {
-        let told = Explanation {
+        let told = Diagnostic {
             what: "what".to_owned(),
             cause: Some("cause".to_owned()),
             hint: Some("hint".to_owned()),

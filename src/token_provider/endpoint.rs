@@ -6,13 +6,13 @@ use super::ObtainError;
 use super::explain::{ANY_PROFILE, explain_failure, explain_missing};
 use crate::config::Profile;
 use crate::oauth::{
-    ApiResponse, ExchangeError, Form, Granted, Http, HttpSettings, Proxies, exchange, get,
+    ApiResponse, ExchangeError, Form, Http, HttpSettings, Proxies, TokenGrant, exchange, get,
 };
 use crate::secret_source::SourceError;
 use crate::system::clock::{Clock, Deadline};
 use crate::system::environment::Environment;
 use crate::system::tls_roots::System;
-use crate::types::diagnostic::Explanation;
+use crate::types::diagnostic::Diagnostic;
 use crate::types::secret::Secret;
 use crate::types::token::AccessToken;
 use crate::types::uri::Uri;
@@ -32,16 +32,16 @@ pub(crate) trait Endpoint {
         remembered: Option<Form>,
         clock: &dyn Clock,
         deadline: Deadline,
-    ) -> Result<Granted, ObtainError>;
+    ) -> Result<TokenGrant, ObtainError>;
 
     /// Whether getting the secret starts a program, which may ask a person something.
     fn is_secret_costly(&self) -> bool;
 
     /// A failure in words for all who share the entry.
-    fn tell(&self, failure: &ExchangeError) -> Explanation;
+    fn tell(&self, failure: &ExchangeError) -> Diagnostic;
 
     /// A missing secret in words for all who share the entry.
-    fn tell_missing(&self, error: &SourceError) -> Explanation;
+    fn tell_missing(&self, error: &SourceError) -> Diagnostic;
 }
 
 /// The endpoint of a profile, over HTTP.
@@ -125,7 +125,7 @@ impl Endpoint for ProfileEndpoint<'_> {
         remembered: Option<Form>,
         clock: &dyn Clock,
         deadline: Deadline,
-    ) -> Result<Granted, ObtainError> {
+    ) -> Result<TokenGrant, ObtainError> {
         let http = self.http()?;
         exchange(
             http,
@@ -138,7 +138,7 @@ impl Endpoint for ProfileEndpoint<'_> {
         .map_err(ObtainError::Exchange)
     }
 
-    fn tell(&self, failure: &ExchangeError) -> Explanation {
+    fn tell(&self, failure: &ExchangeError) -> Diagnostic {
         explain_failure(failure, self.profile, ANY_PROFILE)
     }
 
@@ -146,7 +146,7 @@ impl Endpoint for ProfileEndpoint<'_> {
         self.profile.source.is_program()
     }
 
-    fn tell_missing(&self, error: &SourceError) -> Explanation {
+    fn tell_missing(&self, error: &SourceError) -> Diagnostic {
         explain_missing(error, ANY_PROFILE)
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::{Ask, Broker, ObtainError};
-use crate::cache::{Entry, Held, Slot};
+use super::{ObtainError, TokenProvider, TokenRequest};
+use crate::cache::{CachedToken, Entry, Slot};
 use crate::system::file::WaitError;
 use crate::types::token::is_from_the_future;
 
@@ -17,7 +17,7 @@ pub(super) const REFUSAL_PAUSE: Duration = Duration::from_secs(60);
 
 /// Which token is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Which<'a> {
+pub(crate) enum EraseTarget<'a> {
     /// Whatever is there.
     Any,
     /// This one.
@@ -28,14 +28,18 @@ pub(crate) enum Which<'a> {
     Refused(Option<&'a str>),
 }
 
-impl Broker<'_> {
+impl TokenProvider<'_> {
     /// Drops the cached token, only where it is the one that is meant, so that a slow caller does
     /// not throw away the one that came after. A cool-down stays.
     ///
     /// # Errors
     /// [`ObtainError::LockTimedOut`], where another process holds the lock to the end, and
     /// [`ObtainError::CacheUnwritable`].
-    pub(crate) fn erase(&self, which: Which<'_>, ask: &Ask) -> Result<(), ObtainError> {
+    pub(crate) fn erase(
+        &self,
+        which: EraseTarget<'_>,
+        ask: &TokenRequest,
+    ) -> Result<(), ObtainError> {
         self.erase_shared(which, ask);
         let Some(slot) = &self.slot else {
             return Ok(());
@@ -44,9 +48,9 @@ impl Broker<'_> {
             let held = entry.held.as_ref();
             let held = held.map(|held| held.token.access_token.expose());
             match which {
-                Which::Any => held.is_some() || entry.auth_method.is_some(),
-                Which::Only(token) => held == Some(token),
-                Which::Refused(token) => {
+                EraseTarget::Any => held.is_some() || entry.auth_method.is_some(),
+                EraseTarget::Only(token) => held == Some(token),
+                EraseTarget::Refused(token) => {
                     let is_it = held.is_some() && token.is_none_or(|token| held == Some(token));
                     is_it && !was_refused_lately(entry, self.clock.now())
                 }
@@ -65,18 +69,18 @@ impl Broker<'_> {
         if is_meant(&entry) {
             let entry = match which {
                 // Whoever drops whatever is there starts anew.
-                Which::Any => Entry {
+                EraseTarget::Any => Entry {
                     cooldown: entry.cooldown,
                     ..Entry::default()
                 },
                 // One bad token says nothing of the form of request.
-                Which::Only(_) => Entry {
+                EraseTarget::Only(_) => Entry {
                     held: None,
                     refresh_not_before: None,
                     ..entry
                 },
-                Which::Refused(_) => Entry {
-                    held: entry.held.map(|held| Held {
+                EraseTarget::Refused(_) => Entry {
+                    held: entry.held.map(|held| CachedToken {
                         is_refused: true,
                         ..held
                     }),

@@ -8,7 +8,7 @@ use crate::config::Profile;
 use crate::oauth::{ErrorClass, ErrorMessage, ExchangeError, Refusal, SetupError};
 use crate::secret_source::SourceError;
 use crate::system::file::ReadError;
-use crate::types::diagnostic::Explanation;
+use crate::types::diagnostic::Diagnostic;
 use crate::types::duration::show;
 
 /// Stands for the profile's name in words that are left in the cache: profiles of one identity
@@ -19,23 +19,23 @@ pub(super) const ANY_PROFILE: &str = "{profile}";
 pub(crate) const SEE_DOCTOR: &str = "; `cloudconnexa-auth doctor` checks the whole way";
 
 /// Explains why a profile has no token.
-pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTime) -> Explanation {
+pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTime) -> Diagnostic {
     let name = &profile.name;
     match error {
         ObtainError::Exchange(failure) => explain_failure(failure, profile, name),
         ObtainError::CoolingDown(cooldown) => explain_cooldown(cooldown, name, now),
         ObtainError::Source(error) => explain_missing(error, name),
-        ObtainError::SetUp(error) => Explanation {
+        ObtainError::SetUp(error) => Diagnostic {
             what: format!("the settings of profile `{name}` allow no token request"),
             cause: Some(error.to_string()),
             hint: Some(set_up_hint(error).to_owned()),
         },
-        ObtainError::LockTimedOut { limit } if limit.is_zero() => Explanation {
+        ObtainError::LockTimedOut { limit } if limit.is_zero() => Diagnostic {
             what: format!("another host looks for the next token of profile `{name}`"),
             cause: None,
             hint: None,
         },
-        ObtainError::LockTimedOut { limit } => Explanation {
+        ObtainError::LockTimedOut { limit } => Diagnostic {
             what: format!(
                 "another process did not finish its token request for profile `{name}` within {}",
                 show(*limit)
@@ -47,12 +47,12 @@ pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTim
                     .to_owned(),
             ),
         },
-        ObtainError::CacheUnwritable { folder, error } => Explanation {
+        ObtainError::CacheUnwritable { folder, error } => Diagnostic {
             what: format!("the cache entry of profile `{name}` could not be written"),
             cause: Some(format!("`{}`: {error}", folder.display())),
-            hint: Some("mend the folder, or delete its `.json` files".to_owned()),
+            hint: Some("fix the folder, or delete its `.json` files".to_owned()),
         },
-        ObtainError::LifeTooShort { life, wanted } => Explanation {
+        ObtainError::LifeTooShort { life, wanted } => Diagnostic {
             what: format!(
                 "no token of profile `{name}` lasts longer than the {} asked for",
                 show(*wanted)
@@ -67,8 +67,8 @@ pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTim
 }
 
 /// Explains why there is no client secret.
-pub(super) fn explain_missing(error: &SourceError, name: &str) -> Explanation {
-    Explanation {
+pub(super) fn explain_missing(error: &SourceError, name: &str) -> Diagnostic {
+    Diagnostic {
         what: format!("no client secret for profile `{name}`"),
         cause: Some(error.to_string()),
         hint: Some(source_hint(error)),
@@ -82,7 +82,7 @@ pub(super) fn explain_failure(
     failure: &ExchangeError,
     profile: &Profile,
     name: &str,
-) -> Explanation {
+) -> Diagnostic {
     let url = profile.client.token_url.without_query();
     let from = |text: &str| format!("{text}, from {url}");
     match failure {
@@ -102,13 +102,13 @@ pub(super) fn explain_failure(
                 "the token endpoint refused the credentials"
             };
             let told = server_text.as_deref().map(|text| format!("\"{text}\""));
-            Explanation {
+            Diagnostic {
                 what: format!("{refused} of profile `{name}` ({status}{error})"),
                 cause: Some(from(told.as_deref().unwrap_or("no reason given"))),
                 hint: Some(refusal_hint(*refusal, profile)),
             }
         }
-        ExchangeError::RateLimited { pause } => Explanation {
+        ExchangeError::RateLimited { pause } => Diagnostic {
             what: format!(
                 "the token endpoint is rate limiting the credentials of profile `{name}` (429)"
             ),
@@ -127,7 +127,7 @@ pub(super) fn explain_failure(
     }
 }
 
-fn explain_message(message: ErrorMessage, url: &str, name: &str) -> Explanation {
+fn explain_message(message: ErrorMessage, url: &str, name: &str) -> Diagnostic {
     let ErrorMessage {
         class,
         reason,
@@ -136,7 +136,7 @@ fn explain_message(message: ErrorMessage, url: &str, name: &str) -> Explanation 
     } = message;
     let detail = detail.map(|text| format!("{text} (for {url})"));
     match class {
-        ErrorClass::Unavailable => Explanation {
+        ErrorClass::Unavailable => Diagnostic {
             what: format!("the token endpoint of profile `{name}` is unavailable: {reason}"),
             cause: detail,
             hint: Some(format!(
@@ -144,14 +144,14 @@ fn explain_message(message: ErrorMessage, url: &str, name: &str) -> Explanation 
                  `cloud_id` or `base_url`{SEE_DOCTOR}"
             )),
         },
-        ErrorClass::TimedOut => Explanation {
+        ErrorClass::TimedOut => Diagnostic {
             what: format!(
                 "the token endpoint of profile `{name}` did not answer in time: {reason}"
             ),
             cause: None,
             hint: Some("retry, or allow more time with `--timeout`".to_owned()),
         },
-        ErrorClass::Refused | ErrorClass::RateLimited | ErrorClass::Unusable => Explanation {
+        ErrorClass::Refused | ErrorClass::RateLimited | ErrorClass::Unusable => Diagnostic {
             what: format!("the token endpoint of profile `{name}` gave no token: {reason}"),
             cause: detail.or_else(|| Some(format!("the answer came from {url}"))),
             hint,
@@ -164,9 +164,9 @@ pub(crate) fn cooldown_message(cooldown: &Cooldown, name: &str) -> String {
     cooldown.message.replace(ANY_PROFILE, name)
 }
 
-fn explain_cooldown(cooldown: &Cooldown, name: &str, now: OffsetDateTime) -> Explanation {
+fn explain_cooldown(cooldown: &Cooldown, name: &str, now: OffsetDateTime) -> Diagnostic {
     if cooldown.reason == Reason::NoSecret {
-        return Explanation {
+        return Diagnostic {
             what: cooldown_message(cooldown, name),
             cause: cooldown.cause.clone(),
             hint: cooldown.hint.clone(),
@@ -177,7 +177,7 @@ fn explain_cooldown(cooldown: &Cooldown, name: &str, now: OffsetDateTime) -> Exp
         .map(show)
         .unwrap_or_default();
     let pause = format!("no request is made for another {left} (`--refresh` makes one at once)");
-    Explanation {
+    Diagnostic {
         what: cooldown_message(cooldown, name),
         cause: cooldown.cause.clone(),
         hint: Some(match &cooldown.hint {

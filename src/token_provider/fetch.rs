@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::{Ask, Broker, Notice, ObtainError, cooldown};
-use crate::cache::{Cooldown, Entry, Held, SecretDigest, Slot};
-use crate::oauth::{ErrorClass, ExchangeError, Form, Granted};
+use super::{Event, ObtainError, TokenProvider, TokenRequest, cooldown};
+use crate::cache::{CachedToken, Cooldown, Entry, SecretDigest, Slot};
+use crate::oauth::{ErrorClass, ExchangeError, Form, TokenGrant};
 use crate::secret_source::SourceError;
 use crate::system::file::Guard;
 use crate::types::secret::Secret;
@@ -29,7 +29,7 @@ pub(super) enum Purpose {
     Ahead,
 }
 
-impl Broker<'_> {
+impl TokenProvider<'_> {
     /// Asks the endpoint, with retries while the failure may pass, and leaves the outcome in the
     /// entry. A good token that stands there is kept whatever happens.
     #[cold]
@@ -37,7 +37,7 @@ impl Broker<'_> {
         &self,
         place: Place<'_>,
         entry: &Entry,
-        ask: &Ask,
+        ask: &TokenRequest,
         purpose: Purpose,
     ) -> Result<Token, ObtainError> {
         let granted = self.fetch_granted(place, entry, ask, purpose)?;
@@ -49,9 +49,9 @@ impl Broker<'_> {
         &self,
         place: Place<'_>,
         entry: &Entry,
-        ask: &Ask,
+        ask: &TokenRequest,
         purpose: Purpose,
-    ) -> Result<Granted, ObtainError> {
+    ) -> Result<TokenGrant, ObtainError> {
         let given = ask.deadline.remaining(self.clock);
         let secret = match self.endpoint.secret(self.clock, ask.deadline) {
             Ok(secret) => secret,
@@ -72,7 +72,7 @@ impl Broker<'_> {
         let mut retries = 0;
         let mut before: Option<ExchangeError> = None;
         loop {
-            (self.notify)(Notice::Asking);
+            (self.notify)(Event::Asking);
             let given = ask.deadline.remaining(self.clock);
             let answer = self
                 .endpoint
@@ -102,7 +102,7 @@ impl Broker<'_> {
                 .filter(|_| purpose == Purpose::Answer && !ask.is_single)
                 .filter(|pause| *pause + TIME_FOR_RETRY < left);
             if let (Some(pause), ErrorClass::Unavailable) = (pause, failure.class()) {
-                (self.notify)(Notice::Retrying(&failure.message().reason, pause));
+                (self.notify)(Event::Retrying(&failure.message().reason, pause));
                 self.clock.sleep(pause);
                 retries += 1;
                 before = Some(failure);
@@ -115,7 +115,7 @@ impl Broker<'_> {
             let Some(pause) = pause else {
                 return Err(ObtainError::Exchange(failure));
             };
-            (self.notify)(Notice::Pausing(pause));
+            (self.notify)(Event::Pausing(pause));
             self.clock.sleep(pause);
             has_paused = true;
             hold = match self.share_again(hold, place, entry, ask, &secret) {
@@ -126,10 +126,16 @@ impl Broker<'_> {
     }
 
     /// Leaves a new token for everybody.
-    pub(super) fn keep(&self, place: Place<'_>, old: &Entry, granted: &Granted, secret: &Secret) {
+    pub(super) fn keep(
+        &self,
+        place: Place<'_>,
+        old: &Entry,
+        granted: &TokenGrant,
+        secret: &Secret,
+    ) {
         let form = granted.form.map(|form| form.name().to_owned());
         let entry = Entry {
-            held: Some(Held {
+            held: Some(CachedToken {
                 token: granted.token.clone(),
                 secret: SecretDigest::of(secret),
                 is_refused: false,
@@ -142,7 +148,7 @@ impl Broker<'_> {
         if let Some((slot, guard)) = place
             && let Err(error) = slot.write(&entry, guard)
         {
-            (self.notify)(Notice::CacheUnusable(&error));
+            (self.notify)(Event::CacheUnusable(&error));
             // What stands there is older than this token, and may be what somebody refused.
             drop(slot.remove(guard));
         }
@@ -197,7 +203,7 @@ impl Broker<'_> {
         if let Some((slot, guard)) = place
             && let Err(error) = slot.write(entry, guard)
         {
-            (self.notify)(Notice::CacheUnusable(&error));
+            (self.notify)(Event::CacheUnusable(&error));
         }
     }
 }

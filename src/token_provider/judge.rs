@@ -3,44 +3,44 @@
 use time::OffsetDateTime;
 
 use super::cooldown::LONGEST_REFRESH_PAUSE;
-use super::{Ask, Broker, ObtainError};
+use super::{ObtainError, TokenProvider, TokenRequest};
 use crate::cache::{Cooldown, Entry, Reason};
 use crate::types::secret::Secret;
 use crate::types::token::Token;
 
 /// What an entry is worth to a caller right now.
-pub(super) enum Verdict {
+pub(super) enum CacheState {
     /// This token is the answer.
     Fresh(Token),
     /// This token is the answer, and it is time to look for the next one.
-    Aging(Token),
+    NeedsRefresh(Token),
     /// A server refused this token: another one is asked for, and this one is the answer only
     /// while that cannot be had.
-    Doubted(Token),
+    RejectedByServer(Token),
     /// No token, and asking is forbidden for now.
-    Cooling(Box<Cooldown>),
+    InCooldown(Box<Cooldown>),
     /// The token at hand is good, but no token of this server lasts as asked.
     TooShort(ObtainError),
     /// The endpoint has to be asked.
     Nothing,
 }
 
-impl Verdict {
+impl CacheState {
     /// What a caller is told who looks for no better token; `None` where the endpoint has to be
     /// asked.
     pub(super) fn answer(self) -> Option<Result<Token, ObtainError>> {
         match self {
-            Self::Fresh(token) | Self::Aging(token) => Some(Ok(token)),
-            Self::Cooling(cooldown) => Some(Err(ObtainError::CoolingDown(cooldown))),
+            Self::Fresh(token) | Self::NeedsRefresh(token) => Some(Ok(token)),
+            Self::InCooldown(cooldown) => Some(Err(ObtainError::CoolingDown(cooldown))),
             Self::TooShort(error) => Some(Err(error)),
-            Self::Doubted(_) | Self::Nothing => None,
+            Self::RejectedByServer(_) | Self::Nothing => None,
         }
     }
 }
 
-impl Broker<'_> {
+impl TokenProvider<'_> {
     /// Judges an entry by the clock of this moment.
-    pub(super) fn judge(&self, entry: &Entry, ask: &Ask) -> Verdict {
+    pub(super) fn judge(&self, entry: &Entry, ask: &TokenRequest) -> CacheState {
         let now = self.clock.now();
         // What is of later than now was noted before the clock was set back, and so before this call.
         // An entry tells whole milliseconds: what is of this call's first one came after it began.
@@ -66,12 +66,12 @@ impl Broker<'_> {
         let is_refused = held.is_some_and(|held| held.is_refused);
         match held.map(|held| &held.token) {
             Some(token) if is_refused && token.is_fresh(now, ask.min_ttl) => match cooldown {
-                None => Verdict::Doubted(token.clone()),
+                None => CacheState::RejectedByServer(token.clone()),
                 Some(cooldown) => match cooldown.reason {
-                    Reason::RateLimited | Reason::Unavailable => Verdict::Fresh(token.clone()),
+                    Reason::RateLimited | Reason::Unavailable => CacheState::Fresh(token.clone()),
                     // The same word that refuses a new token speaks against this one.
                     Reason::Refused | Reason::NoSecret => {
-                        Verdict::Cooling(Box::new(cooldown.clone()))
+                        CacheState::InCooldown(Box::new(cooldown.clone()))
                     }
                 },
             },
@@ -79,17 +79,17 @@ impl Broker<'_> {
                 let may_refresh =
                     cooldown.is_none() && entry.refresh_not_before.is_none_or(is_over);
                 if token.is_aging(now, ask.refresh_ahead) && may_refresh {
-                    Verdict::Aging(token.clone())
+                    CacheState::NeedsRefresh(token.clone())
                 } else {
-                    Verdict::Fresh(token.clone())
+                    CacheState::Fresh(token.clone())
                 }
             }
             Some(token) if now < token.expires_at && token.never_lasts(ask.min_ttl) => {
-                Verdict::TooShort(too_short(token, ask))
+                CacheState::TooShort(too_short(token, ask))
             }
             _ => match cooldown {
-                Some(cooldown) => Verdict::Cooling(Box::new(cooldown.clone())),
-                None => Verdict::Nothing,
+                Some(cooldown) => CacheState::InCooldown(Box::new(cooldown.clone())),
+                None => CacheState::Nothing,
             },
         }
     }
@@ -108,7 +108,7 @@ impl Broker<'_> {
 }
 
 /// A token as fetched is the answer only if it lasts as long as was asked.
-pub(super) fn checked(token: Token, ask: &Ask) -> Result<Token, ObtainError> {
+pub(super) fn checked(token: Token, ask: &TokenRequest) -> Result<Token, ObtainError> {
     if token.never_lasts(ask.min_ttl) {
         Err(too_short(&token, ask))
     } else {
@@ -116,7 +116,7 @@ pub(super) fn checked(token: Token, ask: &Ask) -> Result<Token, ObtainError> {
     }
 }
 
-fn too_short(token: &Token, ask: &Ask) -> ObtainError {
+fn too_short(token: &Token, ask: &TokenRequest) -> ObtainError {
     let life = token.life();
     ObtainError::LifeTooShort {
         life,

@@ -1,7 +1,7 @@
 //! The life of a request: from "this profile, this much life" to a token, through the cache that
 //! all processes share, with as few questions to the token endpoint as there can be.
 //!
-//! The order is the whole point and is told in [`Broker::obtain`]:
+//! The order is the whole point and is told in [`TokenProvider::obtain`]:
 //! 1. read the entry without a lock; a fresh token is the answer;
 //! 2. fresh, but in the last fifth of its life: whoever gets the lock at once looks for the next
 //!    token, everybody else answers with this one;
@@ -39,11 +39,11 @@ use crate::types::token::{MinTtl, RefreshAhead, Token};
 
 use erase::unwritable;
 use fetch::Purpose;
-use judge::{Verdict, checked};
+use judge::{CacheState, checked};
 use wait::{LockError, Locked};
 
 pub(crate) use endpoint::{Endpoint, ProfileEndpoint};
-pub(crate) use erase::Which;
+pub(crate) use erase::EraseTarget;
 pub(crate) use explain::{SEE_DOCTOR, cooldown_message, explain};
 pub(crate) use shared::ProfileStore;
 use shared::{Shared, StoreError};
@@ -53,7 +53,7 @@ const REFRESH_AHEAD_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a caller asks for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ask {
+pub(crate) struct TokenRequest {
     /// How much life the token must have left.
     pub(crate) min_ttl: MinTtl,
     /// What is cached counts only if it came after this moment (`--refresh`).
@@ -74,7 +74,7 @@ pub(crate) struct Ask {
     not(feature = "shared-store"),
     expect(dead_code, reason = "nobody tells of a store that there cannot be")
 )]
-pub(crate) enum Notice<'a> {
+pub(crate) enum Event<'a> {
     /// The token at hand is the answer.
     Hit,
     /// Nothing at hand can be the answer.
@@ -150,7 +150,7 @@ impl ObtainError {
 }
 
 /// Stands between callers and the token endpoint.
-pub(crate) struct Broker<'a> {
+pub(crate) struct TokenProvider<'a> {
     /// The clock.
     pub(crate) clock: &'a dyn Clock,
     /// The place in the cache; `None` with `--no-cache` or without any folder.
@@ -160,24 +160,24 @@ pub(crate) struct Broker<'a> {
     /// What hosts share; `None` where nothing is.
     pub(crate) shared: Option<&'a Shared<'a>>,
     /// Hears what happens.
-    pub(crate) notify: &'a dyn Fn(Notice<'_>),
+    pub(crate) notify: &'a dyn Fn(Event<'_>),
 }
 
-impl Broker<'_> {
+impl TokenProvider<'_> {
     /// Gives a token that is good for what is asked.
-    pub(crate) fn obtain(&self, ask: &Ask) -> Result<Token, ObtainError> {
+    pub(crate) fn obtain(&self, ask: &TokenRequest) -> Result<Token, ObtainError> {
         let Some(slot) = &self.slot else {
-            return self.answer_or_fetch(Verdict::Nothing, &Entry::default(), None, ask);
+            return self.answer_or_fetch(CacheState::Nothing, &Entry::default(), None, ask);
         };
         match self.judge(&slot.read(), ask) {
-            Verdict::Fresh(token) => {
-                (self.notify)(Notice::Hit);
+            CacheState::Fresh(token) => {
+                (self.notify)(Event::Hit);
                 return Ok(token);
             }
-            Verdict::Aging(token) => return self.refresh_ahead(slot, token, ask),
-            Verdict::TooShort(error) => return Err(error),
-            Verdict::Doubted(_) | Verdict::Cooling(_) | Verdict::Nothing => {
-                (self.notify)(Notice::Miss);
+            CacheState::NeedsRefresh(token) => return self.refresh_ahead(slot, token, ask),
+            CacheState::TooShort(error) => return Err(error),
+            CacheState::RejectedByServer(_) | CacheState::InCooldown(_) | CacheState::Nothing => {
+                (self.notify)(Event::Miss);
             }
         }
         let guard = match self.lock(slot, ask) {
@@ -186,7 +186,7 @@ impl Broker<'_> {
             Err(LockError::TimedOut) => return self.at_the_deadline(slot, ask),
             Err(LockError::Io(error)) => {
                 // It can be read at best, and what it forbids is still forbidden.
-                (self.notify)(Notice::CacheUnusable(&error));
+                (self.notify)(Event::CacheUnusable(&error));
                 None
             }
         };
@@ -200,13 +200,13 @@ impl Broker<'_> {
     /// written.
     fn answer_or_fetch(
         &self,
-        verdict: Verdict,
+        verdict: CacheState,
         entry: &Entry,
         place: Option<(&Slot, &Guard)>,
-        ask: &Ask,
+        ask: &TokenRequest,
     ) -> Result<Token, ObtainError> {
         let doubted = match verdict {
-            Verdict::Doubted(token) => Some(token),
+            CacheState::RejectedByServer(token) => Some(token),
             verdict => match verdict.answer() {
                 Some(answer) => return answer,
                 None => None,
@@ -215,7 +215,7 @@ impl Broker<'_> {
         match (self.fetch(place, entry, ask, Purpose::Answer), doubted) {
             (Ok(token), _) => checked(token, ask),
             (Err(error), Some(token)) if error.may_pass() => {
-                (self.notify)(Notice::RefreshFailed(&error));
+                (self.notify)(Event::RefreshFailed(&error));
                 Ok(token)
             }
             (Err(error), _) => Err(error),
@@ -223,7 +223,7 @@ impl Broker<'_> {
     }
 
     /// Answers a caller whose wait is over: with what the holder has left by now, or told as it is.
-    fn at_the_deadline(&self, slot: &Slot, ask: &Ask) -> Result<Token, ObtainError> {
+    fn at_the_deadline(&self, slot: &Slot, ask: &TokenRequest) -> Result<Token, ObtainError> {
         let limit = ask.deadline.limit();
         let answer = self.judge(&slot.read(), ask).answer();
         answer.unwrap_or(Err(ObtainError::LockTimedOut { limit }))
@@ -231,18 +231,23 @@ impl Broker<'_> {
 
     /// Looks for the next token if nobody else does.
     #[cold]
-    fn refresh_ahead(&self, slot: &Slot, token: Token, ask: &Ask) -> Result<Token, ObtainError> {
+    fn refresh_ahead(
+        &self,
+        slot: &Slot,
+        token: Token,
+        ask: &TokenRequest,
+    ) -> Result<Token, ObtainError> {
         let locked = slot
             .prepare()
             .and_then(|()| file::try_exclusive(slot.sidecar()));
         let Ok(Attempt::Held(guard)) = locked else {
-            (self.notify)(Notice::Hit);
+            (self.notify)(Event::Hit);
             return Ok(token);
         };
         // What was read without the lock may have been replaced or erased since.
         let entry = slot.read();
         match self.judge(&entry, ask) {
-            Verdict::Aging(token) => Ok(self
+            CacheState::NeedsRefresh(token) => Ok(self
                 .next_token(slot, &guard, entry, &token, ask)
                 .unwrap_or(token)),
             verdict => self.answer_or_fetch(verdict, &entry, Some((slot, &guard)), ask),
@@ -259,7 +264,7 @@ impl Broker<'_> {
         guard: &Guard,
         entry: Entry,
         token: &Token,
-        ask: &Ask,
+        ask: &TokenRequest,
     ) -> Option<Token> {
         let now = self.clock.now();
         let pause = cooldown::pause_before_refresh(token.time_left(now));
@@ -268,15 +273,15 @@ impl Broker<'_> {
             ..entry
         };
         if let Err(error) = slot.write(&entry, guard) {
-            (self.notify)(Notice::RefreshFailed(&unwritable(slot, error)));
+            (self.notify)(Event::RefreshFailed(&unwritable(slot, error)));
             return None;
         }
         let deadline = ask.deadline.at_most(self.clock, REFRESH_AHEAD_LIMIT);
-        let short = Ask { deadline, ..*ask };
+        let short = TokenRequest { deadline, ..*ask };
         match self.fetch(Some((slot, guard)), &entry, &short, Purpose::Ahead) {
             Ok(next) => Some(next).filter(|next| next.is_fresh(self.clock.now(), ask.min_ttl)),
             Err(error) => {
-                (self.notify)(Notice::RefreshFailed(&error));
+                (self.notify)(Event::RefreshFailed(&error));
                 None
             }
         }

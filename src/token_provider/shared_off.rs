@@ -7,10 +7,10 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::fetch::Place;
-use super::{Ask, Broker, ObtainError, Which};
+use super::{EraseTarget, ObtainError, TokenProvider, TokenRequest};
 use crate::cache::{Cooldown, Entry, Key};
 use crate::config::SharedStore;
-use crate::oauth::{ExchangeError, Granted};
+use crate::oauth::{ExchangeError, TokenGrant};
 use crate::system::clock::{Clock, Deadline};
 use crate::system::environment::Environment;
 use crate::system::tls_roots::System;
@@ -38,7 +38,7 @@ pub(crate) struct Shared<'a> {
 pub(crate) type StoreError = Infallible;
 
 /// Nothing is held.
-pub(super) struct Hold;
+pub(super) struct Lease;
 
 impl<'a> ProfileStore<'a> {
     pub(crate) fn new(
@@ -61,46 +61,46 @@ impl<'a> ProfileStore<'a> {
 }
 
 #[expect(clippy::unused_self, reason = "as in a build with the feature")]
-impl Broker<'_> {
+impl TokenProvider<'_> {
     pub(super) fn share(
         &self,
         _: Place<'_>,
         _: &Entry,
-        _: &Ask,
+        _: &TokenRequest,
         _: super::fetch::Purpose,
         _: &Secret,
-    ) -> ControlFlow<Result<Granted, ObtainError>, Hold> {
+    ) -> ControlFlow<Result<TokenGrant, ObtainError>, Lease> {
         match self.shared {
-            None => ControlFlow::Continue(Hold),
+            None => ControlFlow::Continue(Lease),
             Some(shared) => match shared.store.never {},
         }
     }
 
-    pub(super) fn share_token(&self, _: &Hold, _: &Granted, _: &Secret, _: &Ask) {}
+    pub(super) fn share_token(&self, _: &Lease, _: &TokenGrant, _: &Secret, _: &TokenRequest) {}
 
     pub(super) fn share_failure(
         &self,
-        _: &Hold,
+        _: &Lease,
         _: &ExchangeError,
         _: Option<&Cooldown>,
         _: Option<Duration>,
         _: &Secret,
-        _: &Ask,
+        _: &TokenRequest,
     ) {
     }
 
     pub(super) fn share_again(
         &self,
-        hold: Hold,
+        hold: Lease,
         _: Place<'_>,
         _: &Entry,
-        _: &Ask,
+        _: &TokenRequest,
         _: &Secret,
-    ) -> ControlFlow<Result<Granted, ObtainError>, Hold> {
+    ) -> ControlFlow<Result<TokenGrant, ObtainError>, Lease> {
         ControlFlow::Continue(hold)
     }
 
-    pub(super) fn give_back(&self, _: &Hold, _: &Ask) {}
+    pub(super) fn give_back(&self, _: &Lease, _: &TokenRequest) {}
 
-    pub(super) fn erase_shared(&self, _: Which<'_>, _: &Ask) {}
+    pub(super) fn erase_shared(&self, _: EraseTarget<'_>, _: &TokenRequest) {}
 }

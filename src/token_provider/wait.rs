@@ -4,10 +4,10 @@ use std::cell::Cell;
 use std::io;
 use std::time::Duration;
 
-use super::judge::Verdict;
-use super::{Ask, Broker, Notice, ObtainError};
+use super::judge::CacheState;
+use super::{Event, ObtainError, TokenProvider, TokenRequest};
 use crate::cache::Slot;
-use crate::system::file::{self, Attempt, Guard, Kind, Patience, WaitError};
+use crate::system::file::{self, Attempt, Guard, Kind, WaitError, WaitPolicy};
 use crate::types::token::Token;
 
 /// How long a wait is silent.
@@ -43,16 +43,16 @@ impl From<WaitError> for LockError {
     }
 }
 
-impl Broker<'_> {
+impl TokenProvider<'_> {
     /// Takes the lock. Who finds it taken waits together with all others for the holder to finish,
     /// looks at what the holder left, and only if that is no answer queues for the lock itself.
     #[cold]
-    pub(super) fn lock(&self, slot: &Slot, ask: &Ask) -> Result<Locked, LockError> {
+    pub(super) fn lock(&self, slot: &Slot, ask: &TokenRequest) -> Result<Locked, LockError> {
         slot.prepare()?;
         match file::try_exclusive(slot.sidecar())? {
             Attempt::Held(guard) => return Ok(Locked::Guard(guard)),
             Attempt::Unsupported(error) => {
-                (self.notify)(Notice::CacheUnlockable(&error));
+                (self.notify)(Event::CacheUnlockable(&error));
                 return Ok(Locked::Guard(Guard::without_lock()));
             }
             Attempt::Busy => {}
@@ -60,7 +60,7 @@ impl Broker<'_> {
         let began = self.clock.now();
         // The holder may be waiting out a pause that is longer than this caller's time.
         let left = ask.deadline.remaining(self.clock);
-        if let Verdict::Cooling(cooldown) = self.judge(&slot.read(), ask)
+        if let CacheState::InCooldown(cooldown) = self.judge(&slot.read(), ask)
             && cooldown.until - began > left
         {
             return Ok(Locked::Answer(Err(ObtainError::CoolingDown(cooldown))));
@@ -69,7 +69,7 @@ impl Broker<'_> {
         drop(self.wait(slot, Kind::Shared, ask, &spoken)?);
         if let Some(answer) = self.judge(&slot.read(), ask).answer() {
             if answer.is_ok() {
-                (self.notify)(Notice::Hit);
+                (self.notify)(Event::Hit);
             }
             return Ok(Locked::Answer(answer));
         }
@@ -79,7 +79,7 @@ impl Broker<'_> {
 
     /// Takes the lock for a change of the entry, whatever the holder leaves behind. Where the file
     /// system has no locks, there is nothing to wait for and the guard says so.
-    pub(super) fn exclusive(&self, slot: &Slot, ask: &Ask) -> Result<Guard, WaitError> {
+    pub(super) fn exclusive(&self, slot: &Slot, ask: &TokenRequest) -> Result<Guard, WaitError> {
         match file::try_exclusive(slot.sidecar())? {
             Attempt::Held(guard) => Ok(guard),
             Attempt::Unsupported(_) => Ok(Guard::without_lock()),
@@ -92,18 +92,18 @@ impl Broker<'_> {
         &self,
         slot: &Slot,
         kind: Kind,
-        ask: &Ask,
+        ask: &TokenRequest,
         spoken: &Cell<bool>,
     ) -> Result<Guard, WaitError> {
         let speak = || {
             if !spoken.replace(true) {
-                (self.notify)(Notice::Waiting {
+                (self.notify)(Event::Waiting {
                     slot,
                     limit: ask.deadline.limit(),
                 });
             }
         };
-        let patience = Patience {
+        let patience = WaitPolicy {
             quiet: QUIET.saturating_sub(self.clock.elapsed()),
             speak: &speak,
             limit: ask.deadline.remaining(self.clock),

@@ -210,7 +210,7 @@ pub(super) fn remove(text: &str, tool: &str) -> Result<Draft, Refusal> {
     Ok(draft)
 }
 
-/// Puts the block in or mends it. `body` makes its lines from those that are there and the text
+/// Puts the block in or fixes it. `body` makes its lines from those that are there and the text
 /// around them; it gives nothing where nothing is wanted of us.
 pub(super) fn put(
     text: Option<&str>,

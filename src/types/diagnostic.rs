@@ -2,7 +2,7 @@
 
 /// The three lines of an error, without the program's name. Nothing in it is secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Explanation {
+pub(crate) struct Diagnostic {
     /// What happened; stands alone.
     pub(crate) what: String,
     /// The nearest cause.

@@ -176,7 +176,7 @@ fn whatever_is_wrong_with_an_entry_makes_it_a_miss_that_is_mended() {
         assert_eq!(
             world.entry().1["token"]["access_token"],
             token.trim_end(),
-            "{name}: mended"
+            "{name}: fixed"
         );
         world.sandbox.advance(Duration::from_secs(15)); // one more request within the limit
     }

@@ -1,4 +1,4 @@
-//! `doctor`: each check is made to fail by a real cause, and says what to mend.
+//! `doctor`: each check is made to fail by a real cause, and says what to fix.
 
 use std::fs;
 use std::net::TcpListener;
@@ -36,7 +36,7 @@ const CHECKS: [&str; 20] = [
     "tools",
 ];
 
-/// What a run found: the checks as `name state what mend`, and the exit code.
+/// What a run found: the checks as `name state what fix`, and the exit code.
 struct Findings {
     checks: Vec<(String, String, String, String)>,
     code: i32,
@@ -47,15 +47,15 @@ impl Findings {
     #[track_caller]
     fn of(&self, name: &str) -> (&str, &str, &str) {
         let found = self.checks.iter().find(|(it, ..)| it == name);
-        let (_, state, what, mend) = found.unwrap_or_else(|| panic!("no {name} in {}", self.all()));
-        (state, what, mend)
+        let (_, state, what, fix) = found.unwrap_or_else(|| panic!("no {name} in {}", self.all()));
+        (state, what, fix)
     }
 
     /// That check is in this state, and what it says holds these words.
     #[track_caller]
     fn says(&self, name: &str, state: &str, words: &[&str]) {
-        let (found, what, mend) = self.of(name);
-        let text = format!("{what}\n{mend}");
+        let (found, what, fix) = self.of(name);
+        let text = format!("{what}\n{fix}");
         let says_all = words.iter().all(|words| text.contains(words));
         assert!(found == state && says_all, "{words:?} in {}", self.all());
     }
@@ -102,7 +102,7 @@ fn examine(world: &World, flags: &[&str]) -> Findings {
             text(&it["name"]),
             text(&it["state"]),
             text(&it["what"]),
-            text(&it["mend"]),
+            text(&it["fix"]),
         )
     };
     let checks: Vec<_> = told["checks"]
@@ -114,8 +114,8 @@ fn examine(world: &World, flags: &[&str]) -> Findings {
     let mut names: Vec<&str> = checks.iter().map(|(name, ..)| name.as_str()).collect();
     names.dedup();
     assert_eq!(names, CHECKS, "every check has its place");
-    for (name, state, what, mend) in &checks {
-        let is_told = ["ok", "skipped"].contains(&state.as_str()) || !mend.is_empty();
+    for (name, state, what, fix) in &checks {
+        let is_told = ["ok", "skipped"].contains(&state.as_str()) || !fix.is_empty();
         assert!(is_told, "{name} is {state} and says nothing to do: {what}");
     }
     Findings { checks, code }
@@ -218,7 +218,7 @@ fn a_person_is_given_a_line_a_check_and_the_sum() {
         page.contains("\nfailed   token          the token endpoint refused"),
         "{page}"
     );
-    assert!(page.contains("\n                        mend: "), "{page}");
+    assert!(page.contains("\n                        fix: "), "{page}");
     assert!(
         page.contains("\nskipped  rate limit     not asked: no token\n"),
         "{page}"

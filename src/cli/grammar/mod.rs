@@ -5,7 +5,7 @@
 mod flags;
 mod verbs;
 
-use crate::protocol::{ADAPTORS, Adaptor};
+use crate::protocol::{PROTOCOLS, Protocol};
 
 pub(super) use flags::FLAGS;
 use verbs::VERBS;
@@ -29,7 +29,7 @@ pub(crate) enum Verb {
     Man,
     Setup,
     /// A tool's own protocol.
-    Adaptor(&'static Adaptor),
+    Protocol(&'static Protocol),
 }
 
 /// How a verb is called and what it does.
@@ -42,7 +42,7 @@ pub(super) struct VerbRule {
     pub(super) examples: &'static str,
     /// The flags it has beside those that every verb has.
     pub(super) flags: &'static [Flag],
-    /// What may stand behind it; see [`Adaptor::operands`].
+    /// What may stand behind it; see [`Protocol::operands`].
     pub(super) operands: &'static [&'static str],
     /// What stands behind that and is another program's: none of it is read as ours.
     pub(super) rest: Option<&'static str>,
@@ -106,19 +106,19 @@ pub(super) fn verbs() -> impl Iterator<Item = VerbRule> {
     VERBS
         .iter()
         .copied()
-        .chain(ADAPTORS.into_iter().map(rule_of))
+        .chain(PROTOCOLS.into_iter().map(rule_of))
 }
 
 /// The rule of a verb that is a protocol.
-pub(super) fn rule_of(adaptor: &'static Adaptor) -> VerbRule {
+pub(super) fn rule_of(protocol: &'static Protocol) -> VerbRule {
     VerbRule {
-        verb: Verb::Adaptor(adaptor),
-        name: adaptor.name,
-        summary: adaptor.summary,
-        details: adaptor.details,
-        examples: adaptor.examples,
+        verb: Verb::Protocol(protocol),
+        name: protocol.name,
+        summary: protocol.summary,
+        details: protocol.details,
+        examples: protocol.examples,
         flags: &[],
-        operands: adaptor.operands,
+        operands: protocol.operands,
         rest: None,
     }
 }
@@ -128,10 +128,10 @@ pub(super) fn rule_of(adaptor: &'static Adaptor) -> VerbRule {
 pub(super) fn verb_of_program(file_name: &str) -> Option<VerbRule> {
     let name = file_name.strip_suffix(".exe").unwrap_or(file_name);
     let name = name.split_once("_v").map_or(name, |(name, _)| name);
-    let adaptor = ADAPTORS
+    let protocol = PROTOCOLS
         .into_iter()
-        .find(|adaptor| adaptor.program == Some(name))?;
-    Some(rule_of(adaptor))
+        .find(|protocol| protocol.program == Some(name))?;
+    Some(rule_of(protocol))
 }
 
 impl Verb {
@@ -142,7 +142,7 @@ impl Verb {
 
     pub(super) fn rule(self) -> Option<VerbRule> {
         match self {
-            Self::Adaptor(adaptor) => Some(rule_of(adaptor)),
+            Self::Protocol(protocol) => Some(rule_of(protocol)),
             _ => VERBS.iter().copied().find(|rule| rule.verb == self),
         }
     }
@@ -160,7 +160,7 @@ impl VerbRule {
     /// The program's other name, under which it is this verb.
     pub(super) fn other_name(self) -> Option<&'static str> {
         match self.verb {
-            Verb::Adaptor(adaptor) => adaptor.program,
+            Verb::Protocol(protocol) => protocol.program,
             _ => None,
         }
     }

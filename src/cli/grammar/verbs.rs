@@ -157,7 +157,7 @@ pub(super) const VERBS: &[VerbRule] = &[
         verb: Verb::Doctor,
         name: "doctor",
         summary: "Check the whole way to an authorised API call",
-        details: "A line a check, each ok, warning, failed or skipped, with what to mend: \
+        details: "A line a check, each ok, warning, failed or skipped, with what to fix: \
                   configuration, secret, cache, proxy, name, connection, TLS, clock, token, scope, an \
                   authorised call, rate limit, links, wired tools. It asks for one token at most, and \
                   for none where a good one is at hand or a cool-down is on, unless --refresh is \

@@ -58,7 +58,7 @@ pub(super) fn run(context: &Context<'_>, stdout: &mut dyn Write) -> Result<ExitC
         }
         Err(error) => {
             refusal.release(stdout);
-            let what = error.explanation().what;
+            let what = error.diagnostic().what;
             let warning = format!("the server refused the token, and there is no new one: {what}");
             context.report.warning(&warning);
             Ok(ended.code)

@@ -5,9 +5,9 @@ use std::io::{Read as _, Write};
 use std::process::{Child, ExitCode, Stdio};
 
 use super::{Call, Ended, code_of, config, not_run, secret};
-use crate::curl::Veil;
+use crate::curl::Redactor;
 use crate::diagnostics::error::Error;
-use crate::diagnostics::reporter::Report;
+use crate::diagnostics::reporter::Reporter;
 use crate::types::token::AccessToken;
 
 impl Call<'_> {
@@ -49,10 +49,10 @@ fn show_stderr(child: &mut Child, token: &AccessToken) {
     let Some(mut stderr) = child.stderr.take() else {
         return;
     };
-    let mut veil = Veil::new(secret(token));
+    let mut redactor = Redactor::new(secret(token));
     let mut chunk = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = stderr.read(&mut chunk) {
-        Report::pass_on(&veil.pass(chunk.get(..count).unwrap_or_default()));
+        Reporter::pass_on(&redactor.pass(chunk.get(..count).unwrap_or_default()));
     }
-    Report::pass_on(&veil.end());
+    Reporter::pass_on(&redactor.end());
 }

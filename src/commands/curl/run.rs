@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::curl::Arguments;
 use crate::diagnostics::error::{CurlError, Error};
-use crate::diagnostics::reporter::Report;
+use crate::diagnostics::reporter::Reporter;
 use crate::secret_source::{SECRET_VARIABLE, STORE_PASSWORD_VARIABLE};
 use crate::system::stdout;
 use crate::types::secret::{Secret, joined};
@@ -54,7 +54,7 @@ impl Held {
     /// Shows it. Nobody can be told that stdout is closed.
     pub(super) fn release(&self, stdout: &mut dyn Write) {
         drop(stdout::print(stdout, &self.out));
-        Report::pass_on(&self.err);
+        Reporter::pass_on(&self.err);
     }
 }
 

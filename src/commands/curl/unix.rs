@@ -12,9 +12,9 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
 use super::{Call, Ended, Held, code_of, config, not_run, secret};
-use crate::curl::{Statuses, Veil};
+use crate::curl::{Redactor, Statuses};
 use crate::diagnostics::error::Error;
-use crate::diagnostics::reporter::Report;
+use crate::diagnostics::reporter::Reporter;
 use crate::system::stdout;
 use crate::types::token::AccessToken;
 
@@ -55,7 +55,7 @@ impl Call<'_> {
         let (mut child, headers) = self.start(token, holds_back).map_err(not_run)?;
         let mut flow = Flow {
             stdout,
-            veil: Veil::new(secret(token)),
+            redactor: Redactor::new(secret(token)),
             statuses: Statuses::default(),
             held: None,
             is_settled: !holds_back,
@@ -151,7 +151,7 @@ fn handed_on(descriptor: &impl AsFd) -> io::Result<String> {
 /// What curl says, on its way.
 struct Flow<'a> {
     stdout: &'a mut dyn Write,
-    veil: Veil,
+    redactor: Redactor,
     statuses: Statuses,
     held: Option<Held>,
     /// Nothing is held back any more.
@@ -199,9 +199,9 @@ impl Flow<'_> {
             if has_err {
                 let bytes = read(&mut err, &mut chunk)?;
                 let shown = if bytes.is_empty() {
-                    self.veil.end()
+                    self.redactor.end()
                 } else {
-                    self.veil.pass(bytes)
+                    self.redactor.pass(bytes)
                 };
                 self.err(&shown);
             }
@@ -235,7 +235,7 @@ impl Flow<'_> {
     fn err(&mut self, bytes: &[u8]) {
         match &mut self.held {
             Some(held) if !self.shows_all => held.err.extend_from_slice(bytes),
-            _ => Report::pass_on(bytes),
+            _ => Reporter::pass_on(bytes),
         }
     }
 

@@ -11,7 +11,7 @@ use super::finding::Finding;
 use super::setup::chmod;
 use crate::cache::Slot;
 use crate::commands::Context;
-use crate::system::file::{self, Attempt, Standing};
+use crate::system::file::{self, Attempt, FileStatus};
 
 const NAME: &str = "cache";
 
@@ -31,21 +31,21 @@ pub(super) fn check(context: &Context<'_>, slot: Option<&Slot>) -> Vec<Finding> 
     let shown = folder.display();
     if let Err(error) = file::try_writing(&folder, context.environment.home().as_deref()) {
         let what = format!("{shown} cannot be used, so every call is a token request: {error}");
-        let standing = Standing::of(&folder).ok();
+        let standing = FileStatus::of(&folder).ok();
         let is_open = standing
             .is_some_and(|it| !it.is_foreign && it.mode.is_some_and(|mode| mode & 0o022 != 0));
-        let mend = if is_open {
+        let fix = if is_open {
             chmod("700", &folder)
         } else {
             elsewhere.to_owned()
         };
-        return vec![Finding::warning(NAME, what, mend)];
+        return vec![Finding::warning(NAME, what, fix)];
     }
     let mut findings = Vec::new();
     if let Some(kind) = file::network_file_system(&folder) {
         let what = format!("{shown} is on a network file system ({kind}): its locks may not hold");
-        let mend = "set CLOUDCONNEXA_AUTH_CACHE_DIR to a folder on a local disk";
-        findings.push(Finding::warning(NAME, what, mend));
+        let fix = "set CLOUDCONNEXA_AUTH_CACHE_DIR to a folder on a local disk";
+        findings.push(Finding::warning(NAME, what, fix));
     }
     if let Some(Attempt::Unsupported(error)) = slot.map(lock).and_then(Result::ok) {
         let what = format!("{shown} cannot be locked, so several callers may ask at once: {error}");
@@ -81,7 +81,7 @@ impl Files {
             match path.extension().and_then(|end| end.to_str()) {
                 Some("json") => {
                     files.entries += 1;
-                    let standing = Standing::of(&path).ok();
+                    let standing = FileStatus::of(&path).ok();
                     let is_exposed = standing.is_some_and(|it| {
                         it.is_foreign || it.mode.is_some_and(|mode| mode & 0o077 != 0)
                     });
@@ -113,11 +113,11 @@ impl Files {
         };
         let exposed = first(&self.exposed).map(|(path, shown)| {
             let what = format!("{shown}: others can read it, so it counts for nothing");
-            let mend = format!(
+            let fix = format!(
                 "{} (and have the token in it revoked, if others were there)",
                 chmod("600", &path)
             );
-            Finding::warning(NAME, what, mend)
+            Finding::warning(NAME, what, fix)
         });
         let stale = first(&self.stale).map(|(_, shown)| {
             let what = format!("{shown}: left behind by a process that was killed");

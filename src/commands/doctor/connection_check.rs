@@ -72,9 +72,9 @@ fn go(case: &Case<'_>, findings: &mut Vec<Finding>) -> Option<()> {
     let addresses = match tls_handshake::resolve(&http, (name, port), clock, case.deadline) {
         Ok(addresses) => addresses,
         Err(failure) => {
-            let mend = "check the name in `cloud_id`, `base_url`, `token_url` or the proxy's \
+            let fix = "check the name in `cloud_id`, `base_url`, `token_url` or the proxy's \
                         variable, and this machine's DNS";
-            findings.push(failed("dns", failure.message(), mend));
+            findings.push(failed("dns", failure.message(), fix));
             return None;
         }
     };
@@ -237,15 +237,15 @@ fn skew(seen: &ApiResponse, asked_at: OffsetDateTime, answered_at: OffsetDateTim
     )
 }
 
-/// A failed request; `mend` is the hint if the error has none of its own.
-pub(super) fn failed(name: &'static str, message: ErrorMessage, mend: &str) -> Finding {
+/// A failed request; `fix` is the hint if the error has none of its own.
+pub(super) fn failed(name: &'static str, message: ErrorMessage, fix: &str) -> Finding {
     let what = match message.detail {
         Some(detail) => format!("{}: {detail}", message.reason),
         None => message.reason,
     };
     let hint = match message.class {
-        ErrorClass::TimedOut => format!("{mend}; or allow more time with `--timeout`"),
-        _ => message.hint.unwrap_or_else(|| mend.to_owned()),
+        ErrorClass::TimedOut => format!("{fix}; or allow more time with `--timeout`"),
+        _ => message.hint.unwrap_or_else(|| fix.to_owned()),
     };
     Finding::failed(name, Code::Unavailable, what, Some(hint))
 }

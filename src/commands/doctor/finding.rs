@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use crate::diagnostics::error::Code;
-use crate::diagnostics::style::{Style, Tone};
+use crate::diagnostics::style::{Severity, Style};
 use crate::protocol::json_line;
-use crate::types::diagnostic::Explanation;
+use crate::types::diagnostic::Diagnostic;
 
 use super::super::Output;
 
@@ -30,12 +30,12 @@ impl State {
         }
     }
 
-    fn tone(self) -> Tone {
+    fn tone(self) -> Severity {
         match self {
-            Self::Ok => Tone::Good,
-            Self::Warning => Tone::Doubtful,
-            Self::Failed(_) => Tone::Bad,
-            Self::Skipped => Tone::Quiet,
+            Self::Ok => Severity::Good,
+            Self::Warning => Severity::Warning,
+            Self::Failed(_) => Severity::Bad,
+            Self::Skipped => Severity::Dim,
         }
     }
 }
@@ -49,7 +49,7 @@ pub(super) struct Finding {
     /// What was found, in words.
     pub(super) what: String,
     /// What to do about it.
-    pub(super) mend: Option<String>,
+    pub(super) fix: Option<String>,
 }
 
 impl Finding {
@@ -60,18 +60,18 @@ impl Finding {
     pub(super) fn warning(
         name: &'static str,
         what: impl Into<String>,
-        mend: impl Into<String>,
+        fix: impl Into<String>,
     ) -> Self {
-        Self::of(name, State::Warning, what.into(), Some(mend.into()))
+        Self::of(name, State::Warning, what.into(), Some(fix.into()))
     }
 
     pub(super) fn failed(
         name: &'static str,
         code: Code,
         what: impl Into<String>,
-        mend: Option<String>,
+        fix: Option<String>,
     ) -> Self {
-        Self::of(name, State::Failed(code), what.into(), mend)
+        Self::of(name, State::Failed(code), what.into(), fix)
     }
 
     pub(super) fn skipped(name: &'static str, why: impl Into<String>) -> Self {
@@ -79,8 +79,8 @@ impl Finding {
     }
 
     /// What an error of another command says.
-    pub(super) fn of_error(name: &'static str, code: Code, told: Explanation) -> Self {
-        let Explanation { what, cause, hint } = told;
+    pub(super) fn of_error(name: &'static str, code: Code, told: Diagnostic) -> Self {
+        let Diagnostic { what, cause, hint } = told;
         let what = match cause {
             Some(cause) => format!("{what}: {cause}"),
             None => what,
@@ -90,12 +90,12 @@ impl Finding {
         Self::failed(name, code, what, hint)
     }
 
-    fn of(name: &'static str, state: State, what: String, mend: Option<String>) -> Self {
+    fn of(name: &'static str, state: State, what: String, fix: Option<String>) -> Self {
         Self {
             name,
             state,
             what,
-            mend,
+            fix,
         }
     }
 }
@@ -128,14 +128,11 @@ pub(super) fn page(findings: &[Finding], style: Style) -> String {
             State::Ok => finding.what.clone(),
             _ => style.paint(state.tone(), &finding.what),
         };
-        let mend = finding.mend.as_ref().map(|mend| {
+        let fix = finding.fix.as_ref().map(|fix| {
             let indent = " ".repeat(marks + names + 4);
-            format!("{indent}{} {mend}\n", style.paint(Tone::Strong, "mend:"))
+            format!("{indent}{} {fix}\n", style.paint(Severity::Strong, "fix:"))
         });
-        format!(
-            "{mark}{blank}  {name}  {what}\n{}",
-            mend.unwrap_or_default()
-        )
+        format!("{mark}{blank}  {name}  {what}\n{}", fix.unwrap_or_default())
     };
     let lines: String = findings.iter().map(line).collect();
     format!("{lines}\n{}\n", sum(findings))
@@ -171,7 +168,7 @@ pub(super) fn json(findings: &[Finding], profile: Option<&str>) -> Output {
         name: finding.name,
         state: finding.state.name(),
         what: &finding.what,
-        mend: finding.mend.as_deref(),
+        fix: finding.fix.as_deref(),
     });
     json_line(&WireDoctor {
         version: env!("CARGO_PKG_VERSION"),
@@ -194,7 +191,7 @@ struct WireFinding<'a> {
     name: &'static str,
     state: &'static str,
     what: &'a str,
-    mend: Option<&'a str>,
+    fix: Option<&'a str>,
 }
 
 #[cfg(test)]
@@ -220,7 +217,7 @@ mod tests {
         ];
         let expected = "ok       DNS         found\n\
                         warning  rate limit  none is left\n\
-                        \u{20}                    mend: wait\n\n\
+                        \u{20}                    fix: wait\n\n\
                         1 warning\n";
         assert_eq!(page(&findings, Style::PLAIN), expected);
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::finding::Finding;
 use crate::commands::Context;
-use crate::protocol::ADAPTORS;
+use crate::protocol::PROTOCOLS;
 use crate::system::environment::Environment;
 
 const NAME: &str = "links";
@@ -52,7 +52,9 @@ pub(super) fn is_found(environment: &Environment, name: &str) -> bool {
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    let helpers = ADAPTORS.into_iter().filter_map(|adaptor| adaptor.program);
+    let helpers = PROTOCOLS
+        .into_iter()
+        .filter_map(|protocol| protocol.program);
     std::iter::once(PROGRAM).chain(helpers)
 }
 

@@ -1,4 +1,4 @@
-//! `doctor`: the whole way to an authorised call of the API, a line a check, with what to mend. One
+//! `doctor`: the whole way to an authorised call of the API, a line a check, with what to fix. One
 //! file a group of checks; `finding` is what they find, and how it is told.
 //!
 //! It asks for one token at most, and for none where a good one is at hand. What it makes is what

@@ -9,11 +9,13 @@ use super::finding::Finding;
 use crate::commands::API_PATH;
 use crate::commands::session::{key_of, store_of, tell};
 use crate::diagnostics::error::{Code, code_of};
-use crate::oauth::{ApiResponse, AuthMethod, ExchangeError, Form, Granted, get};
+use crate::oauth::{ApiResponse, AuthMethod, ExchangeError, Form, TokenGrant, get};
 use crate::secret_source::SourceError;
 use crate::system::clock::{Clock, Deadline};
-use crate::token_provider::{Ask, Broker, Endpoint, Notice, ObtainError, ProfileEndpoint, explain};
-use crate::types::diagnostic::Explanation;
+use crate::token_provider::{
+    Endpoint, Event, ObtainError, ProfileEndpoint, TokenProvider, TokenRequest, explain,
+};
+use crate::types::diagnostic::Diagnostic;
 use crate::types::duration::show;
 use crate::types::quote::quote;
 use crate::types::secret::Secret;
@@ -73,12 +75,12 @@ fn ask(case: &Case<'_>, secret: Secret, findings: &mut Vec<Finding>) -> Option<F
         was_asked: Cell::new(false),
         form: RefCell::default(),
     };
-    let notify = |notice: Notice<'_>| match notice {
-        Notice::Asking => {
+    let notify = |notice: Event<'_>| match notice {
+        Event::Asking => {
             let server = profile.client.token_url.origin();
             case.say(&format!("asking {server} for a token"));
         }
-        Notice::Waiting { .. } => {
+        Event::Waiting { .. } => {
             case.progress.take();
             tell(context, profile, &notice);
         }
@@ -88,14 +90,14 @@ fn ask(case: &Case<'_>, secret: Secret, findings: &mut Vec<Finding>) -> Option<F
     let store = store_of(context, profile, case.deadline);
     let identity = || key_of(profile);
     let shared = store.as_ref().map(|store| store.shared(&identity));
-    let broker = Broker {
+    let broker = TokenProvider {
         clock,
         slot: case.session.slot(profile),
         endpoint: &endpoint,
         shared: shared.as_ref(),
         notify: &notify,
     };
-    let token = broker.obtain(&Ask {
+    let token = broker.obtain(&TokenRequest {
         min_ttl: case.session.min_ttl(profile),
         not_before: context.options.refresh.then_some(began),
         refresh_ahead: RefreshAhead::Never,
@@ -205,8 +207,8 @@ fn call(case: &Case<'_>, found: &Found, findings: &mut Vec<Finding>) {
             findings.push(rate_limit(&seen));
         }
         Err(failure) => {
-            let mend = "check the network, the proxy and the profile's `base_url`";
-            findings.push(connection_check::failed(NAME, failure.message(), mend));
+            let fix = "check the network, the proxy and the profile's `base_url`";
+            findings.push(connection_check::failed(NAME, failure.message(), fix));
         }
     }
 }
@@ -216,9 +218,9 @@ fn judge(url: &Uri, found: &Found, seen: &ApiResponse) -> Finding {
     let status = seen.status;
     let told = seen.error_text(&found.token.access_token);
     let said = told.map(|told| format!(", \"{told}\"")).unwrap_or_default();
-    let failed = |code: Code, what: &str, mend: &str| {
+    let failed = |code: Code, what: &str, fix: &str| {
         let what = format!("{what} ({status}{said})");
-        Finding::failed(NAME, code, what, Some(mend.to_owned()))
+        Finding::failed(NAME, code, what, Some(fix.to_owned()))
     };
     match status {
         200..=299 => Finding::ok(NAME, format!("{url} answers {status}")),
@@ -290,8 +292,8 @@ fn rate_limit(seen: &ApiResponse) -> Finding {
     let plural = if left == 1 { "" } else { "s" };
     let what = format!("{left} request{plural} left{next}");
     if left == 0 {
-        let mend = "wait, or give each team or fleet a credential of its own";
-        return Finding::warning(NAME, what, mend);
+        let fix = "wait, or give each team or fleet a credential of its own";
+        return Finding::warning(NAME, what, fix);
     }
     Finding::ok(NAME, what)
 }
@@ -320,7 +322,7 @@ impl Endpoint for Attentive<'_> {
         remembered: Option<Form>,
         clock: &dyn Clock,
         deadline: Deadline,
-    ) -> Result<Granted, ObtainError> {
+    ) -> Result<TokenGrant, ObtainError> {
         self.was_asked.set(true);
         let granted = self.inner.exchange(secret, remembered, clock, deadline)?;
         self.form.replace(granted.form);
@@ -331,11 +333,11 @@ impl Endpoint for Attentive<'_> {
         self.inner.is_secret_costly()
     }
 
-    fn tell(&self, failure: &ExchangeError) -> Explanation {
+    fn tell(&self, failure: &ExchangeError) -> Diagnostic {
         self.inner.tell(failure)
     }
 
-    fn tell_missing(&self, error: &SourceError) -> Explanation {
+    fn tell_missing(&self, error: &SourceError) -> Diagnostic {
         self.inner.tell_missing(error)
     }
 }
@@ -372,7 +374,7 @@ mod tests {
         };
         let url = Uri::parse("https://acme.test/api/v1/networks").unwrap();
         let found = judge(&url, &Found { token, is_new }, &seen);
-        let text = format!("{} {}", found.what, found.mend.unwrap_or_default());
+        let text = format!("{} {}", found.what, found.fix.unwrap_or_default());
         (found.state, text)
     }
 

@@ -9,7 +9,7 @@ use crate::commands::Context;
 use crate::commands::session::{Caller, Session};
 use crate::config::{ENVIRONMENT_PROFILE, Profile, days_left, lifetime_warning};
 use crate::diagnostics::error::code_of;
-use crate::system::file::Standing;
+use crate::system::file::FileStatus;
 use crate::token_provider::{ObtainError, explain};
 use crate::types::secret::Secret;
 
@@ -22,7 +22,7 @@ pub(super) fn configuration<'a>(
     let session = match Session::open(context, Caller::Person) {
         Ok(session) => session,
         Err(error) => {
-            findings.push(Finding::of_error(NAME, error.code(), error.explanation()));
+            findings.push(Finding::of_error(NAME, error.code(), error.diagnostic()));
             return None;
         }
     };
@@ -47,9 +47,9 @@ pub(super) fn configuration<'a>(
 /// Whoever can write there chooses the program that is run for the secret, and the server that is
 /// given it.
 fn exposed(path: &Path) -> Option<Finding> {
-    let standing = Standing::of(path).ok()?;
+    let standing = FileStatus::of(path).ok()?;
     let shown = path.display();
-    let (why, mend) = if standing.is_foreign {
+    let (why, fix) = if standing.is_foreign {
         (
             "is another user's".to_owned(),
             "keep it yours: whoever can change it chooses the server that is given the secret"
@@ -63,7 +63,7 @@ fn exposed(path: &Path) -> Option<Finding> {
         )
     };
     let what = format!("{shown} {why}");
-    Some(Finding::warning("configuration", what, mend))
+    Some(Finding::warning("configuration", what, fix))
 }
 
 /// A command for a shell.
@@ -96,7 +96,7 @@ pub(super) fn profile<'s>(
             Some(profile)
         }
         Err(error) => {
-            findings.push(Finding::of_error(NAME, error.code(), error.explanation()));
+            findings.push(Finding::of_error(NAME, error.code(), error.diagnostic()));
             None
         }
     }

@@ -8,7 +8,7 @@ use super::untold;
 use crate::cli::{Options, UsageError};
 use crate::commands::{Context, Limits};
 use crate::config::{
-    Keeper, LIFETIMES, NewProfile, Profiles, check_client_id, check_name, end_of_lifetime,
+    LIFETIMES, NewProfile, Profiles, SecretBackend, check_client_id, check_name, end_of_lifetime,
     tenant_url,
 };
 use crate::diagnostics::error::{Error, LoginError};
@@ -102,7 +102,7 @@ impl Answers {
             client_secret: self.client_secret,
             lifetime: self.lifetime,
             settings: self.server,
-            keeper: Keeper::File,
+            keeper: SecretBackend::File,
         }
     }
 }

@@ -45,7 +45,7 @@ impl Candidates {
         if let Err(error @ SourceError::NotStarted { .. }) = answers(name, context.clock, deadline)
         {
             let program = format!("docker-credential-{name}");
-            return Err(LoginError::Keeper { program, error }.into());
+            return Err(LoginError::SecretBackend { program, error }.into());
         }
         let helpers = vec![name.to_owned()];
         Ok(Some(Self {

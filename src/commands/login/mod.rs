@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use super::Context;
 use crate::config::{
-    Keeper, NewProfile, Profile, ProfileError, Profiles, choose, load, preview, store,
+    NewProfile, Profile, ProfileError, Profiles, SecretBackend, choose, load, preview, store,
 };
 use crate::diagnostics::error::{Error, LoginError};
-use crate::oauth::Granted;
+use crate::oauth::TokenGrant;
 use crate::secret_source::Source;
 use crate::system::terminal::{Terminal, TerminalError};
 
@@ -55,7 +55,7 @@ fn try_out<'a>(
     tried: &'a Profile,
     profile: &mut NewProfile,
     terminal: Option<&Terminal>,
-) -> Result<(Trial<'a>, Granted), Error> {
+) -> Result<(Trial<'a>, TokenGrant), Error> {
     let mut attempt = 1;
     loop {
         let trial = Trial::new(context, tried, &profile.client_secret);
@@ -65,7 +65,7 @@ fn try_out<'a>(
         };
         match terminal {
             Some(terminal) if refused.may_be_mistyped && attempt < MOST_SECRETS => {
-                let what = refused.error.explanation().what;
+                let what = refused.error.diagnostic().what;
                 let again = format!("  No: {what}.\n  Once more, or Ctrl-C.\n");
                 terminal.say(&again).map_err(untold)?;
                 profile.client_secret = typed_secret(terminal)?;
@@ -97,7 +97,7 @@ fn save(
         None => Ok(()),
     };
     for name in &candidates.helpers {
-        profile.keeper = Keeper::DockerHelper(name.clone());
+        profile.keeper = SecretBackend::DockerHelper(name.clone());
         // A keychain that is locked may ask the person first.
         say(&format!("Giving the secret to docker-credential-{name} … "))?;
         let stored = store(&context.editing(), profile);
@@ -109,12 +109,12 @@ fn save(
             }
             Err(ProfileError::Secret(error)) => {
                 let program = format!("docker-credential-{name}");
-                return Err(LoginError::Keeper { program, error }.into());
+                return Err(LoginError::SecretBackend { program, error }.into());
             }
             Err(error) => return Err(error.into()),
         }
     }
-    profile.keeper = Keeper::File;
+    profile.keeper = SecretBackend::File;
     // Two files are written, and Ctrl-C between them would leave one of them.
     let file = || store(&context.editing(), profile);
     let stored = match terminal {

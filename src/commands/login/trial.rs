@@ -8,9 +8,11 @@ use crate::commands::{API_PATH, Context};
 use crate::config::Profile;
 use crate::diagnostics::error::{Error, code_of, explain_api, explain_trial};
 use crate::diagnostics::reporter::Progress;
-use crate::oauth::{ExchangeError, Granted, Refusal};
+use crate::oauth::{ExchangeError, Refusal, TokenGrant};
 use crate::system::terminal::Terminal;
-use crate::token_provider::{Ask, Broker, Notice, ObtainError, ProfileEndpoint, explain};
+use crate::token_provider::{
+    Event, ObtainError, ProfileEndpoint, TokenProvider, TokenRequest, explain,
+};
 use crate::types::secret::Secret;
 use crate::types::token::{MinTtl, RefreshAhead};
 
@@ -48,7 +50,7 @@ impl<'a> Trial<'a> {
     }
 
     /// Tries both; nothing is left in the cache whatever happens.
-    pub(super) fn run(&self, terminal: Option<&Terminal>) -> Result<Granted, Refused> {
+    pub(super) fn run(&self, terminal: Option<&Terminal>) -> Result<TokenGrant, Refused> {
         let say = |text: &str| match terminal {
             Some(terminal) => terminal.say(text).map_err(untold),
             None => Ok(()),
@@ -72,11 +74,11 @@ impl<'a> Trial<'a> {
     }
 
     /// Leaves the token for every later call.
-    pub(super) fn adopt(&self, granted: &Granted) {
+    pub(super) fn adopt(&self, granted: &TokenGrant) {
         self.with_broker(|broker, _, ask| broker.adopt(granted, &self.secret, ask));
     }
 
-    fn exchange(&self, terminal: Option<&Terminal>) -> Result<Granted, Refused> {
+    fn exchange(&self, terminal: Option<&Terminal>) -> Result<TokenGrant, Refused> {
         let wait = self.wait(terminal, "asking for a token");
         let granted = self.with_broker(|broker, _, ask| broker.try_out(ask));
         drop(wait);
@@ -100,7 +102,7 @@ impl<'a> Trial<'a> {
     }
 
     /// The status of a call that was not refused.
-    fn call_api(&self, granted: &Granted, terminal: Option<&Terminal>) -> Result<u16, Error> {
+    fn call_api(&self, granted: &TokenGrant, terminal: Option<&Terminal>) -> Result<u16, Error> {
         let Some(base_url) = &self.profile.base_url else {
             return Ok(404);
         };
@@ -113,7 +115,7 @@ impl<'a> Trial<'a> {
         drop(wait);
         let seen = seen.map_err(|error| self.refused(&error))?;
         match explain_api(&seen, token, &url.to_string(), self.profile) {
-            Some((code, explanation)) => Err(Error::Obtain { explanation, code }),
+            Some((code, diagnostic)) => Err(Error::Obtain { diagnostic, code }),
             None => Ok(seen.status),
         }
     }
@@ -127,7 +129,7 @@ impl<'a> Trial<'a> {
     fn refused(&self, error: &ObtainError) -> Error {
         let told = explain(error, self.profile, self.now());
         Error::Obtain {
-            explanation: explain_trial(error, self.profile, told),
+            diagnostic: explain_trial(error, self.profile, told),
             code: code_of(error),
         }
     }
@@ -136,19 +138,22 @@ impl<'a> Trial<'a> {
         self.context.clock.now()
     }
 
-    fn with_broker<T>(&self, act: impl FnOnce(&Broker<'_>, &ProfileEndpoint<'_>, &Ask) -> T) -> T {
+    fn with_broker<T>(
+        &self,
+        act: impl FnOnce(&TokenProvider<'_>, &ProfileEndpoint<'_>, &TokenRequest) -> T,
+    ) -> T {
         let context = self.context;
         let endpoint = ProfileEndpoint::new(self.profile, context.environment, context.roots);
         let endpoint = endpoint.with_secret(&self.secret);
-        let notify = |notice: Notice<'_>| tell(context, self.profile, &notice);
-        let broker = Broker {
+        let notify = |notice: Event<'_>| tell(context, self.profile, &notice);
+        let broker = TokenProvider {
             clock: context.clock,
             slot: slot_of(context, self.profile),
             endpoint: &endpoint,
             shared: None,
             notify: &notify,
         };
-        let ask = Ask {
+        let ask = TokenRequest {
             min_ttl: MinTtl::Default,
             not_before: None,
             refresh_ahead: RefreshAhead::LastFifth,

@@ -81,7 +81,7 @@ impl State {
         let files = match TextFile::all(&place) {
             Ok(files) => files,
             Err(error) => {
-                let told = Error::from(error).explanation();
+                let told = Error::from(error).diagnostic();
                 return say("not", Some(&path), told.cause.or(Some(told.what)));
             }
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::State;
 use crate::cache::Reason;
 use crate::config::lifetime_warning;
-use crate::diagnostics::style::{Style, Tone};
+use crate::diagnostics::style::{Severity, Style};
 use crate::types::duration::show;
 
 /// Writes what is known.
@@ -18,14 +18,14 @@ pub(super) fn write(states: &[State], style: Style) -> String {
 }
 
 /// A text and its tone; the tone is put on where the text has its width.
-type Cell = (Tone, String);
+type Cell = (Severity, String);
 
 fn page(state: &State, style: Style) -> String {
     let mark = if state.default { " (default)" } else { "" };
-    let name = style.paint(Tone::Strong, &state.name);
+    let name = style.paint(Severity::Strong, &state.name);
     let mut lines = vec![format!("{name}{mark}")];
     let mut line = |name: &str, (tone, value): Cell| {
-        let value = if tone == Tone::Quiet {
+        let value = if tone == Severity::Dim {
             value
         } else {
             style.paint(tone, &value)
@@ -33,9 +33,9 @@ fn page(state: &State, style: Style) -> String {
         lines.push(format!("  {name:<11}{value}"));
     };
     let server = state.base_url.as_ref().unwrap_or(&state.token_url);
-    line("server", (Tone::Quiet, server.clone()));
-    line("client ID", (Tone::Quiet, state.client_id.clone()));
-    line("secret", (Tone::Quiet, state.secret_source.clone()));
+    line("server", (Severity::Dim, server.clone()));
+    line("client ID", (Severity::Dim, state.client_id.clone()));
+    line("secret", (Severity::Dim, state.secret_source.clone()));
     if let Some(date) = &state.secret_expires {
         let (tone, left) = credential(state);
         line("credential", (tone, format!("until {date}, {left}")));
@@ -46,22 +46,22 @@ fn page(state: &State, style: Style) -> String {
     }
     line("token", (tone, shown));
     if let (Some(in_time), Some(at)) = (refresh(state), &state.refresh_at) {
-        line("refresh", (Tone::Quiet, format!("{in_time} (from {at})")));
+        line("refresh", (Severity::Dim, format!("{in_time} (from {at})")));
     }
     if state.auth_method.as_deref() == Some("query") {
         let shown = "query: the secret is in the URL; see `auth_method`".to_owned();
-        line("request", (Tone::Doubtful, shown));
+        line("request", (Severity::Warning, shown));
     }
     if let Some(store) = &state.shared_store {
-        line("store", (Tone::Quiet, format!("{store} (not asked)")));
+        line("store", (Severity::Dim, format!("{store} (not asked)")));
     }
     if let Some(cooldown) = &state.cooldown {
         let left = show(Duration::from_secs(cooldown.seconds_left));
         let shown = format!("{left} left: {}", cooldown.message);
-        line("cool-down", (Tone::Bad, shown));
+        line("cool-down", (Severity::Bad, shown));
     }
     for warning in &state.warnings {
-        line("warning", (Tone::Doubtful, warning.clone()));
+        line("warning", (Severity::Warning, warning.clone()));
     }
     lines.join("\n") + "\n"
 }
@@ -76,19 +76,19 @@ const COLUMNS: [&str; 6] = [
 ];
 
 fn table(states: &[State], style: Style) -> String {
-    let none = || (Tone::Quiet, "-".to_owned());
+    let none = || (Severity::Dim, "-".to_owned());
     let row = |state: &State| -> [Cell; 6] {
         let mark = if state.default { " (default)" } else { "" };
         [
-            (Tone::Strong, format!("{}{mark}", state.name)),
+            (Severity::Strong, format!("{}{mark}", state.name)),
             token(state),
-            refresh(state).map_or_else(none, |text| (Tone::Quiet, text)),
+            refresh(state).map_or_else(none, |text| (Severity::Dim, text)),
             cooldown(state).unwrap_or_else(none),
             credential(state),
-            (Tone::Quiet, state.secret_source.clone()),
+            (Severity::Dim, state.secret_source.clone()),
         ]
     };
-    let heading = COLUMNS.map(|name| (Tone::Quiet, name.to_owned()));
+    let heading = COLUMNS.map(|name| (Severity::Dim, name.to_owned()));
     let rows: Vec<[Cell; 6]> = [heading]
         .into_iter()
         .chain(states.iter().map(row))
@@ -122,13 +122,13 @@ fn table(states: &[State], style: Style) -> String {
 /// What does not fit into the table.
 fn notes(state: &State, style: Style) -> Vec<String> {
     let cooldown = state.cooldown.as_ref().map(|cooldown| &cooldown.message);
-    let note = |tone: Tone, kind: &str, text: &String| {
+    let note = |tone: Severity, kind: &str, text: &String| {
         let kind = style.paint(tone, kind);
         format!("{}: {kind} {text}\n", state.name)
     };
-    let cooldown = cooldown.map(|message| note(Tone::Bad, "cool-down:", message));
+    let cooldown = cooldown.map(|message| note(Severity::Bad, "cool-down:", message));
     let warnings = state.warnings.iter();
-    let warnings = warnings.map(|warning| note(Tone::Doubtful, "warning:", warning));
+    let warnings = warnings.map(|warning| note(Severity::Warning, "warning:", warning));
     cooldown.into_iter().chain(warnings).collect()
 }
 
@@ -140,9 +140,9 @@ fn until(state: &State) -> Option<&str> {
 
 fn token(state: &State) -> Cell {
     let tone = match state.token_state {
-        "good" | "aging" => Tone::Good,
-        "stale" | "refused" | "expired" => Tone::Doubtful,
-        _ => Tone::Quiet,
+        "good" | "aging" => Severity::Good,
+        "stale" | "refused" | "expired" => Severity::Warning,
+        _ => Severity::Dim,
     };
     let left = state.expires_in.filter(|_| until(state).is_some());
     let shown = match left {
@@ -173,19 +173,19 @@ fn cooldown(state: &State) -> Option<Cell> {
         Reason::Unavailable => "unavailable",
         Reason::NoSecret => "no secret",
     };
-    Some((Tone::Bad, format!("{left}, {why}")))
+    Some((Severity::Bad, format!("{left}, {why}")))
 }
 
 fn credential(state: &State) -> Cell {
     let Some(days) = state.secret_days_left else {
-        return (Tone::Quiet, "-".to_owned());
+        return (Severity::Dim, "-".to_owned());
     };
     if days < 0 {
-        return (Tone::Bad, "over".to_owned());
+        return (Severity::Bad, "over".to_owned());
     }
     let tone = match lifetime_warning(days) {
-        Some(_) => Tone::Doubtful,
-        None => Tone::Good,
+        Some(_) => Severity::Warning,
+        None => Severity::Good,
     };
     let plural = if days == 1 { "" } else { "s" };
     (tone, format!("{days} day{plural} left"))

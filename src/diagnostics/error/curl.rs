@@ -4,7 +4,7 @@ use std::io;
 
 use super::Code;
 use crate::curl::ArgumentError;
-use crate::types::diagnostic::Explanation;
+use crate::types::diagnostic::Diagnostic;
 use crate::types::uri::UriError;
 
 /// Why curl was not started.
@@ -35,28 +35,28 @@ impl CurlError {
         }
     }
 
-    pub(super) fn explanation(&self) -> Explanation {
+    pub(super) fn diagnostic(&self) -> Diagnostic {
         match self {
-            Self::Path(error) => Explanation {
+            Self::Path(error) => Diagnostic {
                 what: "`curl`: this path cannot be put behind a URL".into(),
                 cause: Some(error.to_string()),
                 hint: Some("percent-encode it".into()),
             },
-            Self::NoSlash => Explanation {
+            Self::NoSlash => Diagnostic {
                 what: "`curl`: what is asked for is neither a path nor a URL".into(),
                 cause: None,
                 hint: Some(
                     "a path begins with `/`, as `/api/v1/networks`; a URL with `https://`".into(),
                 ),
             },
-            Self::NoBaseUrl { profile } => Explanation {
+            Self::NoBaseUrl { profile } => Diagnostic {
                 what: format!("`curl`: profile `{profile}` has no base URL to put a path behind"),
                 cause: None,
                 hint: Some(
                     "give the profile a `cloud_id` or a `base_url`, or write the whole URL".into(),
                 ),
             },
-            Self::Arguments(error) => Explanation {
+            Self::Arguments(error) => Diagnostic {
                 what: format!("`curl`: {error}"),
                 cause: None,
                 hint: Some(match error {
@@ -72,7 +72,7 @@ impl CurlError {
                     _ => "see `cloudconnexa-auth curl --help`".into(),
                 }),
             },
-            Self::NotRun(error) => Explanation {
+            Self::NotRun(error) => Diagnostic {
                 what: "`curl` could not be started".into(),
                 cause: Some(error.to_string()),
                 hint: (error.kind() == io::ErrorKind::NotFound)

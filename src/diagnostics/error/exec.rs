@@ -3,7 +3,7 @@
 use std::io;
 
 use super::Code;
-use crate::types::diagnostic::Explanation;
+use crate::types::diagnostic::Diagnostic;
 use crate::types::template::TemplateError;
 
 /// Why the command of `exec` was not started.
@@ -39,9 +39,9 @@ impl ExecError {
         }
     }
 
-    pub(super) fn explanation(&self) -> Explanation {
+    pub(super) fn diagnostic(&self) -> Diagnostic {
         match self {
-            Self::Template(error) => Explanation {
+            Self::Template(error) => Diagnostic {
                 what: format!("`--env`: {error}"),
                 cause: None,
                 hint: Some(match error {
@@ -54,12 +54,12 @@ impl ExecError {
             Self::NoValue {
                 profile,
                 placeholder,
-            } => Explanation {
+            } => Diagnostic {
                 what: format!("`--env`: profile `{profile}` has no `{{{placeholder}}}`"),
                 cause: None,
                 hint: Some("give the profile a `cloud_id` or a `base_url`".into()),
             },
-            Self::NotRun { program, error } => Explanation {
+            Self::NotRun { program, error } => Diagnostic {
                 what: format!("`{program}` could not be started"),
                 cause: Some(error.to_string()),
                 hint: program

@@ -5,7 +5,7 @@ use crate::oauth::{ApiResponse, ExchangeError, Refusal};
 use crate::secret_source::SourceError;
 use crate::system::terminal::TerminalError;
 use crate::token_provider::ObtainError;
-use crate::types::diagnostic::Explanation;
+use crate::types::diagnostic::Diagnostic;
 use crate::types::duration::show;
 use crate::types::token::AccessToken;
 
@@ -36,7 +36,7 @@ pub(crate) enum LoginError {
         verb: &'static str,
     },
     /// The chosen keeper does not keep the secret.
-    Keeper {
+    SecretBackend {
         /// Its program.
         program: String,
         /// What it says.
@@ -59,12 +59,12 @@ impl LoginError {
                 TerminalError::Ended | TerminalError::Io(_) => Code::Unexpected,
             },
             Self::Declined { .. } => Code::Unexpected,
-            Self::Keeper { .. } | Self::NotInFile { .. } => Code::NotSetUp,
+            Self::SecretBackend { .. } | Self::NotInFile { .. } => Code::NotSetUp,
         }
     }
 
-    pub(super) fn explanation(&self) -> Explanation {
-        let say = |what: String, cause: Option<String>, hint: Option<&str>| Explanation {
+    pub(super) fn diagnostic(&self) -> Diagnostic {
+        let say = |what: String, cause: Option<String>, hint: Option<&str>| Diagnostic {
             what,
             cause,
             hint: hint.map(str::to_owned),
@@ -95,10 +95,10 @@ impl LoginError {
                 say(format!("`{verb}`: {error}; {}", nothing(verb)), None, None)
             }
             Self::Declined { verb } => say(format!("`{verb}`: {}", nothing(verb)), None, None),
-            Self::Keeper { program, error } => say(
+            Self::SecretBackend { program, error } => say(
                 format!("`{program}` does not keep the client secret; nothing was saved"),
                 Some(error.to_string()),
-                Some("mend it, or choose another keeper, such as `--store file`"),
+                Some("fix it, or choose another keeper, such as `--store file`"),
             ),
             Self::NotInFile { profile } => say(
                 format!("profile `{profile}` is made of environment variables"),
@@ -133,8 +133,8 @@ fn portal(profile: &Profile) -> String {
 pub(crate) fn explain_trial(
     error: &ObtainError,
     profile: &Profile,
-    told: Explanation,
-) -> Explanation {
+    told: Diagnostic,
+) -> Diagnostic {
     let hint = match error {
         ObtainError::Exchange(ExchangeError::Refused {
             refusal: Refusal::Credentials | Refusal::Forbidden,
@@ -146,7 +146,7 @@ pub(crate) fn explain_trial(
         }) => Some("make new API credentials in the portal and log in with them".to_owned()),
         _ => told.hint,
     };
-    Explanation {
+    Diagnostic {
         what: format!("{}; nothing was saved", told.what),
         cause: told.cause,
         hint,
@@ -161,7 +161,7 @@ pub(crate) fn explain_api(
     token: &AccessToken,
     url: &str,
     profile: &Profile,
-) -> Option<(Code, Explanation)> {
+) -> Option<(Code, Diagnostic)> {
     let (name, status) = (&profile.name, seen.status);
     let told = seen.error_text(token).map(|told| format!("\"{told}\""));
     let cause = format!(
@@ -191,10 +191,10 @@ pub(crate) fn explain_api(
             "try again; if it stays so, check the Cloud ID or `--base-url`".to_owned(),
         ),
     };
-    let explanation = Explanation {
+    let diagnostic = Diagnostic {
         what: format!("{what}; nothing was saved"),
         cause: Some(cause),
         hint: Some(hint),
     };
-    Some((code, explanation))
+    Some((code, diagnostic))
 }

@@ -16,7 +16,7 @@ use crate::oauth::ExchangeError;
 use crate::protocol::InputError;
 use crate::secret_source::SourceError;
 use crate::token_provider::ObtainError;
-use crate::types::diagnostic::Explanation;
+use crate::types::diagnostic::Diagnostic;
 use crate::types::duration::show;
 use crate::types::uri::UriError;
 
@@ -32,9 +32,9 @@ pub(crate) enum Code {
     Unexpected = 1,
     /// Usage, or input that is not the protocol.
     Usage = 2,
-    /// Not set up; mend it.
+    /// Not set up; fix it.
     NotSetUp = 3,
-    /// The server refused the credentials; mend it.
+    /// The server refused the credentials; fix it.
     Refused = 4,
     /// Rate limited; retry later.
     RateLimited = 5,
@@ -85,7 +85,7 @@ pub(crate) enum Error {
     /// No token.
     Obtain {
         /// What to say.
-        explanation: Explanation,
+        diagnostic: Diagnostic,
         /// How to end.
         code: Code,
     },
@@ -145,8 +145,8 @@ impl Error {
 
     /// What to say.
     #[cold]
-    pub(crate) fn explanation(&self) -> Explanation {
-        let say = |what: String, cause: Option<String>, hint: Option<String>| Explanation {
+    pub(crate) fn diagnostic(&self) -> Diagnostic {
+        let say = |what: String, cause: Option<String>, hint: Option<String>| Diagnostic {
             what,
             cause,
             hint,
@@ -190,11 +190,11 @@ impl Error {
             Self::Profile(error) => {
                 say(error.to_string(), profile_cause(error), profile_hint(error))
             }
-            Self::Obtain { explanation, .. } => explanation.clone(),
-            Self::Exec(error) => error.explanation(),
-            Self::Curl(error) => error.explanation(),
-            Self::Login(error) => error.explanation(),
-            Self::Setup(error) => error.explanation(),
+            Self::Obtain { diagnostic, .. } => diagnostic.clone(),
+            Self::Exec(error) => error.diagnostic(),
+            Self::Curl(error) => error.diagnostic(),
+            Self::Login(error) => error.diagnostic(),
+            Self::Setup(error) => error.diagnostic(),
             Self::NotKept { verb } => say(
                 format!("`{verb}`: this helper keeps no secret that did not come from it"),
                 None,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::Code;
 use crate::system::file::ReadError;
 use crate::tool_config::Refusal;
-use crate::types::diagnostic::Explanation;
+use crate::types::diagnostic::Diagnostic;
 
 /// Why a tool was not set up, or not taken back. Nothing was changed then.
 #[derive(Debug)]
@@ -50,14 +50,14 @@ impl SetupError {
         }
     }
 
-    pub(super) fn explanation(&self) -> Explanation {
-        let say = |what: String, cause: Option<String>, hint: &str| Explanation {
+    pub(super) fn diagnostic(&self) -> Diagnostic {
+        let say = |what: String, cause: Option<String>, hint: &str| Diagnostic {
             what,
             cause,
             hint: Some(hint.to_owned()),
         };
         match self {
-            Self::UnknownTool { name, meant, known } => Explanation {
+            Self::UnknownTool { name, meant, known } => Diagnostic {
                 what: format!("`setup` does not know the tool `{name}`"),
                 cause: None,
                 hint: Some(match meant {
@@ -101,7 +101,7 @@ impl SetupError {
     }
 }
 
-fn refused(tool: &str, path: Option<&PathBuf>, refusal: &Refusal) -> Explanation {
+fn refused(tool: &str, path: Option<&PathBuf>, refusal: &Refusal) -> Diagnostic {
     let path = path.map(|path| path.display().to_string());
     let path = path.unwrap_or_default();
     let (what, cause, hint) = match refusal {
@@ -114,7 +114,7 @@ fn refused(tool: &str, path: Option<&PathBuf>, refusal: &Refusal) -> Explanation
             Some(format!(
                 "`setup {tool}` changes no file that it does not understand"
             )),
-            "nothing was changed; mend the file",
+            "nothing was changed; fix the file",
         ),
         Refusal::Changed { line } => (
             format!("what `setup {tool}` wrote to `{path}` was changed since"),
@@ -139,7 +139,7 @@ fn refused(tool: &str, path: Option<&PathBuf>, refusal: &Refusal) -> Explanation
             "nothing was changed",
         ),
     };
-    Explanation {
+    Diagnostic {
         what,
         cause,
         hint: Some(hint.into()),

@@ -52,7 +52,7 @@ pub(crate) enum Kind {
 }
 
 /// How long to wait, and when to speak of it.
-pub(crate) struct Patience<'a> {
+pub(crate) struct WaitPolicy<'a> {
     /// Silence up to here.
     pub(crate) quiet: Duration,
     /// Called once when the wait outlasts `quiet`.
@@ -95,7 +95,7 @@ pub(crate) fn exclusive(sidecar: &Path, limit: Duration) -> Result<Guard, WaitEr
         Attempt::Held(guard) => Ok(guard),
         Attempt::Unsupported(_) => Ok(Guard::without_lock()),
         Attempt::Busy => {
-            let patience = Patience {
+            let patience = WaitPolicy {
                 quiet: limit,
                 speak: &|| {},
                 limit,
@@ -115,7 +115,7 @@ pub(crate) fn exclusive(sidecar: &Path, limit: Duration) -> Result<Guard, WaitEr
 pub(crate) fn wait(
     sidecar: &Path,
     kind: Kind,
-    patience: &Patience<'_>,
+    patience: &WaitPolicy<'_>,
 ) -> Result<Guard, WaitError> {
     let file = open(sidecar)?;
     let (sender, receiver) = mpsc::channel();
@@ -193,7 +193,7 @@ mod tests {
     use std::cell::Cell;
     use std::time::Duration;
 
-    use super::{Attempt, Kind, Patience, WaitError, try_exclusive, wait};
+    use super::{Attempt, Kind, WaitError, WaitPolicy, try_exclusive, wait};
 
     #[test]
     fn a_wait_speaks_once_and_ends_at_its_limit() {
@@ -207,7 +207,7 @@ mod tests {
         let waited = wait(
             &sidecar,
             Kind::Shared,
-            &Patience {
+            &WaitPolicy {
                 quiet: Duration::from_millis(1),
                 speak: &|| spoken.set(spoken.get() + 1),
                 limit: Duration::from_millis(2),
@@ -222,7 +222,7 @@ mod tests {
     fn readers_hold_the_lock_together_and_keep_a_writer_out() {
         let folder = tempfile::tempdir().unwrap();
         let sidecar = folder.path().join("entry.lock");
-        let patience = Patience {
+        let patience = WaitPolicy {
             quiet: Duration::MAX,
             speak: &|| {},
             limit: Duration::from_secs(60),

@@ -3,13 +3,15 @@
 //!
 //! This room knows paths and bytes. What the bytes mean is its callers' business.
 
+mod inspect;
 mod lock;
-mod look;
 mod read;
 mod replace;
 
-pub(crate) use lock::{Attempt, Guard, Kind, Patience, WaitError, exclusive, try_exclusive, wait};
-pub(crate) use look::{Standing, network_file_system, try_writing};
+pub(crate) use inspect::{FileStatus, network_file_system, try_writing};
+pub(crate) use lock::{
+    Attempt, Guard, Kind, WaitError, WaitPolicy, exclusive, try_exclusive, wait,
+};
 pub(crate) use read::{ReadError, Trust, read};
 pub(crate) use replace::{
     create_private_folder, remove, remove_all_of, replace, replace_as_it_is, rewrite,

@@ -15,11 +15,11 @@ use time::OffsetDateTime;
 
 use super::erase::REFUSAL_PAUSE;
 use super::fetch::{Place, Purpose};
-use super::judge::Verdict;
-use super::{Ask, Broker, Notice, ObtainError, Which, cooldown};
-use crate::cache::{Cooldown, Entry, Held, Key, Reason};
-use crate::oauth::{ExchangeError, Form, Granted};
-use crate::shared_store::{Kind, Names, Sealer, Seen, Store};
+use super::judge::CacheState;
+use super::{EraseTarget, Event, ObtainError, TokenProvider, TokenRequest, cooldown};
+use crate::cache::{CachedToken, Cooldown, Entry, Key, Reason};
+use crate::oauth::{ExchangeError, Form, TokenGrant};
+use crate::shared_store::{Keys, Kind, Sealer, Store, StoreSnapshot};
 use crate::types::hex::hex;
 use crate::types::secret::Secret;
 
@@ -76,8 +76,8 @@ impl<'a> Shared<'a> {
 }
 
 /// The right of this host to ask, as far as there is one.
-pub(super) struct Hold {
-    names: Option<Names>,
+pub(super) struct Lease {
+    names: Option<Keys>,
     /// The key of the lease, and who we are.
     lease: Option<(String, String)>,
     /// The store's clock, and ours at that moment.
@@ -86,7 +86,7 @@ pub(super) struct Hold {
     is_renewal: bool,
 }
 
-impl Hold {
+impl Lease {
     fn nothing() -> Self {
         Self {
             names: None,
@@ -98,20 +98,20 @@ impl Hold {
 }
 
 /// Whose entries are looked at, and for what.
-struct Search<'a> {
+struct Lookup<'a> {
     sealer: Sealer<'a>,
-    names: Names,
+    names: Keys,
     mine: &'a Entry,
     purpose: Purpose,
 }
 
-impl Search<'_> {
+impl Lookup<'_> {
     fn is_renewal(&self) -> bool {
         self.mine.held.as_ref().is_some_and(|held| held.is_refused)
     }
 }
 
-impl Broker<'_> {
+impl TokenProvider<'_> {
     /// Looks for an answer in the store; where there is none, the right to ask.
     ///
     /// A token that is found is kept in the local entry, a cool-down too.
@@ -119,17 +119,17 @@ impl Broker<'_> {
         &self,
         place: Place<'_>,
         entry: &Entry,
-        ask: &Ask,
+        ask: &TokenRequest,
         purpose: Purpose,
         secret: &Secret,
-    ) -> ControlFlow<Result<Granted, ObtainError>, Hold> {
+    ) -> ControlFlow<Result<TokenGrant, ObtainError>, Lease> {
         let Some(shared) = self.shared else {
-            return ControlFlow::Continue(Hold::nothing());
+            return ControlFlow::Continue(Lease::nothing());
         };
         let identity = (shared.identity)();
         let sealer = Sealer::new(secret, identity.as_str());
         let names = sealer.names(shared.prefix);
-        let search = Search {
+        let search = Lookup {
             sealer,
             names,
             mine: entry,
@@ -138,7 +138,7 @@ impl Broker<'_> {
         let found = self.find(&search, place, ask);
         match &found {
             ControlFlow::Break(Ok(granted)) => {
-                (self.notify)(Notice::Shared);
+                (self.notify)(Event::Shared);
                 self.keep(place, entry, granted, secret);
             }
             ControlFlow::Break(Err(ObtainError::CoolingDown(cooldown))) => {
@@ -151,12 +151,12 @@ impl Broker<'_> {
 
     fn find(
         &self,
-        search: &Search<'_>,
+        search: &Lookup<'_>,
         place: Place<'_>,
-        ask: &Ask,
-    ) -> ControlFlow<Result<Granted, ObtainError>, Hold> {
+        ask: &TokenRequest,
+    ) -> ControlFlow<Result<TokenGrant, ObtainError>, Lease> {
         let names = &search.names;
-        let nothing = || ControlFlow::Continue(Hold::nothing());
+        let nothing = || ControlFlow::Continue(Lease::nothing());
         let Some(seen) = self.with_store(ask, |store, limit| store.look(names, limit)) else {
             return nothing();
         };
@@ -179,11 +179,11 @@ impl Broker<'_> {
     /// Tries for the lease until it is ours, what another host did is the answer, or the time is up.
     fn win(
         &self,
-        search: &Search<'_>,
+        search: &Lookup<'_>,
         place: Place<'_>,
         (key, holder, life): (&str, &str, Duration),
-        ask: &Ask,
-    ) -> ControlFlow<Result<Granted, ObtainError>, Hold> {
+        ask: &TokenRequest,
+    ) -> ControlFlow<Result<TokenGrant, ObtainError>, Lease> {
         let names = &search.names;
         let began = self.clock.elapsed();
         let mut has_spoken = false;
@@ -195,10 +195,10 @@ impl Broker<'_> {
                 store.take(names, key, holder, life, limit)
             });
             let Some((is_taken, seen)) = taken else {
-                return ControlFlow::Continue(Hold::nothing());
+                return ControlFlow::Continue(Lease::nothing());
             };
             let now = self.clock.elapsed();
-            let hold = |lease| Hold {
+            let hold = |lease| Lease {
                 names: Some(names.clone()),
                 lease,
                 clock: (seen.now_ms, now),
@@ -216,7 +216,7 @@ impl Broker<'_> {
                 if let Err(ObtainError::CoolingDown(cooldown)) = &answer {
                     self.note(place, search.mine, cooldown);
                 }
-                (self.notify)(Notice::WaitingForHost(ask.deadline.limit()));
+                (self.notify)(Event::WaitingForHost(ask.deadline.limit()));
                 has_spoken = true;
                 self.clock.sleep(jitter(FIRST_PAUSE) + pause);
                 other = (seen.lease, self.clock.elapsed());
@@ -241,7 +241,7 @@ impl Broker<'_> {
             }
             if !has_spoken && now.saturating_sub(began) > QUIET {
                 has_spoken = true;
-                (self.notify)(Notice::WaitingForHost(ask.deadline.limit()));
+                (self.notify)(Event::WaitingForHost(ask.deadline.limit()));
             }
             // Not into the time that asking takes.
             self.clock
@@ -253,10 +253,10 @@ impl Broker<'_> {
     /// What the store's entries are worth to this caller; `None` where the endpoint has to be asked.
     fn weigh(
         &self,
-        search: &Search<'_>,
-        seen: &Seen,
-        ask: &Ask,
-    ) -> Option<Result<Granted, ObtainError>> {
+        search: &Lookup<'_>,
+        seen: &StoreSnapshot,
+        ask: &TokenRequest,
+    ) -> Option<Result<TokenGrant, ObtainError>> {
         let now = self.clock.now();
         let open = |kind, value: &[u8]| search.sealer.open(kind, value);
         let shared = open(Kind::Token, &seen.token)
@@ -269,7 +269,7 @@ impl Broker<'_> {
             None => (None, None),
         };
         let entry = Entry {
-            held: token.map(|token| Held {
+            held: token.map(|token| CachedToken {
                 token,
                 secret: None,
                 is_refused: false,
@@ -277,20 +277,22 @@ impl Broker<'_> {
             cooldown,
             ..Entry::default()
         };
-        let granted = |token| Granted {
+        let granted = |token| TokenGrant {
             token,
             form: form.as_deref().and_then(Form::parse),
         };
         match (self.judge(&entry, ask), search.purpose) {
             // For the next token only one that is better than the present one will do.
-            (Verdict::Aging(_) | Verdict::TooShort(_), Purpose::Ahead) | (Verdict::Nothing, _) => {
-                None
-            }
-            (Verdict::Fresh(token) | Verdict::Aging(token) | Verdict::Doubted(token), _) => {
-                Some(Ok(granted(token)))
-            }
-            (Verdict::Cooling(cooldown), _) => Some(Err(ObtainError::CoolingDown(cooldown))),
-            (Verdict::TooShort(error), _) => Some(Err(error)),
+            (CacheState::NeedsRefresh(_) | CacheState::TooShort(_), Purpose::Ahead)
+            | (CacheState::Nothing, _) => None,
+            (
+                CacheState::Fresh(token)
+                | CacheState::NeedsRefresh(token)
+                | CacheState::RejectedByServer(token),
+                _,
+            ) => Some(Ok(granted(token))),
+            (CacheState::InCooldown(cooldown), _) => Some(Err(ObtainError::CoolingDown(cooldown))),
+            (CacheState::TooShort(error), _) => Some(Err(error)),
         }
     }
 
@@ -298,10 +300,10 @@ impl Broker<'_> {
     /// wait for it.
     fn pause_of(
         &self,
-        search: &Search<'_>,
-        seen: &Seen,
-        answer: &Result<Granted, ObtainError>,
-        ask: &Ask,
+        search: &Lookup<'_>,
+        seen: &StoreSnapshot,
+        answer: &Result<TokenGrant, ObtainError>,
+        ask: &TokenRequest,
     ) -> Option<Duration> {
         let Err(ObtainError::CoolingDown(cooldown)) = answer else {
             return None;
@@ -321,7 +323,13 @@ impl Broker<'_> {
     }
 
     /// Gives a new token to all hosts.
-    pub(super) fn share_token(&self, hold: &Hold, granted: &Granted, secret: &Secret, ask: &Ask) {
+    pub(super) fn share_token(
+        &self,
+        hold: &Lease,
+        granted: &TokenGrant,
+        secret: &Secret,
+        ask: &TokenRequest,
+    ) {
         let Some((shared, names)) = self.shared.zip(hold.names.as_ref()) else {
             return;
         };
@@ -341,12 +349,12 @@ impl Broker<'_> {
     /// After a limit was waited out: what came meanwhile is the answer, else the right to ask again.
     pub(super) fn share_again(
         &self,
-        hold: Hold,
+        hold: Lease,
         place: Place<'_>,
         entry: &Entry,
-        ask: &Ask,
+        ask: &TokenRequest,
         secret: &Secret,
-    ) -> ControlFlow<Result<Granted, ObtainError>, Hold> {
+    ) -> ControlFlow<Result<TokenGrant, ObtainError>, Lease> {
         // Ours has outlasted the pause.
         if hold.lease.is_some() || hold.names.is_none() {
             return ControlFlow::Continue(hold);
@@ -358,12 +366,12 @@ impl Broker<'_> {
     /// binds everybody; whatever else went wrong may be this host's trouble alone.
     pub(super) fn share_failure(
         &self,
-        hold: &Hold,
+        hold: &Lease,
         failure: &ExchangeError,
         recorded: Option<&Cooldown>,
         pause: Option<Duration>,
         secret: &Secret,
-        ask: &Ask,
+        ask: &TokenRequest,
     ) {
         let Some((shared, names)) = self.shared.zip(hold.names.as_ref()) else {
             return;
@@ -402,17 +410,17 @@ impl Broker<'_> {
     }
 
     /// Drops the shared token where it is the one that is meant. Other hosts keep what they have.
-    pub(super) fn erase_shared(&self, which: Which<'_>, ask: &Ask) {
+    pub(super) fn erase_shared(&self, which: EraseTarget<'_>, ask: &TokenRequest) {
         let Some(shared) = self.shared else { return };
         // What was refused stays until there is another, as in the local entry.
-        if matches!(which, Which::Refused(_)) {
+        if matches!(which, EraseTarget::Refused(_)) {
             return;
         }
         let secret = match self.endpoint.secret(self.clock, ask.deadline) {
             Ok(secret) => secret,
             Err(error) => {
                 let error = StoreError::SetUp(format!("its names need the client secret: {error}"));
-                return (self.notify)(Notice::StoreUnusable(&error));
+                return (self.notify)(Event::StoreUnusable(&error));
             }
         };
         let identity = (shared.identity)();
@@ -423,11 +431,11 @@ impl Broker<'_> {
         };
         let now = self.clock.now();
         let is_meant = match which {
-            Which::Only(token) => sealer
+            EraseTarget::Only(token) => sealer
                 .open(Kind::Token, &seen.token)
                 .and_then(|plain| payload::read_token(&plain, seen.now_ms, now))
                 .is_some_and(|shared| shared.token.access_token.expose() == token),
-            Which::Any | Which::Refused(_) => !seen.token.is_empty(),
+            EraseTarget::Any | EraseTarget::Refused(_) => !seen.token.is_empty(),
         };
         if is_meant {
             self.with_store(ask, |store, limit| {
@@ -437,7 +445,7 @@ impl Broker<'_> {
     }
 
     /// Lets another host ask.
-    pub(super) fn give_back(&self, hold: &Hold, ask: &Ask) {
+    pub(super) fn give_back(&self, hold: &Lease, ask: &TokenRequest) {
         if let Some((key, holder)) = &hold.lease {
             self.with_store(ask, |store, limit| {
                 store.remove(key, holder.as_bytes(), limit)
@@ -446,7 +454,7 @@ impl Broker<'_> {
     }
 
     /// The store's clock now.
-    fn store_time(&self, hold: &Hold) -> i64 {
+    fn store_time(&self, hold: &Lease) -> i64 {
         let (then, at) = hold.clock;
         let since = self.clock.elapsed().saturating_sub(at).as_millis();
         then.saturating_add(i64::try_from(since).unwrap_or(i64::MAX))
@@ -455,7 +463,7 @@ impl Broker<'_> {
     /// One round trip; after the first that fails there is no other in this run.
     fn with_store<T>(
         &self,
-        ask: &Ask,
+        ask: &TokenRequest,
         act: impl FnOnce(&dyn Store, Duration) -> Result<T, StoreError>,
     ) -> Option<T> {
         let shared = self.shared.filter(|shared| !shared.is_out.get())?;
@@ -464,7 +472,7 @@ impl Broker<'_> {
             Ok(done) => Some(done),
             Err(error) => {
                 shared.is_out.set(true);
-                (self.notify)(Notice::StoreUnusable(&error));
+                (self.notify)(Event::StoreUnusable(&error));
                 None
             }
         }
@@ -474,7 +482,7 @@ impl Broker<'_> {
 /// Whether a shared token is of use to a host that holds this one: another and a newer one is. An old
 /// one that somebody put back is not. The refused token itself is for a while after it was got for
 /// another refusal, so that servers which refuse every token do not cost a request of each host.
-fn counts(shared: &Published, held: Option<&Held>, now: OffsetDateTime) -> bool {
+fn counts(shared: &Published, held: Option<&CachedToken>, now: OffsetDateTime) -> bool {
     let Some(held) = held else { return true };
     let (theirs, mine) = (&shared.token, &held.token);
     if theirs.access_token == mine.access_token {

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::cache::{Cooldown, Reason};
-use crate::oauth::Granted;
+use crate::oauth::TokenGrant;
 use crate::types::quote::clean;
 use crate::types::token::{AccessToken, Token};
 
@@ -70,7 +70,7 @@ struct WireCooldown {
 
 /// A token as it is published; `store_ms` is the store's clock at `now`.
 pub(super) fn of_token(
-    granted: &Granted,
+    granted: &TokenGrant,
     is_renewed: bool,
     store_ms: i64,
     now: OffsetDateTime,

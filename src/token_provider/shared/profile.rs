@@ -7,7 +7,9 @@ use super::{LIMIT, Shared, random_name};
 use crate::cache::Key;
 use crate::config::SharedStore;
 use crate::secret_source::Source;
-use crate::shared_store::{Account, Kind, Link, Names, Redis, Sealer, Seen, Store, StoreError};
+use crate::shared_store::{
+    Account, Connector, Keys, Kind, Redis, Sealer, Store, StoreError, StoreSnapshot,
+};
 use crate::system::clock::{Clock, Deadline};
 use crate::system::environment::Environment;
 use crate::system::tls_roots::System;
@@ -95,24 +97,24 @@ impl<'a> ProfileStore<'a> {
             password: read(&self.settings.password, "password")?,
         };
         let (address, ca_file) = (&self.settings.address, &self.settings.ca_file);
-        let link = Link::new(address.clone(), account, self.roots, ca_file.clone());
+        let link = Connector::new(address.clone(), account, self.roots, ca_file.clone());
         Ok(self.redis.get_or_init(|| Redis::new(link, self.clock)))
     }
 }
 
 impl Store for ProfileStore<'_> {
-    fn look(&self, names: &Names, limit: Duration) -> Result<Seen, StoreError> {
+    fn look(&self, names: &Keys, limit: Duration) -> Result<StoreSnapshot, StoreError> {
         self.redis()?.look(names, limit)
     }
 
     fn take(
         &self,
-        names: &Names,
+        names: &Keys,
         key: &str,
         holder: &str,
         life: Duration,
         limit: Duration,
-    ) -> Result<(bool, Seen), StoreError> {
+    ) -> Result<(bool, StoreSnapshot), StoreError> {
         self.redis()?.take(names, key, holder, life, limit)
     }
 

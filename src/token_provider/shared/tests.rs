@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 
 use super::payload::{Published, of_token, read_token};
 use super::{counts, jitter, random_name};
-use crate::cache::Held;
-use crate::oauth::Granted;
+use crate::cache::CachedToken;
+use crate::oauth::TokenGrant;
 use crate::types::token::{AccessToken, Token};
 
 /// The store's clock at [`NOW`].
@@ -36,8 +36,8 @@ fn published(token: Token, is_renewed: bool) -> Published {
     }
 }
 
-fn held(token: Token, is_refused: bool) -> Held {
-    Held {
+fn held(token: Token, is_refused: bool) -> CachedToken {
+    CachedToken {
         token,
         secret: None,
         is_refused,
@@ -135,7 +135,7 @@ fn no_life_is_believed_that_is_longer_than_a_year() {
 
 #[test]
 fn a_token_that_is_published_late_is_as_old_by_the_stores_clock_as_by_the_hosts() {
-    let granted = Granted {
+    let granted = TokenGrant {
         token: token("t-1", 2500),
         form: None,
     };

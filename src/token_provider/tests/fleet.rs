@@ -18,12 +18,12 @@ use time::OffsetDateTime;
 
 use super::memory::{Connection, Memory};
 use crate::cache::{Cache, Identity, Key};
-use crate::oauth::{ExchangeError, Form, Granted};
+use crate::oauth::{ExchangeError, Form, TokenGrant};
 use crate::secret_source::SourceError;
 use crate::system::clock::{Clock, Deadline};
 use crate::system::environment::Environment;
-use crate::token_provider::{Ask, Broker, Endpoint, Notice, ObtainError, Shared};
-use crate::types::diagnostic::Explanation;
+use crate::token_provider::{Endpoint, Event, ObtainError, Shared, TokenProvider, TokenRequest};
+use crate::types::diagnostic::Diagnostic;
 use crate::types::secret::Secret;
 use crate::types::token::{AccessToken, MinTtl, RefreshAhead, Token};
 
@@ -33,7 +33,7 @@ const DAY: u64 = 24 * HOUR;
 
 /// What happens next, and to whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
+enum SimulatedEvent {
     /// A job on a host wants a token.
     Job(u32),
     /// A call goes on.
@@ -50,7 +50,7 @@ enum Event {
 #[derive(Default)]
 struct Agenda {
     now: AtomicU64,
-    due: Mutex<BinaryHeap<Reverse<(u64, u64, Event)>>>,
+    due: Mutex<BinaryHeap<Reverse<(u64, u64, SimulatedEvent)>>>,
     count: AtomicU64,
 }
 
@@ -59,12 +59,12 @@ impl Agenda {
         self.now.load(Ordering::SeqCst)
     }
 
-    fn add(&self, at: u64, event: Event) {
+    fn add(&self, at: u64, event: SimulatedEvent) {
         let number = self.count.fetch_add(1, Ordering::SeqCst);
         self.due.lock().unwrap().push(Reverse((at, number, event)));
     }
 
-    fn next(&self) -> Option<Event> {
+    fn next(&self) -> Option<SimulatedEvent> {
         let Reverse((at, _, event)) = self.due.lock().unwrap().pop()?;
         self.now.store(at, Ordering::SeqCst);
         Some(event)
@@ -92,7 +92,7 @@ impl Clock for SimClock<'_> {
     fn sleep(&self, pause: Duration) {
         let (id, paused, work) = self.worker.expect("a warm call waits for nothing");
         let at = self.agenda.now() + u64::try_from(pause.as_nanos()).unwrap();
-        self.agenda.add(at, Event::Wake(id));
+        self.agenda.add(at, SimulatedEvent::Wake(id));
         paused.send(Pause::Asleep).unwrap();
         assert!(matches!(work.recv().unwrap(), Work::GoOn));
     }
@@ -144,7 +144,7 @@ impl Endpoint for SimEndpoint<'_> {
         _: Option<Form>,
         clock: &dyn Clock,
         _: Deadline,
-    ) -> Result<Granted, ObtainError> {
+    ) -> Result<TokenGrant, ObtainError> {
         let vendor = self.vendor;
         clock.sleep(Duration::from_millis(300));
         if vendor.is_down.load(Ordering::SeqCst) {
@@ -172,7 +172,7 @@ impl Endpoint for SimEndpoint<'_> {
             obtained_at: clock.now(),
             expires_at: clock.now() + Duration::from_secs(43_199),
         };
-        Ok(Granted {
+        Ok(TokenGrant {
             token,
             form: Some(Form::Basic),
         })
@@ -182,17 +182,17 @@ impl Endpoint for SimEndpoint<'_> {
         false
     }
 
-    fn tell(&self, _: &ExchangeError) -> Explanation {
+    fn tell(&self, _: &ExchangeError) -> Diagnostic {
         told()
     }
 
-    fn tell_missing(&self, _: &SourceError) -> Explanation {
+    fn tell_missing(&self, _: &SourceError) -> Diagnostic {
         told()
     }
 }
 
-fn told() -> Explanation {
-    Explanation {
+fn told() -> Diagnostic {
+    Diagnostic {
         what: "failed".to_owned(),
         cause: None,
         hint: None,
@@ -252,15 +252,15 @@ impl World {
             vendor: &self.vendor,
             agenda,
         };
-        let broker = Broker {
+        let broker = TokenProvider {
             clock: &clock,
             slot: Some(Cache::in_folder(folder_of(&self.folder, host), None).slot(key())),
             endpoint: &endpoint,
             shared: Some(&Shared::new(&connection, "p:", &key)),
-            notify: &|_: Notice<'_>| {},
+            notify: &|_: Event<'_>| {},
         };
         let start = agenda.now();
-        let answer = broker.obtain(&Ask {
+        let answer = broker.obtain(&TokenRequest {
             min_ttl: MinTtl::Default,
             not_before: None,
             refresh_ahead: RefreshAhead::LastFifth,
@@ -365,23 +365,26 @@ fn prepare(plan: &Plan) -> (Vec<Host>, Arc<World>, tempfile::TempDir) {
     for host in 0..plan.hosts {
         for day in 0..=(plan.end / DAY) {
             // A nightly job, the same minute everywhere, within 5 s; a working day's begin.
-            agenda.add(day * DAY + chance.below(5 * SECOND), Event::Job(host));
+            agenda.add(
+                day * DAY + chance.below(5 * SECOND),
+                SimulatedEvent::Job(host),
+            );
             agenda.add(
                 day * DAY + 6 * HOUR + chance.below(HOUR / 6),
-                Event::Job(host),
+                SimulatedEvent::Job(host),
             );
             for _ in 0..6 {
-                agenda.add(day * DAY + chance.below(DAY), Event::Job(host));
+                agenda.add(day * DAY + chance.below(DAY), SimulatedEvent::Job(host));
             }
         }
     }
     if plan.has_trouble {
         for (at, event) in [
-            (60 * HOUR, Event::Store(false)),
-            (60 * HOUR + HOUR / 6, Event::Store(true)),
-            (84 * HOUR, Event::Endpoint(false)),
-            (84 * HOUR + HOUR / 2, Event::Endpoint(true)),
-            (130 * HOUR, Event::Flush),
+            (60 * HOUR, SimulatedEvent::Store(false)),
+            (60 * HOUR + HOUR / 6, SimulatedEvent::Store(true)),
+            (84 * HOUR, SimulatedEvent::Endpoint(false)),
+            (84 * HOUR + HOUR / 2, SimulatedEvent::Endpoint(true)),
+            (130 * HOUR, SimulatedEvent::Flush),
         ] {
             agenda.add(at, event);
         }
@@ -412,23 +415,23 @@ fn simulate(plan: &Plan) -> Figures {
         };
         let before = (world.memory.calls.load(Ordering::Relaxed), requests());
         let woken = match event {
-            Event::Store(is_up) => {
+            SimulatedEvent::Store(is_up) => {
                 world.memory.is_down.store(!is_up, Ordering::SeqCst);
                 continue;
             }
-            Event::Flush => {
+            SimulatedEvent::Flush => {
                 world.memory.flush();
                 continue;
             }
-            Event::Endpoint(is_up) => {
+            SimulatedEvent::Endpoint(is_up) => {
                 world.vendor.is_down.store(!is_up, Ordering::SeqCst);
                 continue;
             }
-            Event::Wake(worker) => {
+            SimulatedEvent::Wake(worker) => {
                 workers[worker as usize].send(Work::GoOn).unwrap();
                 true
             }
-            Event::Job(number) => {
+            SimulatedEvent::Job(number) => {
                 let host = &mut hosts[number as usize];
                 if host.is_busy {
                     continue;

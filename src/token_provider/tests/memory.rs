@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::Scene;
 use crate::cache::{Cache, Identity, Key, Slot};
-use crate::shared_store::{Names, Sealer, Seen, Store, StoreError};
+use crate::shared_store::{Keys, Sealer, Store, StoreError, StoreSnapshot};
 use crate::system::clock::Clock;
-use crate::token_provider::{Ask, Broker, Notice, ObtainError, Shared};
+use crate::token_provider::{Event, ObtainError, Shared, TokenProvider, TokenRequest};
 use crate::types::secret::Secret;
 
 /// Values that end by themselves.
@@ -66,9 +66,9 @@ impl Connection<'_> {
     }
 }
 
-fn seen(values: &HashMap<String, (Vec<u8>, i64)>, names: &Names, now_ms: i64) -> Seen {
+fn seen(values: &HashMap<String, (Vec<u8>, i64)>, names: &Keys, now_ms: i64) -> StoreSnapshot {
     let value = |key: &str| values.get(key).map(|(value, _)| value.clone());
-    Seen {
+    StoreSnapshot {
         token: value(&names.token).unwrap_or_default(),
         cooldown: value(&names.cooldown).unwrap_or_default(),
         lease: value(&names.lease).unwrap_or_default(),
@@ -81,18 +81,18 @@ fn end(now: i64, life: Duration) -> i64 {
 }
 
 impl Store for Connection<'_> {
-    fn look(&self, names: &Names, limit: Duration) -> Result<Seen, StoreError> {
+    fn look(&self, names: &Keys, limit: Duration) -> Result<StoreSnapshot, StoreError> {
         self.call(limit, |values, now| seen(values, names, now))
     }
 
     fn take(
         &self,
-        names: &Names,
+        names: &Keys,
         key: &str,
         holder: &str,
         life: Duration,
         limit: Duration,
-    ) -> Result<(bool, Seen), StoreError> {
+    ) -> Result<(bool, StoreSnapshot), StoreError> {
         self.call(limit, |values, now| {
             let is_free = !values.contains_key(key);
             if is_free {
@@ -170,7 +170,7 @@ impl Hosts {
         Cache::in_folder(self.folder.path().join(host.to_string()), None).slot(key())
     }
 
-    pub(super) fn on<T>(&self, host: u32, act: impl FnOnce(&Broker<'_>) -> T) -> T {
+    pub(super) fn on<T>(&self, host: u32, act: impl FnOnce(&TokenProvider<'_>) -> T) -> T {
         self.listen(host, &|_| {}, act)
     }
 
@@ -178,8 +178,8 @@ impl Hosts {
     pub(super) fn listen<T>(
         &self,
         host: u32,
-        notify: &dyn Fn(Notice<'_>),
-        act: impl FnOnce(&Broker<'_>) -> T,
+        notify: &dyn Fn(Event<'_>),
+        act: impl FnOnce(&TokenProvider<'_>) -> T,
     ) -> T {
         let connection = Connection {
             memory: &self.memory,
@@ -187,13 +187,13 @@ impl Hosts {
             latency: Duration::from_millis(1),
         };
         let identity = || key();
-        act(&Broker {
+        act(&TokenProvider {
             clock: &self.scene.clock,
             slot: Some(self.slot(host)),
             endpoint: &self.scene.endpoint,
             shared: Some(&Shared::new(&connection, "p:", &identity)),
-            notify: &|notice: Notice<'_>| {
-                if matches!(notice, Notice::StoreUnusable(_)) {
+            notify: &|notice: Event<'_>| {
+                if matches!(notice, Event::StoreUnusable(_)) {
                     self.warnings.set(self.warnings.get() + 1);
                 }
                 notify(notice);
@@ -201,7 +201,7 @@ impl Hosts {
         })
     }
 
-    pub(super) fn call(&self, host: u32, ask: &Ask) -> Result<String, ObtainError> {
+    pub(super) fn call(&self, host: u32, ask: &TokenRequest) -> Result<String, ObtainError> {
         let token = self.on(host, |broker| broker.obtain(ask))?;
         Ok(token.access_token.expose().to_owned())
     }

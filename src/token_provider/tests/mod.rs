@@ -18,13 +18,13 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::{Ask, Broker, Endpoint, Notice, ObtainError, Which};
+use super::{Endpoint, EraseTarget, Event, ObtainError, TokenProvider, TokenRequest};
 use crate::cache::{Cache, Entry, Identity, Key, Reason, Slot};
-use crate::oauth::{ExchangeError, Form, Granted, Refusal};
+use crate::oauth::{ExchangeError, Form, Refusal, TokenGrant};
 use crate::secret_source::SourceError;
 use crate::system::clock::{Clock, Deadline};
 use crate::system::file::Guard;
-use crate::types::diagnostic::Explanation;
+use crate::types::diagnostic::Diagnostic;
 use crate::types::secret::Secret;
 use crate::types::token::{AccessToken, MinTtl, RefreshAhead, Token};
 
@@ -88,7 +88,7 @@ impl Endpoint for TestEndpoint {
         remembered: Option<Form>,
         clock: &dyn Clock,
         deadline: Deadline,
-    ) -> Result<Granted, ObtainError> {
+    ) -> Result<TokenGrant, ObtainError> {
         self.asked.set(self.asked.get() + 1);
         let left = deadline.remaining(clock);
         if self.takes.get() > left {
@@ -106,7 +106,7 @@ impl Endpoint for TestEndpoint {
             obtained_at: clock.now(),
             expires_at: clock.now() + Duration::from_secs(3600),
         };
-        Ok(Granted {
+        Ok(TokenGrant {
             token,
             form: remembered.or(Some(Form::Basic)),
         })
@@ -116,16 +116,16 @@ impl Endpoint for TestEndpoint {
         self.is_costly.get()
     }
 
-    fn tell_missing(&self, _: &SourceError) -> Explanation {
-        Explanation {
+    fn tell_missing(&self, _: &SourceError) -> Diagnostic {
+        Diagnostic {
             what: "missing".to_owned(),
             cause: None,
             hint: None,
         }
     }
 
-    fn tell(&self, _: &ExchangeError) -> Explanation {
-        Explanation {
+    fn tell(&self, _: &ExchangeError) -> Diagnostic {
+        Diagnostic {
             what: "failed".to_owned(),
             cause: None,
             hint: None,
@@ -176,26 +176,26 @@ impl Scene {
         self.obtain(MinTtl::AtLeast(Duration::from_secs(seconds)), 30, false)
     }
 
-    fn erase(&self, which: Which<'_>) {
+    fn erase(&self, which: EraseTarget<'_>) {
         let ask = self.ask(9);
         self.broker(|broker| broker.erase(which, &ask)).unwrap();
     }
 
     fn obtain(&self, min_ttl: MinTtl, seconds: u64, refresh: bool) -> Result<String, ObtainError> {
-        self.obtain_as(&Ask {
+        self.obtain_as(&TokenRequest {
             min_ttl,
             not_before: refresh.then(|| self.clock.now()),
             ..self.ask(seconds)
         })
     }
 
-    fn obtain_as(&self, ask: &Ask) -> Result<String, ObtainError> {
+    fn obtain_as(&self, ask: &TokenRequest) -> Result<String, ObtainError> {
         let token = self.broker(|broker| broker.obtain(ask))?;
         Ok(token.access_token.expose().to_owned())
     }
 
-    fn ask(&self, seconds: u64) -> Ask {
-        Ask {
+    fn ask(&self, seconds: u64) -> TokenRequest {
+        TokenRequest {
             min_ttl: MinTtl::Default,
             not_before: None,
             refresh_ahead: RefreshAhead::LastFifth,
@@ -205,13 +205,13 @@ impl Scene {
         }
     }
 
-    fn broker<T>(&self, act: impl FnOnce(&Broker<'_>) -> T) -> T {
-        act(&Broker {
+    fn broker<T>(&self, act: impl FnOnce(&TokenProvider<'_>) -> T) -> T {
+        act(&TokenProvider {
             clock: &self.clock,
             slot: Some(self.slot.clone()),
             endpoint: &self.endpoint,
             shared: None,
-            notify: &|_: Notice<'_>| {},
+            notify: &|_: Event<'_>| {},
         })
     }
 
@@ -303,7 +303,7 @@ fn a_refusal_binds_for_30_seconds_and_not_a_new_secret() {
     scene.clock.advance(Duration::from_secs(29));
     assert_eq!(scene.cooling(), Some(Reason::Refused));
     *scene.endpoint.secret.borrow_mut() = "two";
-    assert_eq!(scene.token(), "t-2", "mended is mended");
+    assert_eq!(scene.token(), "t-2", "fixed is fixed");
 }
 
 #[test]
@@ -548,10 +548,10 @@ fn a_token_of_another_secret_is_no_answer_and_is_kept_until_there_is_one() {
 fn erasing_starts_anew_also_where_the_token_is_gone_already() {
     let scene = Scene::new();
     scene.token();
-    scene.erase(Which::Only("t-1"));
+    scene.erase(EraseTarget::Only("t-1"));
     let remembered = |scene: &Scene| scene.slot.read().auth_method;
     assert_eq!(remembered(&scene).as_deref(), Some("basic"), "one token");
-    scene.erase(Which::Any);
+    scene.erase(EraseTarget::Any);
     assert_eq!(
         remembered(&scene),
         None,
@@ -584,7 +584,7 @@ fn whoever_keeps_a_token_is_given_one_of_the_first_half_of_its_life_if_there_is_
     scene.clock.advance(Duration::from_secs(1801));
     let lasting = || {
         let refresh_ahead = RefreshAhead::LastHalf;
-        let ask = Ask {
+        let ask = TokenRequest {
             refresh_ahead,
             ..scene.ask(9)
         };

@@ -3,9 +3,9 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::super::judge::Verdict;
+use super::super::judge::CacheState;
 use super::Scene;
-use crate::cache::{Cooldown, Entry, Held, Reason};
+use crate::cache::{CachedToken, Cooldown, Entry, Reason};
 use crate::system::clock::Clock as _;
 use crate::types::token::{AccessToken, Token};
 
@@ -13,8 +13,8 @@ const MILLISECOND: Duration = Duration::MILLISECOND;
 const MINUTE: Duration = Duration::MINUTE;
 
 /// A token that was obtained so long ago and lives so long.
-fn held(now: OffsetDateTime, age: Duration, life: Duration) -> Held {
-    Held {
+fn held(now: OffsetDateTime, age: Duration, life: Duration) -> CachedToken {
+    CachedToken {
         token: Token {
             access_token: AccessToken::parse("t-0".to_owned()).unwrap(),
             scope: None,
@@ -41,12 +41,12 @@ fn cooldown(now: OffsetDateTime, age: Duration, length: Duration) -> Cooldown {
 fn judged(scene: &Scene, entry: &Entry) -> &'static str {
     let ask = scene.ask(30);
     match scene.broker(|broker| broker.judge(entry, &ask)) {
-        Verdict::Fresh(_) => "fresh",
-        Verdict::Aging(_) => "aging",
-        Verdict::Doubted(_) => "doubted",
-        Verdict::Cooling(_) => "cooling",
-        Verdict::TooShort(_) => "too short",
-        Verdict::Nothing => "nothing",
+        CacheState::Fresh(_) => "fresh",
+        CacheState::NeedsRefresh(_) => "aging",
+        CacheState::RejectedByServer(_) => "doubted",
+        CacheState::InCooldown(_) => "cooling",
+        CacheState::TooShort(_) => "too short",
+        CacheState::Nothing => "nothing",
     }
 }
 
@@ -116,7 +116,7 @@ fn a_cool_down_binds_from_a_minute_before_its_record_to_its_end() {
         for age in ages(length, Duration::ZERO) {
             let cooldown = cooldown(now, age, length);
             let binds = (-MINUTE..length).contains(&age);
-            let with = |held: Option<Held>| Entry {
+            let with = |held: Option<CachedToken>| Entry {
                 held,
                 cooldown: Some(cooldown.clone()),
                 ..Entry::default()
@@ -194,7 +194,7 @@ fn those_who_waited_for_a_secret_are_told_that_there_is_none_however_late_they_l
     let scene = Scene::new();
     let ask = |began: OffsetDateTime| {
         let ask = scene.ask(30);
-        crate::token_provider::Ask { began, ..ask }
+        crate::token_provider::TokenRequest { began, ..ask }
     };
     let part = Duration::microseconds(300);
     let noted = scene.clock.now();
@@ -214,7 +214,7 @@ fn those_who_waited_for_a_secret_are_told_that_there_is_none_however_late_they_l
         ] {
             let ask = ask(began);
             let verdict = scene.broker(|broker| broker.judge(&entry, &ask));
-            let is_told = matches!(verdict, Verdict::Cooling(_));
+            let is_told = matches!(verdict, CacheState::InCooldown(_));
             assert_eq!(is_told, is_bound, "{began}, looked at {now}");
         }
     }
@@ -249,7 +249,7 @@ fn whatever_two_moments_stand_in_an_entry_nothing_overflows() {
                 .write(&entry, &super::Guard::without_lock())
                 .unwrap();
             assert_eq!(scene.slot.read(), entry, "and is read as it was written");
-            scene.erase(super::Which::Refused(None));
+            scene.erase(super::EraseTarget::Refused(None));
         }
     }
 }

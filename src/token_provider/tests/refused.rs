@@ -2,25 +2,28 @@
 
 use std::time::Duration;
 
-use super::{ExchangeError, ObtainError, Reason, Scene, Which, refused, unavailable};
+use super::{EraseTarget, ExchangeError, ObtainError, Reason, Scene, refused, unavailable};
 
 #[test]
 fn a_refused_token_is_dropped_and_its_successor_not_within_a_minute() {
     let scene = Scene::new();
     let first = scene.token();
-    scene.erase(Which::Refused(Some("t-other")));
+    scene.erase(EraseTarget::Refused(Some("t-other")));
     assert_eq!(scene.token(), first, "another token was refused");
 
-    scene.erase(Which::Refused(Some(&first)));
+    scene.erase(EraseTarget::Refused(Some(&first)));
     let second = scene.token();
     assert_ne!(second, first, "the refused one is gone");
 
-    for which in [Which::Refused(Some(&second)), Which::Refused(None)] {
+    for which in [
+        EraseTarget::Refused(Some(&second)),
+        EraseTarget::Refused(None),
+    ] {
         scene.erase(which);
         assert_eq!(scene.token(), second, "a server may refuse whatever comes");
     }
     scene.clock.advance(Duration::from_secs(60));
-    scene.erase(Which::Refused(None));
+    scene.erase(EraseTarget::Refused(None));
     assert_ne!(scene.token(), second, "a minute later it is believed again");
     assert_eq!(scene.asked(), 3);
 }
@@ -30,7 +33,7 @@ fn a_refused_token_is_the_answer_while_another_cannot_be_had_but_not_against_a_r
     let scene = Scene::new();
     let first = scene.token();
     *scene.endpoint.always.borrow_mut() = Some(unavailable());
-    scene.erase(Which::Refused(Some(&first)));
+    scene.erase(EraseTarget::Refused(Some(&first)));
     assert_eq!(scene.token(), first, "it may be good elsewhere");
     assert_eq!(scene.token(), first, "in the cool-down too");
 
@@ -57,7 +60,7 @@ fn erasing_whatever_is_there_leaves_the_cool_down() {
     scene.clock.advance(Duration::from_secs(1));
     scene.endpoint.script.borrow_mut().push_back(refused());
     assert!(scene.call(30, true).is_err());
-    scene.erase(Which::Any);
+    scene.erase(EraseTarget::Any);
     assert_eq!(
         scene.cooling(),
         Some(Reason::Refused),

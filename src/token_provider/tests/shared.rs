@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::memory::{Connection, Hosts, key};
 use super::{limited, refused, unavailable};
 use crate::system::clock::Clock as _;
-use crate::token_provider::{Ask, Broker, Notice, ObtainError, Shared, Which};
+use crate::token_provider::{EraseTarget, Event, ObtainError, Shared, TokenProvider, TokenRequest};
 
 #[test]
 fn a_token_is_fetched_once_for_all_hosts() {
@@ -53,13 +53,13 @@ fn a_store_that_fails_in_the_middle_fails_no_answer() {
         };
         let identity = || key();
         let warnings = Cell::new(0);
-        let broker = Broker {
+        let broker = TokenProvider {
             clock: &hosts.scene.clock,
             slot: Some(hosts.slot(1)),
             endpoint: &hosts.scene.endpoint,
             shared: Some(&Shared::new(&failing, "p:", &identity)),
-            notify: &|notice: Notice<'_>| {
-                if matches!(notice, Notice::StoreUnusable(_)) {
+            notify: &|notice: Event<'_>| {
+                if matches!(notice, Event::StoreUnusable(_)) {
                     warnings.set(warnings.get() + 1);
                 }
             },
@@ -89,21 +89,21 @@ impl Failing<'_> {
 impl crate::shared_store::Store for Failing<'_> {
     fn look(
         &self,
-        names: &crate::shared_store::Names,
+        names: &crate::shared_store::Keys,
         limit: Duration,
-    ) -> Result<crate::shared_store::Seen, crate::shared_store::StoreError> {
+    ) -> Result<crate::shared_store::StoreSnapshot, crate::shared_store::StoreError> {
         self.step()?;
         self.inner.look(names, limit)
     }
 
     fn take(
         &self,
-        names: &crate::shared_store::Names,
+        names: &crate::shared_store::Keys,
         key: &str,
         holder: &str,
         life: Duration,
         limit: Duration,
-    ) -> Result<(bool, crate::shared_store::Seen), crate::shared_store::StoreError> {
+    ) -> Result<(bool, crate::shared_store::StoreSnapshot), crate::shared_store::StoreError> {
         self.step()?;
         self.inner.take(names, key, holder, life, limit)
     }
@@ -272,7 +272,9 @@ fn a_renewed_token_replaces_a_refused_one_on_every_host_that_holds_it() {
     let ask = hosts.scene.ask(9);
     for host in [1, 2] {
         hosts
-            .on(host, |broker| broker.erase(Which::Refused(None), &ask))
+            .on(host, |broker| {
+                broker.erase(EraseTarget::Refused(None), &ask)
+            })
             .unwrap();
         assert_eq!(hosts.token(host), "t-2", "host {host}");
     }
@@ -289,16 +291,16 @@ fn erase_drops_the_shared_token_only_where_it_is_the_named_one() {
     hosts.token(1);
     let ask = hosts.scene.ask(9);
     hosts
-        .on(2, |broker| broker.erase(Which::Only("t-0"), &ask))
+        .on(2, |broker| broker.erase(EraseTarget::Only("t-0"), &ask))
         .unwrap();
     assert!(hosts.memory.found(":token").is_some(), "another one");
     hosts
-        .on(2, |broker| broker.erase(Which::Only("t-1"), &ask))
+        .on(2, |broker| broker.erase(EraseTarget::Only("t-1"), &ask))
         .unwrap();
     assert!(hosts.memory.found(":token").is_none());
     assert_eq!(hosts.token(3), "t-2");
     hosts
-        .on(2, |broker| broker.erase(Which::Any, &ask))
+        .on(2, |broker| broker.erase(EraseTarget::Any, &ask))
         .unwrap();
     assert!(hosts.memory.found(":token").is_none(), "whatever is there");
 }
@@ -308,7 +310,7 @@ fn refresh_wants_a_token_from_after_the_call_began() {
     let hosts = Hosts::new();
     hosts.token(1);
     hosts.advance(10);
-    let ask = Ask {
+    let ask = TokenRequest {
         not_before: Some(hosts.scene.clock.now()),
         ..hosts.scene.ask(30)
     };
@@ -356,7 +358,9 @@ fn servers_that_refuse_every_token_cost_a_request_a_minute_and_not_one_a_host() 
             hosts.token(host);
             let ask = hosts.scene.ask(9);
             hosts
-                .on(host, |broker| broker.erase(Which::Refused(None), &ask))
+                .on(host, |broker| {
+                    broker.erase(EraseTarget::Refused(None), &ask)
+                })
                 .unwrap();
             hosts.token(host);
             hosts.advance(6);

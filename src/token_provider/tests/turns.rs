@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::limited;
 use super::memory::Hosts;
 use crate::system::clock::{Clock as _, Deadline};
-use crate::token_provider::{Ask, Notice, ObtainError};
+use crate::token_provider::{Event, ObtainError, TokenRequest};
 
 /// What a call to the store takes.
 const LATENCY: Duration = Duration::from_millis(1);
@@ -22,7 +22,7 @@ impl Hosts {
     }
 
     /// What a call brings, and how long it takes.
-    fn timed(&self, host: u32, ask: &Ask) -> (Result<String, ObtainError>, Duration) {
+    fn timed(&self, host: u32, ask: &TokenRequest) -> (Result<String, ObtainError>, Duration) {
         let start = self.elapsed();
         let answer = self.call(host, ask);
         (answer, self.elapsed().saturating_sub(start))
@@ -35,8 +35,8 @@ impl Hosts {
         script.push_front(limited(seconds));
         drop(script);
         let has_acted = Cell::new(false);
-        let notify = |notice: Notice<'_>| {
-            if matches!(notice, Notice::Pausing(_)) && !has_acted.replace(true) {
+        let notify = |notice: Event<'_>| {
+            if matches!(notice, Event::Pausing(_)) && !has_acted.replace(true) {
                 act();
             }
         };
@@ -70,8 +70,8 @@ fn a_limit_that_another_host_waits_out_is_waited_for_in_one_piece() {
     hosts.while_one_waits_out(20, &|| {
         let start = hosts.elapsed();
         let spoken = RefCell::new(Vec::new());
-        let notify = |notice: Notice<'_>| {
-            if let Notice::WaitingForHost(limit) = notice {
+        let notify = |notice: Event<'_>| {
+            if let Event::WaitingForHost(limit) = notice {
                 let passed = hosts.elapsed().saturating_sub(start);
                 spoken.borrow_mut().push((passed, limit));
                 assert!(
@@ -122,7 +122,7 @@ fn a_limit_is_waited_for_only_where_more_than_the_second_to_ask_is_left_behind_i
         for (host, further, is_waited_for) in [(2, 0, false), (3, 1, true)] {
             let left: Duration = (until - hosts.scene.clock.now()).try_into().unwrap();
             let limit = left + Duration::from_millis(1000 + further);
-            let ask = Ask {
+            let ask = TokenRequest {
                 deadline: Deadline::from_now(&hosts.scene.clock, limit),
                 ..hosts.scene.ask(0)
             };
@@ -163,7 +163,7 @@ fn a_limit_that_no_host_waits_out_is_told_at_once_and_noted_on_each_host() {
 fn who_makes_one_request_at_most_waits_for_no_other_host() {
     let hosts = Hosts::new();
     hosts.while_one_waits_out(20, &|| {
-        let ask = Ask {
+        let ask = TokenRequest {
             is_single: true,
             ..hosts.scene.ask(30)
         };
@@ -231,8 +231,8 @@ fn a_wait_for_another_host_is_told_once_after_2_seconds() {
         let hosts = Hosts::new();
         hosts.put(":lease", b"another host's", held);
         let spoken = RefCell::new(Vec::new());
-        let notify = |notice: Notice<'_>| {
-            if let Notice::WaitingForHost(limit) = notice {
+        let notify = |notice: Event<'_>| {
+            if let Event::WaitingForHost(limit) = notice {
                 spoken.borrow_mut().push((hosts.elapsed(), limit));
             }
         };
@@ -253,9 +253,9 @@ fn a_wait_for_another_host_is_told_once_after_2_seconds() {
 fn a_lease_is_stale_when_the_same_one_has_stood_for_10_seconds() {
     let hosts = Hosts::new();
     hosts.put(":lease", b"one", 3600);
-    let notify = |notice: Notice<'_>| {
+    let notify = |notice: Event<'_>| {
         // After 2 s another host has its turn.
-        if matches!(notice, Notice::WaitingForHost(_)) {
+        if matches!(notice, Event::WaitingForHost(_)) {
             hosts.put(":lease", b"two", 3600);
         }
     };

@@ -40,7 +40,7 @@ struct Case {
     needs_root: bool,
 }
 
-/// A case in which the cache is used, and mended where that was needed.
+/// A case in which the cache is used, and fixed where that was needed.
 const fn case(name: &'static str, scene: &'static str) -> Case {
     Case {
         name,
@@ -370,7 +370,7 @@ const ENTRIES: &[Case] = &[
 fn whatever_stands_in_an_entrys_place_is_not_believed_and_not_followed() {
     let claim = Claim::that(
         "An entry that is a link, a pipe, a device, a folder, 1 GiB, another user's, open to others, \
-         another name of a file or torn is a miss or mended, and what it leads to is not touched",
+         another name of a file or torn is a miss or fixed, and what it leads to is not touched",
     );
     try_all(&claim, ENTRIES);
 }

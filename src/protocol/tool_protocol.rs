@@ -6,13 +6,13 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::InputError;
-use crate::types::diagnostic::Explanation;
+use crate::types::diagnostic::Diagnostic;
 use crate::types::secret::Secret;
 use crate::types::token::Token;
 use crate::types::uri::{Origin, Uri};
 
 /// A protocol by which a tool asks for the token.
-pub(crate) struct Adaptor {
+pub(crate) struct Protocol {
     /// The subcommand.
     pub(crate) name: &'static str,
     /// The protocol's own name, for `version`.
@@ -31,30 +31,30 @@ pub(crate) struct Adaptor {
     /// The variable in which the tool says more.
     pub(crate) variable: Option<&'static str>,
     /// How stdin is read: only where the protocol sends something.
-    pub(crate) intake: fn(operands: &[String]) -> Intake,
+    pub(crate) intake: fn(operands: &[String]) -> StdinMode,
     /// Reads what the tool sent.
-    pub(crate) read: fn(&Call<'_>) -> Result<Asked, InputError>,
+    pub(crate) read: fn(&Call<'_>) -> Result<ParsedRequest, InputError>,
     /// How a failure is told.
-    pub(crate) complain: fn(&Explanation) -> Complaint,
+    pub(crate) complain: fn(&Diagnostic) -> ErrorFormat,
 }
 
-impl fmt::Debug for Adaptor {
+impl fmt::Debug for Protocol {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Adaptor({})", self.name)
     }
 }
 
-impl PartialEq for Adaptor {
+impl PartialEq for Protocol {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-impl Eq for Adaptor {}
+impl Eq for Protocol {}
 
 /// How stdin is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Intake {
+pub(crate) enum StdinMode {
     /// Not at all: the tool may have left a terminal or an open pipe there.
     Nothing,
     /// To its end; it is one request.
@@ -84,16 +84,19 @@ impl fmt::Debug for Call<'_> {
 }
 
 /// What a call asks for, and how the reply to it is said.
-pub(crate) struct Asked {
+pub(crate) struct ParsedRequest {
     /// What is asked for.
     pub(crate) request: Request,
     /// Says the reply in the tool's words.
-    pub(crate) say: Box<dyn FnOnce(&Reply<'_>) -> Said>,
+    pub(crate) say: Box<dyn FnOnce(&Reply<'_>) -> Response>,
 }
 
-impl Asked {
+impl ParsedRequest {
     /// A request, and the way to say its reply.
-    pub(super) fn new(request: Request, say: impl FnOnce(&Reply<'_>) -> Said + 'static) -> Self {
+    pub(super) fn new(
+        request: Request,
+        say: impl FnOnce(&Reply<'_>) -> Response + 'static,
+    ) -> Self {
         Self {
             request,
             say: Box::new(say),
@@ -102,11 +105,11 @@ impl Asked {
 
     /// A call whose answer does not depend on anything.
     pub(super) fn answered(stdout: &'static str) -> Self {
-        Self::new(Request::Nothing, move |_| Said::text(stdout))
+        Self::new(Request::Nothing, move |_| Response::text(stdout))
     }
 }
 
-impl fmt::Debug for Asked {
+impl fmt::Debug for ParsedRequest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.request.fmt(formatter)
     }
@@ -116,9 +119,9 @@ impl fmt::Debug for Asked {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// A token.
-    Token(Wanted),
+    Token(TokenQuery),
     /// A token, since the server refused the one at hand.
-    Renewal(Wanted),
+    Renewal(TokenQuery),
     /// Nothing but to hear that the server refused this token.
     Refusal {
         /// Where it was refused.
@@ -139,7 +142,7 @@ pub(crate) enum Request {
 
 /// Which token.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct TokenQuery {
     /// Where it is to go; `None` where the tool named no server, which is the profile of the
     /// flag, of the variable, or else the usual one.
     pub(crate) uri: Option<String>,
@@ -150,7 +153,7 @@ pub(crate) struct Wanted {
     pub(crate) is_lasting: bool,
 }
 
-impl Wanted {
+impl TokenQuery {
     /// The token for a URI.
     pub(super) fn for_uri(uri: String) -> Self {
         Self {
@@ -205,7 +208,7 @@ impl Credential<'_> {
 
 /// A reply in a tool's words.
 #[derive(PartialEq, Eq)]
-pub(crate) struct Said {
+pub(crate) struct Response {
     /// For stdout.
     pub(crate) stdout: Zeroizing<Vec<u8>>,
     /// How the process ends.
@@ -213,14 +216,14 @@ pub(crate) struct Said {
 }
 
 /// The words hold a token.
-impl fmt::Debug for Said {
+impl fmt::Debug for Response {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut said = formatter.debug_struct("Said");
         said.field("end", &self.end).finish_non_exhaustive()
     }
 }
 
-impl Said {
+impl Response {
     /// Nothing, and success.
     pub(super) fn nothing() -> Self {
         Self::text("")
@@ -261,7 +264,7 @@ pub(crate) enum End {
 
 /// How a failure is told, beside what stands on stderr for people.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Complaint {
+pub(crate) enum ErrorFormat {
     /// By the exit code; stdout stays empty.
     ExitCode,
     /// By the exit code and these words on stdout, where the tool reads them.

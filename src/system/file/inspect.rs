@@ -8,7 +8,7 @@ use super::replace::{create_private_folder, remove, write_new};
 
 /// What a file or a folder is, and who may do what with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct FileStatus {
     /// Whether it is a folder.
     pub(crate) is_folder: bool,
     /// The permission bits, where the system has such.
@@ -17,7 +17,7 @@ pub(crate) struct Standing {
     pub(crate) is_foreign: bool,
 }
 
-impl Standing {
+impl FileStatus {
     /// Looks at what stands at `path`; links are followed.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
@@ -98,7 +98,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::{Standing, name_of_kind, network_file_system, try_writing};
+    use super::{FileStatus, name_of_kind, network_file_system, try_writing};
 
     #[test]
     fn a_local_file_system_is_none_of_the_network() {
@@ -113,7 +113,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let with = |mode: u32| {
             fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
-            Standing::of(folder.path()).unwrap().writable_for_others()
+            FileStatus::of(folder.path()).unwrap().writable_for_others()
         };
         assert_eq!(with(0o777), Some(0o777));
         assert_eq!(with(0o1777), None);

@@ -11,13 +11,13 @@ const SHOWN: &[u8] = b"[token]";
 const HEAD: usize = 32;
 
 /// A filter for one stream. It holds a part of the token, so it has no `Debug`.
-pub(crate) struct Veil {
+pub(crate) struct Redactor {
     token: Secret,
     /// What may be the beginning of the token.
     kept: Zeroizing<Vec<u8>>,
 }
 
-impl Veil {
+impl Redactor {
     /// Hides this token.
     pub(crate) fn new(token: Secret) -> Self {
         Self {
@@ -80,7 +80,7 @@ fn find(text: &[u8], word: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::Veil;
+    use super::Redactor;
     use crate::types::secret::Secret;
 
     #[test]
@@ -88,12 +88,12 @@ mod tests {
         let text = "> Authorization: Bearer aabaac\r\n> aabaabaac aab\naabaacaabaac aa";
         let expected = "> Authorization: Bearer [token]\r\n> aab[token] aab\n[token][token] aa";
         for size in 1..=text.len() {
-            let mut veil = Veil::new(Secret::new("aabaac".to_owned()));
+            let mut redactor = Redactor::new(Secret::new("aabaac".to_owned()));
             let mut shown = Vec::new();
             for chunk in text.as_bytes().chunks(size) {
-                shown.extend(veil.pass(chunk));
+                shown.extend(redactor.pass(chunk));
             }
-            shown.extend(veil.end());
+            shown.extend(redactor.end());
             assert_eq!(
                 String::from_utf8(shown).unwrap(),
                 expected,
@@ -109,19 +109,19 @@ mod tests {
         let text = format!("* h2h3 [authorization: Bearer {cut}\n{token}.{short}-\n{cut}");
         let expected = format!("* h2h3 [authorization: Bearer [token]\n[token].{short}-\n[token]");
         for size in [1, 2, 31, 32, 33, 199, 200, 201, text.len()] {
-            let mut veil = Veil::new(Secret::new(token.clone()));
+            let mut redactor = Redactor::new(Secret::new(token.clone()));
             let mut shown = Vec::new();
             for chunk in text.as_bytes().chunks(size) {
-                shown.extend(veil.pass(chunk));
+                shown.extend(redactor.pass(chunk));
             }
-            shown.extend(veil.end());
+            shown.extend(redactor.end());
             assert_eq!(String::from_utf8(shown).unwrap(), expected, "{size}");
         }
     }
 
     #[test]
     fn a_line_without_the_token_is_shown_at_once() {
-        let mut veil = Veil::new(Secret::new("aabaac".to_owned()));
-        assert_eq!(veil.pass(b"* Connected\n"), b"* Connected\n");
+        let mut redactor = Redactor::new(Secret::new("aabaac".to_owned()));
+        assert_eq!(redactor.pass(b"* Connected\n"), b"* Connected\n");
     }
 }

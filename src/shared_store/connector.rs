@@ -30,7 +30,7 @@ pub(crate) struct Account {
 
 /// The way to a store.
 #[derive(Debug)]
-pub(crate) struct Link<'a> {
+pub(crate) struct Connector<'a> {
     /// Where it is.
     pub(super) address: Address,
     /// Who we are there.
@@ -43,13 +43,13 @@ pub(crate) struct Link<'a> {
 }
 
 /// An open connection.
-pub(super) enum Channel<'a> {
-    Plain(Wire<'a>),
-    Tls(Box<StreamOwned<ClientConnection, Wire<'a>>>),
+pub(super) enum Connection<'a> {
+    Plain(Transport<'a>),
+    Tls(Box<StreamOwned<ClientConnection, Transport<'a>>>),
 }
 
 /// The bytes below TLS. Each read and write ends at the deadline of the moment.
-pub(super) struct Wire<'a> {
+pub(super) struct Transport<'a> {
     stream: Stream,
     clock: &'a dyn Clock,
     deadline: Cell<Deadline>,
@@ -61,7 +61,7 @@ enum Stream {
     Unix(UnixStream),
 }
 
-impl<'a> Link<'a> {
+impl<'a> Connector<'a> {
     /// With the system's roots, and those of a file.
     pub(crate) fn new(
         address: Address,
@@ -84,8 +84,8 @@ impl<'a> Link<'a> {
         address: &Address,
         clock: &'a dyn Clock,
         deadline: Deadline,
-    ) -> Result<Channel<'a>, StoreError> {
-        let wire = |stream| Wire {
+    ) -> Result<Connection<'a>, StoreError> {
+        let wire = |stream| Transport {
             stream,
             clock,
             deadline: Cell::new(deadline),
@@ -98,7 +98,7 @@ impl<'a> Link<'a> {
                 let connect = move || UnixStream::connect(path);
                 let stream = resolver::within(deadline.remaining(clock), connect)
                     .map_err(|error| failure(&error, deadline.limit()))?;
-                Ok(Channel::Plain(wire(Stream::Unix(stream))))
+                Ok(Connection::Plain(wire(Stream::Unix(stream))))
             }
             #[cfg(not(unix))]
             Address::Socket(_) => Err(StoreError::Unreachable("no sockets here".to_owned())),
@@ -117,9 +117,9 @@ impl<'a> Link<'a> {
                 let wire = wire(Stream::Tcp(stream));
                 if *is_tls {
                     let stream = self.shake_hands(name, wire, deadline)?;
-                    Ok(Channel::Tls(Box::new(stream)))
+                    Ok(Connection::Tls(Box::new(stream)))
                 } else {
-                    Ok(Channel::Plain(wire))
+                    Ok(Connection::Plain(wire))
                 }
             }
         }
@@ -129,9 +129,9 @@ impl<'a> Link<'a> {
     fn shake_hands(
         &self,
         name: &str,
-        mut wire: Wire<'a>,
+        mut wire: Transport<'a>,
         deadline: Deadline,
-    ) -> Result<StreamOwned<ClientConnection, Wire<'a>>, StoreError> {
+    ) -> Result<StreamOwned<ClientConnection, Transport<'a>>, StoreError> {
         let roots = self.roots()?;
         let mut connection = tls(name, roots)?;
         match connection.complete_io(&mut wire) {
@@ -220,7 +220,7 @@ fn unreachable(error: &io::Error) -> StoreError {
     StoreError::Unreachable(quote(told).to_lowercase())
 }
 
-impl Channel<'_> {
+impl Connection<'_> {
     /// From now on every wait ends by `deadline`.
     pub(super) fn set_deadline(&self, deadline: Deadline) {
         let wire = match self {
@@ -231,7 +231,7 @@ impl Channel<'_> {
     }
 }
 
-impl Read for Channel<'_> {
+impl Read for Connection<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(wire) => wire.read(buffer),
@@ -240,7 +240,7 @@ impl Read for Channel<'_> {
     }
 }
 
-impl Write for Channel<'_> {
+impl Write for Connection<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(wire) => wire.write(buffer),
@@ -256,7 +256,7 @@ impl Write for Channel<'_> {
     }
 }
 
-impl Wire<'_> {
+impl Transport<'_> {
     fn bound(&self) -> io::Result<()> {
         let left = self.deadline.get().remaining(self.clock);
         if left.is_zero() {
@@ -276,7 +276,7 @@ impl Wire<'_> {
     }
 }
 
-impl Read for Wire<'_> {
+impl Read for Transport<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.bound()?;
         match &mut self.stream {
@@ -287,7 +287,7 @@ impl Read for Wire<'_> {
     }
 }
 
-impl Write for Wire<'_> {
+impl Write for Transport<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         self.bound()?;
         match &mut self.stream {
