@@ -426,10 +426,7 @@ fn every_variable_and_every_key_is_told_of() {
                 .map(str::to_owned),
         );
     }
-    let file = fs::read_to_string(format!(
-        "{}/src/profile/file.rs",
-        env!("CARGO_MANIFEST_DIR")
-    ));
+    let file = fs::read_to_string(format!("{}/src/config/file.rs", env!("CARGO_MANIFEST_DIR")));
     let file = file.unwrap();
     let keys = file
         .split("const PROFILE_KEYS")
