@@ -101,7 +101,7 @@ MUTANTS := $(TARGET_DIR)/lint-tools/cargo-mutants-$(CARGO_MUTANTS)/bin/cargo-mut
 MUTATE ?= src/types/uri.rs src/system/tls_roots.rs src/config/*.rs src/cache/*.rs src/oauth/*.rs src/oauth/*/*.rs src/token_provider/*.rs \
 	src/token_provider/shared/*.rs src/shared_store/*.rs
 MUTANT_TESTS := uri roots profile cache oauth broker fleet exchange hosts helper configuration sources status store \
-	login login_keychains logout doctor storms attacks network proof::networks shared_store
+	login login_keychains logout doctor concurrency attacks network fault_injection::networks shared_store
 # Tests themselves, and what stands in where a feature is off.
 NOT_MUTATED := src/fuzzing/*.rs src/**/shared_off.rs
 

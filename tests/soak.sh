@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tries every claim of tests/it/proof and of src/fuzzing as often as there is time for, and writes what
+# Tries every claim of tests/it/fault_injection and of src/fuzzing as often as there is time for, and writes what
 # was counted into the table of docs/reliability.md. Takes a while; `make test` tries the same a few
 # times.
 #
@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools=${1:?usage: soak.sh TOOLS [FILTER]}
-filter=${2:-proof::}
+filter=${2:-fault_injection::}
 rows=$(mktemp)
 trap 'rm -f "$rows" "$rows.md"' EXIT
 

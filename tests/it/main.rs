@@ -25,16 +25,21 @@ mod clients;
 mod commands;
 #[cfg(target_os = "linux")]
 mod completions;
+mod concurrency;
 mod configuration;
 #[cfg(target_os = "linux")]
 mod curl;
 #[cfg(unix)]
 mod docker_helpers;
+#[cfg(target_os = "linux")]
+mod docs;
 #[cfg(unix)]
 mod doctor;
 mod exchange;
 #[cfg(target_os = "linux")]
 mod exec;
+#[cfg(target_os = "linux")]
+mod fault_injection;
 mod harness;
 mod helper;
 mod hosts;
@@ -55,11 +60,7 @@ mod network;
 #[cfg(target_os = "linux")]
 mod packages;
 #[cfg(target_os = "linux")]
-mod papers;
-#[cfg(target_os = "linux")]
 mod passphrases;
-#[cfg(target_os = "linux")]
-mod proof;
 #[cfg(target_os = "linux")]
 mod roots;
 #[cfg(unix)]
@@ -75,7 +76,6 @@ mod speed;
 #[cfg(unix)]
 mod status;
 mod store;
-mod storms;
 #[cfg(target_os = "linux")]
 mod style;
 #[cfg(target_os = "linux")]

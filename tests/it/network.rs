@@ -1,5 +1,5 @@
 //! The way to the server as it is set up: roots and proxies. The proxy is tinyproxy. What goes wrong on
-//! the way is in `proof/networks`.
+//! the way is in `fault_injection/networks`.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};

@@ -18,13 +18,13 @@ use crate::network::{Tinyproxy, trust_another_ca};
 const SOON: Duration = Duration::from_secs(20);
 
 /// A world whose variables name a file with another CA, and a folder of its own, which is empty.
-struct Scene {
+struct Fixture {
     world: World,
     /// Not in the world: no test searches a pipe or a gigabyte for secrets.
     folder: TempDir,
 }
 
-impl Scene {
+impl Fixture {
     fn new() -> Self {
         let scene = Self {
             world: World::new(),
@@ -146,7 +146,7 @@ fn opened(world: &World, below: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn file_with_several_names_in_a_directory_is_read_once() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.add_ca();
     // A second name as `c_rehash` makes it.
     symlink("ca.pem", scene.path("0123abcd.0")).unwrap();
@@ -157,7 +157,7 @@ fn file_with_several_names_in_a_directory_is_read_once() {
 
 #[test]
 fn byte_order_mark_in_a_ca_file_hides_no_certificate() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let path = scene.path("roots.pem");
     let ca = scene.world.sandbox.ca_pem();
     fs::write(&path, format!("\u{feff}{ca}")).unwrap();
@@ -167,7 +167,7 @@ fn byte_order_mark_in_a_ca_file_hides_no_certificate() {
 
 #[test]
 fn trusted_certificate_format_is_named() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let path = scene.path("roots.pem");
     let ca = scene.world.sandbox.ca_pem();
     let trusted = ca.replace("CERTIFICATE-----", "TRUSTED CERTIFICATE-----");
@@ -179,7 +179,7 @@ fn trusted_certificate_format_is_named() {
 
 #[test]
 fn a_ca_that_only_a_folder_holds_is_trusted_and_nobody_is_asked_twice() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.add_ca();
     scene.is_trusted();
     // Without a file there is one handshake.
@@ -197,7 +197,7 @@ fn a_ca_that_only_a_folder_holds_is_trusted_and_nobody_is_asked_twice() {
 
 #[test]
 fn each_folder_of_a_list_counts_and_one_that_cannot_be_read_spoils_none() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.is_not_trusted(&[]);
     scene.add_ca();
     let missing = scene.path("missing");
@@ -225,7 +225,7 @@ fn each_folder_of_a_list_counts_and_one_that_cannot_be_read_spoils_none() {
 
 #[test]
 fn a_folder_that_is_of_no_use_is_told_where_a_server_is_not_trusted() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.world.unset("SSL_CERT_FILE");
     scene.is_not_trusted(&["no root certificates were found"]);
     let empty = scene.path("empty");
@@ -245,7 +245,7 @@ fn a_folder_that_is_of_no_use_is_told_where_a_server_is_not_trusted() {
 
 #[test]
 fn an_empty_variable_names_nothing() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.add_ca();
     scene.world.set("SSL_CERT_FILE", "");
     scene.is_trusted();
@@ -266,7 +266,7 @@ fn an_empty_variable_names_nothing() {
 
 #[test]
 fn the_profiles_ca_file_is_trusted_beside_folders_too() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let world = &scene.world;
     fs::write(scene.path("third.pem"), Sandbox::start().ca_pem()).unwrap();
     let ca = world.path("ca.pem");
@@ -286,7 +286,7 @@ fn the_profiles_ca_file_is_trusted_beside_folders_too() {
 #[test]
 fn a_file_of_roots_that_is_none_ends_nothing_but_the_handshake() {
     for (name, make, says) in THINGS {
-        let scene = Scene::new();
+        let scene = Fixture::new();
         let path = scene.path(name.trim_start_matches('/'));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         make(&path);
@@ -307,7 +307,7 @@ fn a_file_of_roots_that_is_none_ends_nothing_but_the_handshake() {
 
 #[test]
 fn unusable_files_in_a_directory_of_roots_are_skipped() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     for (number, (name, make, _)) in THINGS.into_iter().enumerate() {
         // Files of a directory of roots are read whole, whatever their size.
         if name != "a gigabyte" {
@@ -321,7 +321,7 @@ fn unusable_files_in_a_directory_of_roots_are_skipped() {
 
 #[test]
 fn what_is_damaged_in_a_file_spoils_nothing_beside_it() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let path = scene.path("roots.pem");
     let ca = scene.world.sandbox.ca_pem();
     let damaged = "-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n";
@@ -342,7 +342,7 @@ fn what_is_damaged_in_a_file_spoils_nothing_beside_it() {
 
 /// Runs `token --no-cache` where `/etc/ssl/certs` is the scene's folder; `None` where there is no leave
 /// to make such a place.
-fn with_system_folder(scene: &Scene, under: &str) -> Option<Outcome> {
+fn with_system_folder(scene: &Fixture, under: &str) -> Option<Outcome> {
     let works = |flags: &str| {
         let mut tried = Command::new("unshare");
         tried.args(flags.split(' ')).arg("true");
@@ -364,7 +364,7 @@ fn with_system_folder(scene: &Scene, under: &str) -> Option<Outcome> {
 
 #[test]
 fn the_systems_file_and_directory_both_count() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let (world, bundle) = (&scene.world, scene.path("ca-certificates.crt"));
     world.unset("SSL_CERT_FILE");
     world.unset("SSL_CERT_DIR");

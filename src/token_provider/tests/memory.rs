@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::Scene;
+use super::Fixture;
 use crate::cache::{Cache, Identity, Key, Slot};
 use crate::shared_store::{Keys, Sealer, Store, StoreError, StoreSnapshot};
 use crate::system::clock::Clock;
@@ -141,7 +141,7 @@ impl Store for Connection<'_> {
 
 /// Hosts of one credential.
 pub(super) struct Hosts {
-    pub(super) scene: Scene,
+    pub(super) scene: Fixture,
     pub(super) memory: Memory,
     folder: tempfile::TempDir,
     pub(super) warnings: Cell<u32>,
@@ -159,7 +159,7 @@ pub(super) fn key() -> Key {
 impl Hosts {
     pub(super) fn new() -> Self {
         Self {
-            scene: Scene::new(),
+            scene: Fixture::new(),
             memory: Memory::default(),
             folder: tempfile::tempdir().unwrap(),
             warnings: Cell::default(),

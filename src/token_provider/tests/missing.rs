@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Clock as _, ObtainError, Reason, Scene, SourceError};
+use super::{Clock as _, Fixture, ObtainError, Reason, SourceError};
 
 fn slow() -> SourceError {
     SourceError::TimedOut {
@@ -15,7 +15,7 @@ fn slow() -> SourceError {
 fn word_of_a_secret_that_a_program_does_not_give_is_left_for_those_who_wait() {
     // Whether word is left by a call that may take so many seconds.
     let leaves = |is_costly, is_slow, seconds| {
-        let scene = Scene::new();
+        let scene = Fixture::new();
         scene.endpoint.has_secret.set(false);
         scene.endpoint.is_costly.set(is_costly);
         if is_slow {

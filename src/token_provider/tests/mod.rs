@@ -133,14 +133,14 @@ impl Endpoint for TestEndpoint {
     }
 }
 
-struct Scene {
+struct Fixture {
     clock: TestClock,
     endpoint: TestEndpoint,
     slot: Slot,
     _folder: tempfile::TempDir,
 }
 
-impl Scene {
+impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let identity = Identity {
@@ -256,7 +256,7 @@ fn unavailable() -> ExchangeError {
 
 #[test]
 fn a_limit_that_fits_into_the_callers_time_is_waited_out_once() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.endpoint.script.borrow_mut().push_back(limited(20));
     let start = scene.clock.elapsed();
     assert_eq!(scene.token(), "t-2");
@@ -284,7 +284,7 @@ fn a_limit_that_fits_into_the_callers_time_is_waited_out_once() {
 
 #[test]
 fn a_limit_that_does_not_fit_is_told_and_binds_everybody_until_it_is_over() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.endpoint.script.borrow_mut().push_back(limited(60));
     assert!(scene.call(30, false).is_err());
     for _ in 0..5 {
@@ -297,7 +297,7 @@ fn a_limit_that_does_not_fit_is_told_and_binds_everybody_until_it_is_over() {
 
 #[test]
 fn a_refusal_binds_for_30_seconds_and_not_a_new_secret() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.endpoint.script.borrow_mut().push_back(refused());
     assert!(scene.call(30, false).is_err());
     scene.clock.advance(Duration::from_secs(29));
@@ -308,7 +308,7 @@ fn a_refusal_binds_for_30_seconds_and_not_a_new_secret() {
 
 #[test]
 fn an_outage_is_retried_within_the_run_and_then_binds_for_5_seconds() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     *scene.endpoint.always.borrow_mut() = Some(unavailable());
     assert!(scene.call(30, false).is_err());
     assert_eq!(scene.asked(), 4, "one request and three retries");
@@ -320,7 +320,7 @@ fn an_outage_is_retried_within_the_run_and_then_binds_for_5_seconds() {
 
 #[test]
 fn ten_minutes_without_a_server_are_not_noticed_while_the_token_is_good() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let token = scene.token();
     scene.clock.advance(Duration::from_secs(2880));
     *scene.endpoint.always.borrow_mut() = Some(unavailable());
@@ -342,7 +342,7 @@ fn ten_minutes_without_a_server_are_not_noticed_while_the_token_is_good() {
 
 #[test]
 fn a_secret_that_is_gone_does_not_cost_every_caller_a_try() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let token = scene.token();
     scene.clock.advance(Duration::from_secs(3000));
     scene.endpoint.has_secret.set(false);
@@ -356,7 +356,7 @@ fn a_secret_that_is_gone_does_not_cost_every_caller_a_try() {
 
 #[test]
 fn a_cache_that_cannot_be_written_costs_no_request_of_every_caller() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let token = scene.token();
     scene.clock.advance(Duration::from_secs(3000));
     // A folder in the place of the temporary file: no entry can be written any more.
@@ -373,7 +373,7 @@ fn a_cache_that_cannot_be_written_costs_no_request_of_every_caller() {
 
 #[test]
 fn callers_in_a_hurry_do_not_all_try_to_refresh() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let token = scene.token();
     scene.clock.advance(Duration::from_secs(3000));
     scene.endpoint.takes.set(Duration::from_secs(60));
@@ -389,7 +389,7 @@ fn callers_in_a_hurry_do_not_all_try_to_refresh() {
 
 #[test]
 fn a_caller_in_a_hurry_does_not_spoil_it_for_the_patient() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.endpoint.takes.set(Duration::from_secs(3));
     let hasty = scene.call(1, false);
     assert!(matches!(
@@ -414,7 +414,7 @@ fn a_caller_in_a_hurry_does_not_spoil_it_for_the_patient() {
 
 #[test]
 fn a_last_try_without_time_does_not_hide_what_the_one_before_it_met() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.endpoint.takes.set(Duration::from_secs(10));
     *scene.endpoint.always.borrow_mut() = Some(unavailable());
 
@@ -430,7 +430,7 @@ fn a_last_try_without_time_does_not_hide_what_the_one_before_it_met() {
 
 #[test]
 fn a_clock_that_goes_back_makes_a_miss_and_not_an_endless_token() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.token();
     scene.clock.wall_offset_seconds.set(-50);
     assert_eq!(scene.token(), "t-1", "less than a minute");
@@ -442,7 +442,7 @@ fn a_clock_that_goes_back_makes_a_miss_and_not_an_endless_token() {
 
 #[test]
 fn an_expired_token_is_never_served() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.token();
     *scene.endpoint.always.borrow_mut() = Some(unavailable());
     scene.clock.advance(Duration::from_secs(3540));
@@ -454,7 +454,7 @@ fn an_expired_token_is_never_served() {
 
 #[test]
 fn a_token_with_too_little_left_is_replaced_where_a_new_one_would_do() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.token();
     scene.clock.advance(Duration::from_secs(600));
     assert_eq!(scene.wanting(3000).unwrap(), "t-2", "a new one has 3600 s");
@@ -463,7 +463,7 @@ fn a_token_with_too_little_left_is_replaced_where_a_new_one_would_do() {
 
 #[test]
 fn a_life_that_no_token_has_is_asked_for_once_in_the_life_of_one() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     for _ in 0..3 {
         let refused = scene.wanting(3600);
         assert!(
@@ -481,7 +481,7 @@ fn a_life_that_no_token_has_is_asked_for_once_in_the_life_of_one() {
 
 #[test]
 fn a_cool_down_ends_at_its_end() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.endpoint.script.borrow_mut().push_back(limited(60));
     assert!(scene.call(30, false).is_err());
     scene.clock.advance(Duration::from_secs(60));
@@ -494,7 +494,7 @@ fn a_cool_down_ends_at_its_end() {
 
 #[test]
 fn refreshing_overrides_a_cool_down_and_takes_nothing_from_before() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.token();
     scene.clock.advance(Duration::from_secs(1));
     scene.endpoint.script.borrow_mut().push_back(refused());
@@ -507,7 +507,7 @@ fn refreshing_overrides_a_cool_down_and_takes_nothing_from_before() {
 
 #[test]
 fn a_cool_down_from_a_clock_that_was_ahead_binds_nobody() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.clock.wall_offset_seconds.set(86_400);
     scene.endpoint.script.borrow_mut().push_back(refused());
     assert!(scene.call(30, false).is_err());
@@ -517,7 +517,7 @@ fn a_cool_down_from_a_clock_that_was_ahead_binds_nobody() {
 
 #[test]
 fn inside_a_cool_down_nobody_looks_for_the_next_token() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let token = scene.token();
     scene.clock.advance(Duration::from_secs(3000));
     scene.endpoint.script.borrow_mut().push_back(limited(200));
@@ -535,7 +535,7 @@ fn inside_a_cool_down_nobody_looks_for_the_next_token() {
 
 #[test]
 fn a_token_of_another_secret_is_no_answer_and_is_kept_until_there_is_one() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.token();
     *scene.endpoint.secret.borrow_mut() = "two";
     scene.endpoint.script.borrow_mut().push_back(refused());
@@ -546,10 +546,10 @@ fn a_token_of_another_secret_is_no_answer_and_is_kept_until_there_is_one() {
 
 #[test]
 fn erasing_starts_anew_also_where_the_token_is_gone_already() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.token();
     scene.erase(EraseTarget::Only("t-1"));
-    let remembered = |scene: &Scene| scene.slot.read().auth_method;
+    let remembered = |scene: &Fixture| scene.slot.read().auth_method;
     assert_eq!(remembered(&scene).as_deref(), Some("basic"), "one token");
     scene.erase(EraseTarget::Any);
     assert_eq!(
@@ -561,7 +561,7 @@ fn erasing_starts_anew_also_where_the_token_is_gone_already() {
 
 #[test]
 fn a_pause_from_a_clock_that_ran_ahead_is_not_kept_to() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.token();
     let far = scene.clock.now() + Duration::from_secs(86_400);
     let entry = Entry {
@@ -579,7 +579,7 @@ fn a_pause_from_a_clock_that_ran_ahead_is_not_kept_to() {
 
 #[test]
 fn whoever_keeps_a_token_is_given_one_of_the_first_half_of_its_life_if_there_is_one() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let first = scene.token();
     scene.clock.advance(Duration::from_secs(1801));
     let lasting = || {

@@ -4,7 +4,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::super::judge::CacheState;
-use super::Scene;
+use super::Fixture;
 use crate::cache::{CachedToken, Cooldown, Entry, Reason};
 use crate::system::clock::Clock as _;
 use crate::types::token::{AccessToken, Token};
@@ -38,7 +38,7 @@ fn cooldown(now: OffsetDateTime, age: Duration, length: Duration) -> Cooldown {
     }
 }
 
-fn judged(scene: &Scene, entry: &Entry) -> &'static str {
+fn judged(scene: &Fixture, entry: &Entry) -> &'static str {
     let ask = scene.ask(30);
     match scene.broker(|broker| broker.judge(entry, &ask)) {
         CacheState::Fresh(_) => "fresh",
@@ -84,7 +84,7 @@ fn ages(life: Duration, margin: Duration) -> Vec<Duration> {
 
 #[test]
 fn a_token_is_worth_what_the_rules_say_at_every_moment() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let now = scene.clock.now();
     let mut seen = std::collections::BTreeSet::new();
     for life in lives() {
@@ -110,7 +110,7 @@ fn a_token_is_worth_what_the_rules_say_at_every_moment() {
 
 #[test]
 fn a_cool_down_binds_from_a_minute_before_its_record_to_its_end() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let now = scene.clock.now();
     for length in around(&[Duration::seconds(5), Duration::seconds(300)]) {
         for age in ages(length, Duration::ZERO) {
@@ -146,7 +146,7 @@ fn a_cool_down_binds_from_a_minute_before_its_record_to_its_end() {
 
 #[test]
 fn a_pause_of_the_refresh_is_kept_to_for_five_minutes_at_most() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let now = scene.clock.now();
     let longest = MINUTE * 5;
     for left in around(&[Duration::ZERO, longest, Duration::days(3650), -MINUTE]) {
@@ -163,7 +163,7 @@ fn a_pause_of_the_refresh_is_kept_to_for_five_minutes_at_most() {
 
 #[test]
 fn a_clock_that_was_set_back_makes_nothing_of_before_the_call_new() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.token();
     scene.clock.wall_offset_seconds.set(-30);
     assert_eq!(scene.token(), "t-1", "good for whoever takes what is there");
@@ -191,7 +191,7 @@ fn a_clock_that_was_set_back_makes_nothing_of_before_the_call_new() {
 /// which an entry keeps no part, and after a disk has taken longer to note it than a pause lasts.
 #[test]
 fn those_who_waited_for_a_secret_are_told_that_there_is_none_however_late_they_look() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let ask = |began: OffsetDateTime| {
         let ask = scene.ask(30);
         crate::token_provider::TokenRequest { began, ..ask }
@@ -222,7 +222,7 @@ fn those_who_waited_for_a_secret_are_told_that_there_is_none_however_late_they_l
 
 #[test]
 fn whatever_two_moments_stand_in_an_entry_nothing_overflows() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.slot.prepare().unwrap();
     let last = OffsetDateTime::from_unix_timestamp(221_845_392_000).unwrap();
     let now = scene.clock.now();

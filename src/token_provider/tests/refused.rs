@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{EraseTarget, ExchangeError, ObtainError, Reason, Scene, refused, unavailable};
+use super::{EraseTarget, ExchangeError, Fixture, ObtainError, Reason, refused, unavailable};
 
 #[test]
 fn a_refused_token_is_dropped_and_its_successor_not_within_a_minute() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let first = scene.token();
     scene.erase(EraseTarget::Refused(Some("t-other")));
     assert_eq!(scene.token(), first, "another token was refused");
@@ -30,7 +30,7 @@ fn a_refused_token_is_dropped_and_its_successor_not_within_a_minute() {
 
 #[test]
 fn a_refused_token_is_the_answer_while_another_cannot_be_had_but_not_against_a_refusal() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let first = scene.token();
     *scene.endpoint.always.borrow_mut() = Some(unavailable());
     scene.erase(EraseTarget::Refused(Some(&first)));
@@ -55,7 +55,7 @@ fn a_refused_token_is_the_answer_while_another_cannot_be_had_but_not_against_a_r
 
 #[test]
 fn erasing_whatever_is_there_leaves_the_cool_down() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.token();
     scene.clock.advance(Duration::from_secs(1));
     scene.endpoint.script.borrow_mut().push_back(refused());

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::clients::recipe::{api_requests, patient, place};
+use crate::clients::integration_files::{api_requests, patient, place};
 use crate::clients::{configure, links, run, spoil_secret, tool, trust, world};
 use crate::harness::World;
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::clients::recipe::{bash, patient, recipe};
+use crate::clients::integration_files::{bash, patient, recipe};
 use crate::clients::{
     Ended, configure, find, found_or_skipped, links, run, run_with_stdin, tool, trust, world,
 };

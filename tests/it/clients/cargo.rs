@@ -14,12 +14,12 @@ use crate::harness::World;
 
 const INDEX: &str = "crates.acme.internal";
 
-struct Scene {
+struct Fixture {
     world: World,
     resource: Resource,
 }
 
-impl Scene {
+impl Fixture {
     fn new() -> Self {
         let (world, resource) = guarded();
         links(&world);
@@ -102,7 +102,7 @@ impl Scene {
 
 #[test]
 fn cargo_fetches_from_a_private_registry_with_the_published_configuration() {
-    let mut scene = Scene::new();
+    let mut scene = Fixture::new();
 
     scene.fetches();
     scene.fetches();
@@ -122,7 +122,7 @@ fn cargo_fetches_from_a_private_registry_with_the_published_configuration() {
 
 #[test]
 fn cargo_asks_the_helper_once_for_the_index_and_the_downloads() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     let calls = scene.world.path("calls");
     let helper = scene.world.path("counting");
     let real = links(&scene.world).join("cargo-credential-cloudconnexa");
@@ -149,7 +149,7 @@ fn cargo_asks_the_helper_once_for_the_index_and_the_downloads() {
 
 #[test]
 fn cargo_gives_its_configured_arguments_to_the_program_under_its_own_name() {
-    let mut scene = Scene::new();
+    let mut scene = Fixture::new();
     for arguments in [
         "\"cloudconnexa-auth\"",
         "\"cloudconnexa-auth\", \"cargo\"",
@@ -173,7 +173,7 @@ fn cargo_gives_its_configured_arguments_to_the_program_under_its_own_name() {
 
 #[test]
 fn cargo_fetches_with_the_published_token_from_stdout() {
-    let mut scene = Scene::new();
+    let mut scene = Fixture::new();
     scene.use_published("cargo/token-from-stdout.toml", &[]);
 
     scene.fetches();
@@ -184,7 +184,7 @@ fn cargo_fetches_with_the_published_token_from_stdout() {
 
 #[test]
 fn cargo_publishes_with_the_token() {
-    let mut scene = Scene::new();
+    let mut scene = Fixture::new();
 
     let ended = scene.run(&["publish", "--registry", "acme", "--no-verify"]);
     assert!(
@@ -204,7 +204,7 @@ fn cargo_publishes_with_the_token() {
 #[test]
 fn cargo_gets_no_token_for_an_index_that_is_no_profiles() {
     for name in ["cargo/.cargo/config.toml", "cargo/token-from-stdout.toml"] {
-        let mut scene = Scene::new();
+        let mut scene = Fixture::new();
         scene.use_published(name, &[]);
         configure(&scene.world, &[INDEX]);
 
@@ -223,7 +223,7 @@ fn cargo_gets_no_token_for_an_index_that_is_no_profiles() {
 
 #[test]
 fn cargo_goes_on_to_the_next_provider_for_an_index_that_is_no_profiles() {
-    let mut scene = Scene::new();
+    let mut scene = Fixture::new();
     configure(&scene.world, &[INDEX]);
     let token = scene.world.sandbox.credential();
     let token = scene.world.sandbox.issue_token(&token.client_id);
@@ -245,7 +245,7 @@ fn cargo_goes_on_to_the_next_provider_for_an_index_that_is_no_profiles() {
 
 #[test]
 fn cargo_login_and_logout_say_that_there_is_nothing_to_keep() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.world.watch("token-of-a-person");
 
     let mut login = scene.cargo(&["login", "--registry", "acme"]);
@@ -264,7 +264,7 @@ fn cargo_login_and_logout_say_that_there_is_nothing_to_keep() {
 #[test]
 fn cargo_shows_why_there_is_no_token() {
     for name in ["cargo/.cargo/config.toml", "cargo/token-from-stdout.toml"] {
-        let mut scene = Scene::new();
+        let mut scene = Fixture::new();
         scene.use_published(name, &[]);
         spoil_secret(&scene.world);
 
@@ -282,7 +282,7 @@ fn cargo_shows_why_there_is_no_token() {
 
 #[test]
 fn a_refused_token_fails_cargo_until_it_is_dropped_by_hand() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.fetches();
     revoke_tokens(&scene.world);
 
@@ -298,7 +298,7 @@ fn a_refused_token_fails_cargo_until_it_is_dropped_by_hand() {
 
 #[test]
 fn an_expired_token_is_not_shown_by_cargo() {
-    let mut scene = Scene::new();
+    let mut scene = Fixture::new();
     scene.fetches();
 
     scene.world.advance(Duration::from_secs(13 * 3600));

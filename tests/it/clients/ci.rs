@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::clients::recipe::{api_requests, patient, recipe};
+use crate::clients::integration_files::{api_requests, patient, recipe};
 use crate::clients::{Ended, client, links, run, run_with_stdin, tool, trust, world};
 use crate::harness::World;
 

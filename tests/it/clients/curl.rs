@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::clients::recipe::{api_requests, bash, place, started, started_without_token, watched};
+use crate::clients::integration_files::{
+    api_requests, bash, place, started, started_without_token, watched,
+};
 use crate::clients::{configure, links, run, spoil_secret, trust, world};
 use crate::harness::World;
 

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-use crate::clients::recipe::{bash, drop_the_token, patient, place, started, watched};
+use crate::clients::integration_files::{bash, drop_the_token, patient, place, started, watched};
 use crate::clients::{
     configure, links, preinstalled, run, run_with_stdin, spoil_secret, tool, trust, world,
 };

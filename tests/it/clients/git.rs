@@ -39,13 +39,13 @@ fn version(git: &Path) -> (u32, u32) {
 
 /// git with the configuration that we publish, and a repository behind a server that is one of
 /// the profile's hosts.
-struct Scene {
+struct Fixture {
     world: World,
     resource: Resource,
     git: PathBuf,
 }
 
-impl Scene {
+impl Fixture {
     fn new(git: PathBuf, challenge: Challenge) -> Self {
         let world = world();
         let resource = Resource::start(&world, challenge);
@@ -135,7 +135,7 @@ pub(super) fn make_repository(world: &World, folder: &Path) {
 #[test]
 fn new_git_clones_and_pushes_with_a_bearer_token() {
     let Some(git) = new_git() else { return };
-    let mut scene = Scene::new(git, Challenge::Both);
+    let mut scene = Fixture::new(git, Challenge::Both);
 
     let listed = scene.ls_remote();
     assert_eq!(listed.stderr, "", "the helper has nothing to say");
@@ -159,7 +159,7 @@ fn new_git_clones_and_pushes_with_a_bearer_token() {
 #[test]
 fn old_git_clones_with_the_token_as_password() {
     let Some(git) = old_git() else { return };
-    let mut scene = Scene::new(git, Challenge::Both);
+    let mut scene = Fixture::new(git, Challenge::Both);
 
     let listed = scene.ls_remote();
     assert_eq!(listed.stderr, "", "the helper has nothing to say");
@@ -177,7 +177,7 @@ fn old_git_clones_with_the_token_as_password() {
 #[test]
 fn new_git_gives_the_token_as_password_where_the_server_wants_one() {
     let Some(git) = new_git() else { return };
-    let mut scene = Scene::new(git, Challenge::Basic);
+    let mut scene = Fixture::new(git, Challenge::Basic);
 
     scene.ls_remote().succeeds();
 
@@ -188,7 +188,7 @@ fn new_git_gives_the_token_as_password_where_the_server_wants_one() {
 #[test]
 fn a_revoked_token_fails_one_command_and_costs_one_token_request() {
     for git in [new_git(), old_git()].into_iter().flatten() {
-        let mut scene = Scene::new(git, Challenge::Both);
+        let mut scene = Fixture::new(git, Challenge::Both);
         scene.ls_remote().succeeds();
         scene.revoke_tokens();
 
@@ -218,7 +218,7 @@ fn a_revoked_token_fails_one_command_and_costs_one_token_request() {
 #[test]
 fn an_expired_token_fails_no_command() {
     for git in [new_git(), old_git()].into_iter().flatten() {
-        let mut scene = Scene::new(git, Challenge::Both);
+        let mut scene = Fixture::new(git, Challenge::Both);
         scene.ls_remote().succeeds();
 
         scene.world.advance(Duration::from_secs(13 * 3600));
@@ -236,7 +236,7 @@ fn an_expired_token_fails_no_command() {
 #[test]
 fn eight_fetches_at_once_are_one_token_request() {
     let Some(git) = new_git() else { return };
-    let mut scene = Scene::new(git, Challenge::Both);
+    let mut scene = Fixture::new(git, Challenge::Both);
     scene.run(&["init", "--quiet", "."]).succeeds();
     for number in 1..=8 {
         let name = format!("r{number}");
@@ -258,7 +258,7 @@ fn eight_fetches_at_once_are_one_token_request() {
 #[test]
 fn eight_commands_that_are_refused_at_once_are_one_token_request_more() {
     let Some(git) = new_git() else { return };
-    let scene = Scene::new(git, Challenge::Both);
+    let scene = Fixture::new(git, Challenge::Both);
     scene.ls_remote().succeeds();
     scene.revoke_tokens();
 
@@ -281,7 +281,7 @@ fn eight_commands_that_are_refused_at_once_are_one_token_request_more() {
 #[test]
 fn proactive_git_asks_before_the_server_does() {
     let Some(git) = new_git() else { return };
-    let mut scene = Scene::new(git, Challenge::Both);
+    let mut scene = Fixture::new(git, Challenge::Both);
 
     scene
         .run(&[
@@ -310,7 +310,7 @@ fn a_server_that_refuses_every_token_costs_one_token_request_a_minute() {
         let another = Sandbox::builder().no_rate_limit().start();
         let resource = Resource::verified_by(&world, &another, Challenge::Both);
         resource.configure(&world);
-        let scene = Scene::with(git, world, resource);
+        let scene = Fixture::with(git, world, resource);
 
         for _ in 0..4 {
             scene.ls_remote().fails();
@@ -328,7 +328,7 @@ fn a_server_that_refuses_every_token_costs_one_token_request_a_minute() {
 #[test]
 fn old_git_erases_good_tokens_at_bearer_servers_for_one_token_request_at_most() {
     let Some(git) = old_git() else { return };
-    let mut scene = Scene::new(git, Challenge::Bearer);
+    let mut scene = Fixture::new(git, Challenge::Bearer);
 
     for _ in 0..4 {
         let stderr = scene.ls_remote().fails();
@@ -348,7 +348,7 @@ fn old_git_erases_good_tokens_at_bearer_servers_for_one_token_request_at_most() 
 #[test]
 fn git_gets_nothing_for_a_host_that_is_no_profiles() {
     for git in [new_git(), old_git()].into_iter().flatten() {
-        let mut scene = Scene::new(git, Challenge::Both);
+        let mut scene = Fixture::new(git, Challenge::Both);
         configure(&scene.world, &["git.acme.internal"]);
 
         let stderr = scene.ls_remote().fails();
@@ -363,7 +363,7 @@ fn git_gets_nothing_for_a_host_that_is_no_profiles() {
 fn a_token_does_not_follow_a_redirect_to_a_host_that_is_no_profiles() {
     for git in [new_git(), old_git()].into_iter().flatten() {
         for options in [&[][..], &["-c", "http.proactiveAuth=auto"]] {
-            let mut scene = Scene::new(git.clone(), Challenge::Both);
+            let mut scene = Fixture::new(git.clone(), Challenge::Both);
             let elsewhere = world();
             let mut foreign =
                 Resource::verified_by(&elsewhere, &scene.world.sandbox, Challenge::Both);
@@ -393,7 +393,7 @@ fn a_token_does_not_follow_a_redirect_to_a_host_that_is_no_profiles() {
 #[test]
 fn a_token_endpoint_that_hangs_does_not_hang_git() {
     for git in [new_git(), old_git()].into_iter().flatten() {
-        let scene = Scene::new(git, Challenge::Both);
+        let scene = Fixture::new(git, Challenge::Both);
         scene.world.sandbox.always(Some(Fault::Hang));
         let name = format!("credential.{}.helper", scene.resource.url());
         let helper = "cloudconnexa --timeout 1s";
@@ -411,7 +411,7 @@ fn a_token_endpoint_that_hangs_does_not_hang_git() {
 #[test]
 fn flags_stand_in_the_configuration_and_the_program_is_found_by_its_path_too() {
     for git in [new_git(), old_git()].into_iter().flatten() {
-        let scene = Scene::new(git, Challenge::Both);
+        let scene = Fixture::new(git, Challenge::Both);
         let other = scene
             .world
             .sandbox
@@ -456,7 +456,7 @@ fn flags_stand_in_the_configuration_and_the_program_is_found_by_its_path_too() {
 #[test]
 fn git_shows_why_there_is_no_token() {
     for git in [new_git(), old_git()].into_iter().flatten() {
-        let mut scene = Scene::new(git, Challenge::Both);
+        let mut scene = Fixture::new(git, Challenge::Both);
         let credential = scene.world.sandbox.credential();
         scene.world.sandbox.rotate_secret(&credential.client_id);
 
@@ -475,7 +475,7 @@ fn another_helper_is_not_given_the_token_to_keep() {
     // The files of the home are searched for the token after each run: without the empty
     // `helper =` of our configuration old git would write it to ~/.git-credentials.
     for git in [new_git(), old_git()].into_iter().flatten() {
-        let scene = Scene::new(git, Challenge::Both);
+        let scene = Fixture::new(git, Challenge::Both);
         let path = scene.world.home().join(".gitconfig");
         let ours = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("[credential]\n\thelper = store\n{ours}")).unwrap();
@@ -489,7 +489,7 @@ fn another_helper_is_not_given_the_token_to_keep() {
 #[test]
 fn a_user_name_in_the_url_and_paths_in_requests_do_no_harm() {
     for git in [new_git(), old_git()].into_iter().flatten() {
-        let mut scene = Scene::new(git, Challenge::Both);
+        let mut scene = Fixture::new(git, Challenge::Both);
         let url = scene.repository().replace("https://", "https://me@");
 
         scene
@@ -507,7 +507,7 @@ fn a_user_name_in_the_url_and_paths_in_requests_do_no_harm() {
 #[test]
 fn git_credential_fill_gives_each_caller_the_form_that_it_can_use() {
     let Some(git) = new_git() else { return };
-    let scene = Scene::new(git, Challenge::Both);
+    let scene = Fixture::new(git, Challenge::Both);
     let token = scene.world.run(["token"]).succeeds();
 
     let filled = scene.plumbing("fill", "capability[]=authtype\n").succeeds();
@@ -533,7 +533,7 @@ fn git_credential_fill_gives_each_caller_the_form_that_it_can_use() {
 #[test]
 fn git_asks_the_user_where_the_helper_has_nothing() {
     for git in [new_git(), old_git()].into_iter().flatten() {
-        let scene = Scene::new(git, Challenge::Both);
+        let scene = Fixture::new(git, Challenge::Both);
         configure(
             &scene.world,
             &[scene.resource.authority(), "git.acme.internal"],
@@ -589,7 +589,7 @@ fn git_asks_the_user_where_the_helper_has_nothing() {
 fn git_credential_reject_drops_the_token_it_names_and_no_other() {
     for git in [new_git(), old_git()].into_iter().flatten() {
         let is_new = version(&git) >= (2, 46);
-        let scene = Scene::new(git, Challenge::Both);
+        let scene = Fixture::new(git, Challenge::Both);
         let token = scene.world.run(["token"]).succeeds();
 
         let naming = |token: &str| {
@@ -617,7 +617,7 @@ fn git_credential_reject_drops_the_token_it_names_and_no_other() {
 #[test]
 fn the_helper_tells_git_what_it_is_capable_of() {
     let Some(git) = new_git() else { return };
-    let scene = Scene::new(git, Challenge::Both);
+    let scene = Fixture::new(git, Challenge::Both);
 
     let told = scene.run(&["credential-cloudconnexa", "capability"]);
     assert_eq!(told.succeeds(), "version 0\ncapability authtype\n");

@@ -16,12 +16,12 @@ use crate::harness::World;
 
 const MODULE: &str = "go.acme.internal/private@v1.0.0";
 
-struct Scene {
+struct Fixture {
     world: World,
     resource: Resource,
 }
 
-impl Scene {
+impl Fixture {
     fn new() -> Self {
         let (world, resource) = guarded();
         Self::with(world, resource)
@@ -81,7 +81,7 @@ impl Scene {
 
 #[test]
 fn go_downloads_a_private_module_with_the_published_environment() {
-    let mut scene = Scene::new();
+    let mut scene = Fixture::new();
 
     scene.downloads("one");
     scene.downloads("two");
@@ -101,7 +101,7 @@ fn go_downloads_a_private_module_with_the_published_environment() {
 
 #[test]
 fn a_revoked_token_is_replaced_while_go_runs() {
-    let mut scene = Scene::new();
+    let mut scene = Fixture::new();
     scene.downloads("one");
     revoke_tokens(&scene.world);
 
@@ -116,7 +116,7 @@ fn a_revoked_token_is_replaced_while_go_runs() {
 
 #[test]
 fn a_module_that_is_not_there_costs_no_token_request() {
-    let scene = Scene::new();
+    let scene = Fixture::new();
     scene.downloads("one");
 
     for _ in 0..2 {
@@ -134,7 +134,7 @@ fn a_module_that_is_not_there_costs_no_token_request() {
 
 #[test]
 fn go_is_given_nothing_for_a_host_that_is_no_profiles() {
-    let mut scene = Scene::new();
+    let mut scene = Fixture::new();
     configure(&scene.world, &["go.acme.internal"]);
 
     let stderr = scene.download("one").fails();
@@ -150,7 +150,7 @@ fn go_is_given_nothing_for_a_host_that_is_no_profiles() {
 
 #[test]
 fn several_go_that_are_refused_at_once_are_one_token_request_more() {
-    let mut scene = Scene::new();
+    let mut scene = Fixture::new();
     scene.downloads("first");
     revoke_tokens(&scene.world);
 
@@ -171,7 +171,7 @@ fn a_proxy_that_refuses_every_token_costs_go_one_token_request_a_minute() {
     let another = Sandbox::builder().no_rate_limit().start();
     let resource = Resource::verified_by(&world, &another, Challenge::Bearer);
     resource.configure(&world);
-    let scene = Scene::with(world, resource);
+    let scene = Fixture::with(world, resource);
 
     for _ in 0..3 {
         scene.download("one").fails();
@@ -187,7 +187,7 @@ fn a_proxy_that_refuses_every_token_costs_go_one_token_request_a_minute() {
 
 #[test]
 fn without_a_token_go_goes_on_and_tells_why_with_x() {
-    let mut scene = Scene::new();
+    let mut scene = Fixture::new();
     spoil_secret(&scene.world);
 
     let stderr = scene.download("one").fails();

@@ -1,6 +1,6 @@
 //! `http`, which takes a header from a file.
 
-use crate::clients::recipe::{
+use crate::clients::integration_files::{
     api_requests, bash, first_on_path, place, started, started_without_token, watched,
 };
 use crate::clients::{configure, links, run, spoil_secret, tool, trust, world};

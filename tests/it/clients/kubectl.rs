@@ -14,12 +14,12 @@ use crate::harness::World;
 
 const SERVER: &str = "https://acme.api.openvpn.com";
 
-struct Scene {
+struct Fixture {
     world: World,
     kubectl: PathBuf,
 }
 
-impl Scene {
+impl Fixture {
     /// Nothing where there is no kubectl.
     fn new() -> Option<Self> {
         let kubectl = preinstalled("kubectl")?;
@@ -71,7 +71,7 @@ impl Scene {
 
 #[test]
 fn kubectl_reads_the_api_with_the_published_kubeconfig() {
-    let Some(scene) = Scene::new() else { return };
+    let Some(scene) = Fixture::new() else { return };
 
     scene.reads_networks();
     scene.reads_networks();
@@ -86,7 +86,7 @@ fn kubectl_reads_the_api_with_the_published_kubeconfig() {
 
 #[test]
 fn kubectl_is_answered_in_the_version_it_asks_in_and_with_or_without_the_server() {
-    let Some(scene) = Scene::new() else { return };
+    let Some(scene) = Fixture::new() else { return };
     let server = (SERVER, scene.world.sandbox.base_url());
     let beta = ("k8s.io/v1", "k8s.io/v1beta1");
     let silent = ("        provideClusterInfo: true\n", "");
@@ -106,7 +106,7 @@ fn kubectl_is_answered_in_the_version_it_asks_in_and_with_or_without_the_server(
 
 #[test]
 fn kubectl_is_given_the_token_of_the_profile_that_the_server_is_of() {
-    let Some(scene) = Scene::new() else { return };
+    let Some(scene) = Fixture::new() else { return };
     let prod = scene.world.profile_text("prod");
     scene.world.write_config(&format!(
         "default_profile = \"lab\"\n{prod}[profiles.lab]\ncloud_id = \"lab\"\n\
@@ -118,7 +118,7 @@ fn kubectl_is_given_the_token_of_the_profile_that_the_server_is_of() {
 
 #[test]
 fn kubectl_gets_no_token_for_a_server_that_is_no_profiles() {
-    let Some(scene) = Scene::new() else { return };
+    let Some(scene) = Fixture::new() else { return };
     let mut foreign = Resource::start(&scene.world, Challenge::Bearer);
     scene.use_kubeconfig(&[(SERVER, foreign.url())]);
 
@@ -134,7 +134,7 @@ fn kubectl_gets_no_token_for_a_server_that_is_no_profiles() {
 
 #[test]
 fn without_cluster_info_kubectl_takes_the_token_wherever_the_kubeconfig_says() {
-    let Some(scene) = Scene::new() else { return };
+    let Some(scene) = Fixture::new() else { return };
     let mut foreign = Resource::start(&scene.world, Challenge::Bearer);
     let silent = ("        provideClusterInfo: true\n", "");
     scene.use_kubeconfig(&[(SERVER, foreign.url()), silent]);
@@ -152,7 +152,7 @@ fn without_cluster_info_kubectl_takes_the_token_wherever_the_kubeconfig_says() {
 
 #[test]
 fn kubectl_gets_no_token_for_a_server_that_it_does_not_verify() {
-    let Some(scene) = Scene::new() else { return };
+    let Some(scene) = Fixture::new() else { return };
     let server = scene.world.sandbox.base_url().to_owned();
     let unverified = format!("{server}\n      insecure-skip-tls-verify: true");
     scene.use_kubeconfig(&[(SERVER, &unverified)]);
@@ -166,7 +166,7 @@ fn kubectl_gets_no_token_for_a_server_that_it_does_not_verify() {
 
 #[test]
 fn a_refused_token_fails_kubectl_until_it_is_dropped_by_hand() {
-    let Some(scene) = Scene::new() else { return };
+    let Some(scene) = Fixture::new() else { return };
     scene.reads_networks();
     revoke_tokens(&scene.world);
 
@@ -188,7 +188,7 @@ fn a_refused_token_fails_kubectl_until_it_is_dropped_by_hand() {
 
 #[test]
 fn an_expired_token_is_not_shown_by_kubectl() {
-    let Some(scene) = Scene::new() else { return };
+    let Some(scene) = Fixture::new() else { return };
     scene.reads_networks();
 
     scene.world.advance(Duration::from_secs(13 * 3600));
@@ -200,7 +200,7 @@ fn an_expired_token_is_not_shown_by_kubectl() {
 
 #[test]
 fn kubectl_shows_why_there_is_no_token() {
-    let Some(scene) = Scene::new() else { return };
+    let Some(scene) = Fixture::new() else { return };
     spoil_secret(&scene.world);
 
     let stderr = scene.networks().fails();
@@ -221,7 +221,7 @@ fn kubectl_shows_why_there_is_no_token() {
 
 #[test]
 fn eight_kubectl_at_once_are_one_token_request() {
-    let Some(scene) = Scene::new() else { return };
+    let Some(scene) = Fixture::new() else { return };
     let mut commands: Vec<Command> = (0..8).map(|_| scene.kubectl()).collect();
 
     for ended in run_in_parallel(&scene.world, &mut commands) {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::clients::recipe::{
+use crate::clients::integration_files::{
     api_requests, bash, place, recipe, started, started_without_token, watched,
 };
 use crate::clients::{configure, links, revoke_tokens, run, spoil_secret, trust, world};

@@ -10,15 +10,15 @@ mod curl;
 mod docker;
 mod git;
 mod go;
+mod host_tools;
 mod httpie;
+pub(crate) mod integration_files;
 mod kubectl;
 mod make;
 mod pnpm;
 mod rclone;
-pub(crate) mod recipe;
 mod setup;
 mod snippets;
-mod surroundings;
 mod terraform;
 
 use std::ffi::OsStr;

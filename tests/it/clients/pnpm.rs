@@ -12,12 +12,12 @@ use crate::harness::World;
 
 const HELPER: &str = "/usr/local/bin/pnpm-credential-cloudconnexa";
 
-struct Scene {
+struct Fixture {
     world: World,
     resource: Resource,
 }
 
-impl Scene {
+impl Fixture {
     fn new() -> Self {
         let (world, resource) = guarded();
         let helper = links(&world).join("pnpm-credential-cloudconnexa");
@@ -68,7 +68,7 @@ impl Scene {
 
 #[test]
 fn pnpm_installs_a_private_package_with_the_published_npmrc() {
-    let mut scene = Scene::new();
+    let mut scene = Fixture::new();
 
     let ended = scene.install();
 
@@ -90,7 +90,7 @@ fn pnpm_installs_a_private_package_with_the_published_npmrc() {
 
 #[test]
 fn the_published_wrapper_gives_pnpm_the_token_of_another_profile() {
-    let mut scene = Scene::new();
+    let mut scene = Fixture::new();
     let prod = fs::read_to_string(scene.world.config()).unwrap();
     scene.world.write_config(&format!(
         "default_profile = \"lab\"\n{prod}[profiles.lab]\ncloud_id = \"lab\"\n\
@@ -113,7 +113,7 @@ fn the_published_wrapper_gives_pnpm_the_token_of_another_profile() {
 
 #[test]
 fn pnpm_stops_where_there_is_no_token() {
-    let mut scene = Scene::new();
+    let mut scene = Fixture::new();
     spoil_secret(&scene.world);
 
     let ended = scene.install();
@@ -134,7 +134,7 @@ fn pnpm_stops_where_there_is_no_token() {
 
 #[test]
 fn a_refused_token_fails_pnpm_until_it_is_dropped_by_hand() {
-    let mut scene = Scene::new();
+    let mut scene = Fixture::new();
     scene.world.token();
     revoke_tokens(&scene.world);
 
@@ -153,7 +153,7 @@ fn a_refused_token_fails_pnpm_until_it_is_dropped_by_hand() {
 
 #[test]
 fn pnpm_runs_no_helper_that_a_project_names() {
-    let mut scene = Scene::new();
+    let mut scene = Fixture::new();
     let npmrc = scene.world.home().join(".npmrc");
     fs::rename(npmrc, scene.project().join(".npmrc")).unwrap();
 

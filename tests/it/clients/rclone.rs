@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::clients::recipe::{count_runs, drop_the_token, patient, place, runs};
+use crate::clients::integration_files::{count_runs, drop_the_token, patient, place, runs};
 use crate::clients::{Challenge, Resource, links, revoke_tokens, run, spoil_secret, tool, world};
 use crate::harness::World;
 

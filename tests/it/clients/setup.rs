@@ -13,7 +13,7 @@ use crate::clients::{
 use crate::harness::{PROGRAM, World};
 
 /// The program under its own name only, first on PATH; a server that is one of the profile's hosts.
-struct Scene {
+struct Fixture {
     world: World,
     resource: Resource,
 }
@@ -33,7 +33,7 @@ enum Form {
 
 const FORMS: [Form; 4] = [Form::Absent, Form::Plain, Form::Open, Form::Linked];
 
-impl Scene {
+impl Fixture {
     fn new(challenge: Challenge) -> Self {
         let world = world();
         let resource = Resource::start(&world, challenge);
@@ -198,7 +198,7 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn git() {
     let Some(program) = new_git() else { return };
-    let scene = Scene::new(Challenge::Both);
+    let scene = Fixture::new(Challenge::Both);
     make_repository(&scene.world, &scene.resource.directory().join("git/r.git"));
     let text = "# mine\n[user]\n\tname = Ana ; x\n[credential]\n\thelper = store --file=/nowhere\n";
     scene.round("git", &scene.home(".gitconfig"), text, |scene| {
@@ -213,7 +213,7 @@ fn git() {
 
 #[test]
 fn docker_by_skopeo() {
-    let mut scene = Scene::new(Challenge::Basic);
+    let mut scene = Fixture::new(Challenge::Basic);
     let image = format!("docker://{}/acme/app", scene.resource.authority());
     let text = "{\n\t\"auths\": {\n\t\t\"other.test\": {}\n\t},\n\t\"detachKeys\": \"ctrl-q\"\n}\n";
     scene.round(
@@ -237,7 +237,7 @@ fn terraform() {
     let Some(program) = preinstalled("terraform") else {
         return;
     };
-    let scene = Scene::new(Challenge::Bearer);
+    let scene = Fixture::new(Challenge::Bearer);
     // A host without a dot would be a folder's name.
     let host = scene.resource.authority().replace("localhost", "127.0.0.1");
     configure(&scene.world, &[&host]);
@@ -269,11 +269,11 @@ fn kubectl() {
     let Some(program) = preinstalled("kubectl") else {
         return;
     };
-    let scene = Scene::new(Challenge::Bearer);
+    let scene = Fixture::new(Challenge::Bearer);
     let server = scene.world.sandbox.base_url().to_owned();
     let text = "# mine\napiVersion: v1\nkind: Config\nusers:\n  # another\n  - name: other\n    \
                 user:\n      token: x\nclusters: []\ncontexts: null\n";
-    let reads = |scene: &Scene| {
+    let reads = |scene: &Fixture| {
         let mut command = client(&scene.world, &program);
         command.args(["--server", &server, "--user", "cloudconnexa"]);
         let ended = run(
@@ -314,7 +314,7 @@ fn kubectl() {
 
 #[test]
 fn cargo() {
-    let scene = Scene::new(Challenge::Bearer);
+    let scene = Fixture::new(Challenge::Bearer);
     let project = scene.project();
     fs::create_dir(project.join(".cargo")).unwrap();
     fs::create_dir(project.join("src")).unwrap();
@@ -348,7 +348,7 @@ fn cargo() {
 
 #[test]
 fn go() {
-    let scene = Scene::new(Challenge::Bearer);
+    let scene = Fixture::new(Challenge::Bearer);
     let proxy = format!("{}/go", scene.resource.url());
     let text = "# mine\nGOPROXY=https://elsewhere.test\nGOAUTH=netrc\nGOFLAGS=-modcacherw\n";
     let modules = scene.world.path("modules");
@@ -371,7 +371,7 @@ fn go() {
 
 #[test]
 fn pnpm() {
-    let scene = Scene::new(Challenge::Bearer);
+    let scene = Fixture::new(Challenge::Bearer);
     let registry = format!("@acme:registry={}/npm/\n", scene.resource.url());
     let bundle = scene.world.path("bundle.pem");
     let project = scene.project();
@@ -402,7 +402,7 @@ fn pnpm() {
 /// the program behind the host with `get`.
 #[test]
 fn bazel_as_far_as_its_flag() {
-    let scene = Scene::new(Challenge::Bearer);
+    let scene = Fixture::new(Challenge::Bearer);
     let uri = format!("{}/x", scene.resource.url());
     let text = "# mine\nbuild --jobs=4\ncommon --credential_helper=other.test=/bin/other\n";
     scene.round("bazel", &scene.home(".bazelrc"), text, |scene| {
@@ -420,7 +420,7 @@ fn bazel_as_far_as_its_flag() {
 
 #[test]
 fn make() {
-    let scene = Scene::new(Challenge::Bearer);
+    let scene = Fixture::new(Challenge::Bearer);
     fs::write(
         scene.project().join("Makefile"),
         published("make/Makefile", &[]),
@@ -452,7 +452,7 @@ fn make() {
 
 #[test]
 fn ansible() {
-    let scene = Scene::new(Challenge::Bearer);
+    let scene = Fixture::new(Challenge::Bearer);
     let file = scene.project().join("cloudconnexa.yml");
     let play = published("ansible/playbook.yml", &[]);
     // Instead of the variables in it, those of the file.
@@ -481,7 +481,7 @@ fn ansible() {
 #[test]
 fn git_finds_a_helper_whose_path_is_more_than_one_word() {
     let Some(program) = new_git() else { return };
-    let scene = Scene::new(Challenge::Both);
+    let scene = Fixture::new(Challenge::Both);
     let home = scene.world.path("Ana's home; \"x\"");
     let bin = home.join(".local/bin");
     fs::create_dir_all(&bin).unwrap();
@@ -507,7 +507,7 @@ fn git_finds_a_helper_whose_path_is_more_than_one_word() {
 
 #[test]
 fn cargo_login_keeps_tokens_of_other_registries_as_before() {
-    let scene = Scene::new(Challenge::Bearer);
+    let scene = Fixture::new(Challenge::Bearer);
     let project = scene.project();
     fs::create_dir(project.join(".cargo")).unwrap();
     let url = scene.resource.url();

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use cloudconnexa_sandbox::Sandbox;
 
-use crate::clients::recipe::{api_requests, count_runs, patient, place, runs};
+use crate::clients::integration_files::{api_requests, count_runs, patient, place, runs};
 use crate::clients::{
     client, configure, links, revoke_tokens, run, run_with_stdin, spoil_secret, test_tools, tool,
     trust, world,

@@ -23,13 +23,13 @@ const API: &str = "https://acme.api.openvpn.com";
 const TOKEN_OF_LOGIN: &str = "token-of-a-person";
 
 /// terraform with the credentials helper in its folder, and a module of a private registry.
-struct Scene {
+struct Fixture {
     world: World,
     resource: Resource,
     terraform: PathBuf,
 }
 
-impl Scene {
+impl Fixture {
     /// Nothing where there is no terraform.
     fn new() -> Option<Self> {
         Self::with_helper("terraform-credentials-cloudconnexa")
@@ -95,7 +95,7 @@ fn terraform(world: &World, program: &Path) -> Command {
 
 #[test]
 fn terraform_installs_a_private_module_with_the_published_configuration() {
-    let Some(mut scene) = Scene::new() else {
+    let Some(mut scene) = Fixture::new() else {
         return;
     };
 
@@ -123,7 +123,7 @@ fn terraform_installs_a_private_module_with_the_published_configuration() {
 #[test]
 fn the_helper_works_under_a_name_with_a_version_and_with_flags_in_front_of_the_verb() {
     let name = "terraform-credentials-cloudconnexa_v1.2.3";
-    let Some(scene) = Scene::with_helper(name) else {
+    let Some(scene) = Fixture::with_helper(name) else {
         return;
     };
 
@@ -138,7 +138,7 @@ fn the_helper_works_under_a_name_with_a_version_and_with_flags_in_front_of_the_v
 
 #[test]
 fn terraform_gets_no_token_for_a_registry_that_is_no_profiles() {
-    let Some(mut scene) = Scene::new() else {
+    let Some(mut scene) = Fixture::new() else {
         return;
     };
     configure(&scene.world, &[REGISTRY]);
@@ -154,7 +154,7 @@ fn terraform_gets_no_token_for_a_registry_that_is_no_profiles() {
 
 #[test]
 fn without_a_token_terraform_goes_on_and_tells_why_in_its_log_only() {
-    let Some(mut scene) = Scene::new() else {
+    let Some(mut scene) = Fixture::new() else {
         return;
     };
     spoil_secret(&scene.world);
@@ -183,7 +183,7 @@ fn without_a_token_terraform_goes_on_and_tells_why_in_its_log_only() {
 
 #[test]
 fn a_refused_token_fails_terraform_until_it_is_dropped_by_hand() {
-    let Some(mut scene) = Scene::new() else {
+    let Some(mut scene) = Fixture::new() else {
         return;
     };
     scene.init().succeeds();
@@ -202,7 +202,7 @@ fn a_refused_token_fails_terraform_until_it_is_dropped_by_hand() {
 
 #[test]
 fn terraform_is_given_a_new_token_in_the_last_half_of_the_old_ones_life() {
-    let Some(scene) = Scene::new() else { return };
+    let Some(scene) = Fixture::new() else { return };
     scene.init().succeeds();
 
     scene.world.advance(Duration::from_secs(5 * 3600));
@@ -224,7 +224,7 @@ fn terraform_is_given_a_new_token_in_the_last_half_of_the_old_ones_life() {
 
 #[test]
 fn terraform_logout_succeeds_and_drops_nothing() {
-    let Some(scene) = Scene::new() else { return };
+    let Some(scene) = Fixture::new() else { return };
     scene.init().succeeds();
 
     for _ in 0..2 {
@@ -241,7 +241,7 @@ fn terraform_logout_succeeds_and_drops_nothing() {
 
 #[test]
 fn terraform_login_is_told_that_a_persons_token_is_not_kept() {
-    let Some(scene) = Scene::new() else { return };
+    let Some(scene) = Fixture::new() else { return };
     scene.world.watch(TOKEN_OF_LOGIN);
     let host = scene.host();
     let mut command = scene.terraform(&["login", "-no-color", &host]);

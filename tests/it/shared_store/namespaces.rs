@@ -10,9 +10,9 @@ use cloudconnexa_sandbox::{Certificate, Sandbox};
 
 use super::{Fleet, PASSWORD, Server};
 use crate::clients::found_or_skipped;
+use crate::fault_injection::networks::dns::{Dns, Says};
+use crate::fault_injection::networks::{in_own_network, shell};
 use crate::harness::World;
-use crate::proof::networks::dns::{Dns, Says};
-use crate::proof::networks::{in_own_network, shell};
 
 /// A name of the store that its certificate is for.
 const STORE: &str = "store.test";

@@ -3,7 +3,7 @@
 use cloudconnexa_sandbox::Sandbox;
 
 use super::super::{Claim, tries};
-use super::ground::Disk;
+use super::mount_namespace::Disk;
 use super::quota::USED_UP;
 use super::{Ground, User, World};
 

@@ -21,9 +21,9 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::fault_injection::processes::{lock_holders, ports, signal, stop, until, waits_for_lock};
+use crate::fault_injection::{Claim, answer, is_wait, tries};
 use crate::harness::{PROGRAM, World, write_private};
-use crate::proof::processes::{lock_holders, ports, signal, stop, until, waits_for_lock};
-use crate::proof::{Claim, answer, is_wait, tries};
 
 const SIGKILL: i32 = 9;
 
@@ -36,7 +36,7 @@ struct Moment {
 }
 
 /// What stands in the cache before each kill, and what the server says.
-struct Scene {
+struct Fixture {
     world: World,
     entry: Option<Value>,
     is_refused: bool,
@@ -44,7 +44,7 @@ struct Scene {
     most_requests: usize,
 }
 
-impl Scene {
+impl Fixture {
     fn new(found: Option<Duration>) -> Self {
         Self::of(World::with(Sandbox::builder().no_rate_limit()), found)
     }
@@ -229,7 +229,7 @@ fn a_kill_at_any_call_of_a_first_request_costs_at_most_that_request() {
          next caller gets its token with one request at most, the entry is whole or absent, the \
          lock is free, one leftover at most",
     );
-    let scene = Scene::new(None);
+    let scene = Fixture::new(None);
     scene.kill_everywhere(&claim);
     scene.ends_clean();
 }
@@ -239,7 +239,7 @@ fn a_kill_at_any_call_of_a_request_at_expiry_leaves_the_old_entry_or_the_new_one
     let claim = Claim::that(
         "The same where an expired token is replaced: the entry is the old or the new one",
     );
-    let scene = Scene::new(Some(Duration::from_secs(43_200)));
+    let scene = Fixture::new(Some(Duration::from_secs(43_200)));
     scene.kill_everywhere(&claim);
     scene.ends_clean();
 }
@@ -250,7 +250,7 @@ fn a_kill_at_any_call_of_a_refresh_ahead_costs_no_later_caller_anything() {
         "The same where the next token is looked for while this one is good: a killed refresher \
          costs one request at most, and its token goes on",
     );
-    let mut scene = Scene::new(Some(Duration::from_secs(43_199 * 9 / 10)));
+    let mut scene = Fixture::new(Some(Duration::from_secs(43_199 * 9 / 10)));
     scene.most_requests = 1;
     scene.kill_everywhere(&claim);
     scene.ends_clean();
@@ -261,7 +261,7 @@ fn a_kill_at_any_call_of_a_refused_request_costs_at_most_one_more() {
     let claim = Claim::that(
         "The same where the server refuses: the next caller is told so, with one request at most",
     );
-    let mut scene = Scene::new(None);
+    let mut scene = Fixture::new(None);
     scene.world.sandbox.always(Some(Fault::status(403)));
     scene.is_refused = true;
     scene.kill_everywhere(&claim);

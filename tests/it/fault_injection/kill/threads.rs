@@ -10,12 +10,12 @@ use std::time::Duration;
 use cloudconnexa_sandbox::Sandbox;
 use rustix::fs::{FlockOperation, flock};
 
-use super::{Moment, Scene};
+use super::{Fixture, Moment};
 use crate::clients::found_or_skipped;
+use crate::fault_injection::files::{is_root, namespace};
+use crate::fault_injection::processes::{has_ended, is_waited_for, until};
+use crate::fault_injection::{Claim, tries};
 use crate::harness::{PROGRAM, World};
-use crate::proof::files::{is_root, namespace};
-use crate::proof::processes::{has_ended, is_waited_for, until};
-use crate::proof::{Claim, tries};
 
 /// What gdb says by its exit code where it has killed.
 const KILLED: i32 = 99;
@@ -25,7 +25,7 @@ const HOSTS: &str = "::1 localhost\n127.0.0.1 localhost\n";
 
 /// A scene whose server is asked for by its name, and a copy of the program without what gdb would read
 /// each time. `None` where there can be no mount namespace.
-fn named(found: Option<Duration>) -> Option<Scene> {
+fn named(found: Option<Duration>) -> Option<Fixture> {
     found_or_skipped("a mount namespace", namespace())?;
     let world = World::with(Sandbox::builder().no_rate_limit());
     let url = world.sandbox.base_url().replace("127.0.0.1", "localhost");
@@ -37,10 +37,10 @@ fn named(found: Option<Duration>) -> Option<Scene> {
         .status();
     assert!(stripped.unwrap().success(), "strip");
     fs::write(world.path("hosts"), HOSTS).unwrap();
-    Some(Scene::of(world, found))
+    Some(Fixture::of(world, found))
 }
 
-impl Scene {
+impl Fixture {
     /// Kills a run at this stop of its other threads, counted from 0. `None` where it ended before it
     /// came to that. A run that `waits` finds the lock taken, and asks when it has become free.
     fn kill_at_stop(&self, stop: usize, waits: bool) -> Option<(Moment, usize)> {

@@ -9,15 +9,15 @@ use std::path::Path;
 use cloudconnexa_sandbox::Sandbox;
 
 use super::{Moment, SIGKILL};
+use crate::fault_injection::{Claim, tries};
 use crate::harness::{Run, World, write_private};
 use crate::login::files;
-use crate::proof::{Claim, tries};
 
 /// What a profile had before; the server knows it no more.
 const OLD_SECRET: &str = "the-old-secret-of-this-profile";
 
 /// A verb, and what stands in the folder of the configuration before each kill.
-struct Scene {
+struct Fixture {
     world: World,
     arguments: Vec<String>,
     stdin: String,
@@ -33,7 +33,7 @@ enum Then {
     Logout,
 }
 
-impl Scene {
+impl Fixture {
     fn new(verb: &str, has_profile: bool) -> Self {
         let world = World::without_profile(Sandbox::builder().no_rate_limit());
         world.watch(OLD_SECRET);
@@ -228,7 +228,7 @@ fn a_kill_at_any_call_of_a_store_leaves_each_file_whole() {
          its secret, all is for its user alone, and the next `store` or `logout` takes leftovers away",
     );
     for has_profile in [false, true] {
-        Scene::new("store", has_profile).kill_everywhere(&claim);
+        Fixture::new("store", has_profile).kill_everywhere(&claim);
     }
 }
 
@@ -236,6 +236,6 @@ fn a_kill_at_any_call_of_a_store_leaves_each_file_whole() {
 fn a_kill_at_any_call_of_a_login_leaves_each_file_whole() {
     let claim = Claim::that("The same for `login`, and the entry of the cache");
     for has_profile in [false, true] {
-        Scene::new("login", has_profile).kill_everywhere(&claim);
+        Fixture::new("login", has_profile).kill_everywhere(&claim);
     }
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use cloudconnexa_sandbox::Sandbox;
 
 use super::{Fault, Relay, Serve, drained, read_head, reset, says, tries_all};
+use crate::fault_injection::Claim;
 use crate::harness::World;
-use crate::proof::Claim;
 
 const TOKEN: &str = "{\"access_token\":\"abc.def\",\"token_type\":\"bearer\",\"expires_in\":3600}";
 

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use cloudconnexa_sandbox::{Certificate, Sandbox};
 
 use super::{in_own_network, shell};
+use crate::fault_injection::Claim;
 use crate::harness::World;
-use crate::proof::Claim;
 
 /// What the resolver says to whatever it is asked.
 #[derive(Debug, Clone)]

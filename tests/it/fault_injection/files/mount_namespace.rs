@@ -366,12 +366,12 @@ impl std::fmt::Debug for Seen {
     }
 }
 
-pub(in crate::proof) fn is_root() -> bool {
+pub(in crate::fault_injection) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
 }
 
 /// The way to a mount namespace, where there is one.
-pub(in crate::proof) fn namespace() -> Option<PathBuf> {
+pub(in crate::fault_injection) fn namespace() -> Option<PathBuf> {
     let mut command = Command::new("unshare");
     if !is_root() {
         command.args(["--user", "--map-root-user"]);

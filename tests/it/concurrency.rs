@@ -1,5 +1,5 @@
 //! Many processes at once, each a real one, all sharing one token, on every system. The great storms,
-//! killed and hanging processes are in `proof`.
+//! killed and hanging processes are in `fault_injection`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -212,7 +212,7 @@ fn open_gate(world: &World) {
 fn wait_until_at_the_lock(running: &crate::harness::Running<'_>) {
     #[cfg(target_os = "linux")]
     {
-        use crate::proof::processes::{lock_holders, lock_waiters, until};
+        use crate::fault_injection::processes::{lock_holders, lock_waiters, until};
 
         let id = running.id();
         until("a process is at the lock", || {

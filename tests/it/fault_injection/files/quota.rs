@@ -1,6 +1,6 @@
 //! A quota that is used up, a real one: whatever is left of it, a good answer stays good.
 
-use super::ground::Disk;
+use super::mount_namespace::Disk;
 use super::{
     Case, Claim, Ground, User, VARIABLE, case, check_files, token, tries, try_case, world,
 };

@@ -14,9 +14,9 @@ use rustix::fs::OFlags;
 use serde_json::json;
 
 use crate::docker_helpers::{install_helper, write_answer};
+use crate::fault_injection::{Claim, tries};
 use crate::harness::{PROGRAM, World, copy_program};
 use crate::leaks;
-use crate::proof::{Claim, tries};
 use crate::sources::world_with;
 
 /// Longer than anything takes: after it a test that waits has failed.
@@ -161,7 +161,7 @@ fn is_done_as_root(test: &str) -> bool {
 
 #[test]
 fn no_copy_of_the_secret_outlives_the_request_it_was_for() {
-    let name = "proof::secrets::no_copy_of_the_secret_outlives_the_request_it_was_for";
+    let name = "fault_injection::secrets::no_copy_of_the_secret_outlives_the_request_it_was_for";
     if is_done_as_root(name) {
         return;
     }
@@ -209,8 +209,7 @@ fn no_copy_of_the_secret_outlives_the_request_it_was_for() {
 
 #[test]
 fn what_saves_a_secret_or_never_needs_it_holds_no_copy_when_it_answers() {
-    let name =
-        "proof::secrets::what_saves_a_secret_or_never_needs_it_holds_no_copy_when_it_answers";
+    let name = "fault_injection::secrets::what_saves_a_secret_or_never_needs_it_holds_no_copy_when_it_answers";
     if is_done_as_root(name) {
         return;
     }

@@ -11,9 +11,9 @@ use super::{
     Fault, Relay, Serve, drained, in_own_network, read_head, reset, says, shell, silence, survives,
     through,
 };
+use crate::fault_injection::Claim;
 use crate::harness::World;
 use crate::network::Tinyproxy;
-use crate::proof::Claim;
 
 /// Where nobody listens: port 1 of loopback.
 const NOBODY: &str = "127.0.0.1:1";

@@ -7,8 +7,8 @@ use cloudconnexa_sandbox::{Certificate, Sandbox};
 
 use super::dns::{Dns, Says};
 use super::{in_own_network, shell};
+use crate::fault_injection::{Claim, tries};
 use crate::harness::World;
-use crate::proof::{Claim, tries};
 
 /// What happens to `token` where the way is as it is.
 fn ends(world: &World, url: &str, limit: &str, first: &[&str]) {

@@ -18,8 +18,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clients;
+use crate::fault_injection::tries;
 use crate::harness::World;
-use crate::proof::tries;
 
 /// What becomes of a connection that a [`Relay`] takes.
 pub(super) type Serve = Arc<dyn Fn(TcpStream) + Send + Sync>;

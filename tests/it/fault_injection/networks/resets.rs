@@ -10,8 +10,8 @@ use std::thread;
 use cloudconnexa_sandbox::Sandbox;
 
 use super::{Fault, Relay, Serve, reset, survives, through};
+use crate::fault_injection::{Claim, tries};
 use crate::harness::World;
-use crate::proof::{Claim, tries};
 
 /// Which bytes are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

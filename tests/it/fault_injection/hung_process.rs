@@ -11,7 +11,7 @@ use cloudconnexa_sandbox::{Fault, Sandbox};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::Signal;
 
-use super::crowd::Call;
+use super::process_group::Call;
 use super::processes::{signal, stop, until, waits_for_lock};
 use super::{Claim, answer, tries};
 use crate::harness::{Running, World};

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::clients::recipe::{api_requests, bash, patient, place, recipe};
+use crate::clients::integration_files::{api_requests, bash, patient, place, recipe};
 use crate::clients::{configure, links, run, run_with_stdin, spoil_secret, tool, trust, world};
 use crate::harness::{World, write_private};
 

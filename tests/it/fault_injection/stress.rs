@@ -9,7 +9,7 @@ use std::time::Duration;
 use cloudconnexa_sandbox::{CredentialSpec, Fault, Sandbox};
 use serde_json::json;
 
-use super::crowd::{Answer, Call, Crowd, counted};
+use super::process_group::{Answer, Call, Crowd, counted};
 use super::processes::{lock_waiters, until};
 use super::{Claim, tries};
 use crate::harness::{World, write_private};

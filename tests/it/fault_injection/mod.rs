@@ -3,17 +3,17 @@
 //! it counted.
 
 mod clocks;
-mod crowd;
 mod files;
-mod hang;
+mod hung_process;
 mod kill;
 pub(crate) mod networks;
+mod process_group;
 pub(crate) mod processes;
-mod readings;
 mod secrets;
 #[cfg(feature = "shared-store")]
 mod shared_store;
-mod storms;
+mod stress;
+mod url_parsers;
 
 use std::cell::Cell;
 use std::env;

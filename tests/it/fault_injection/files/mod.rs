@@ -4,8 +4,8 @@
 //! Every case is run by root and by an ordinary user, for root may write whatever a mode says.
 
 mod faults;
-mod ground;
 mod homes;
+mod mount_namespace;
 mod quota;
 mod readers;
 mod writers;
@@ -19,8 +19,8 @@ use serde_json::Value;
 use super::{Claim, tries};
 use crate::harness::{Outcome, World};
 
-use ground::{Ground, Places, Seen, User};
-pub(super) use ground::{is_root, namespace};
+use mount_namespace::{Ground, Places, Seen, User};
+pub(super) use mount_namespace::{is_root, namespace};
 
 /// The variable that the one warning names.
 const VARIABLE: &str = "set CLOUDCONNEXA_AUTH_CACHE_DIR";

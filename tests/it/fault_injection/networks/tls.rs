@@ -13,9 +13,9 @@ use cloudconnexa_sandbox::{Certificate, Sandbox};
 use tempfile::TempDir;
 
 use super::{Fault, Relay, Serve, silence, survives, through, tries_all};
+use crate::fault_injection::Claim;
 use crate::harness::World;
 use crate::network::trust_another_ca;
-use crate::proof::Claim;
 
 fn over_https(address: SocketAddr) -> String {
     format!("https://{address}")
