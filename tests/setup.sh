@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
-# Installs the third-party programs that the integration tests drive.
+# Installs the third-party programs that the integration tests start, and fetches the crates.
 #
 #   usage: setup.sh DIR        DIR is an absolute path, e.g. $PWD/target/test-tools
 #
-# npm and Python packages go under DIR and nowhere else:
-#   DIR/oidc-provider/node_modules    for  NODE_PATH=... node servers/oidc-provider/server.mjs
-#   DIR/authlib/bin/python            for  .../python servers/authlib/server.py
-#   DIR/pnpm/node_modules/.bin        pnpm
-#   DIR/python/bin                    go, ansible, http, uv; python3 for servers/resource/server.py
+# Everything but Debian packages goes into DIR:
+#   DIR/python/bin                    from PyPI: node, npm, go, ansible, http, uv
+#   DIR/oidc-provider/node_modules    from npm, for tests/servers/oidc-provider
+#   DIR/pnpm/node_modules/.bin        from npm: pnpm
+#   DIR/authlib/bin/python            from PyPI, for tests/servers/authlib
+#   DIR/debian                        unpacked Debian packages that would enable a service
+#   DIR/bin                           links to the programs above that are looked up on PATH
 #   DIR/go-cache                      Go's standard library, compiled (GOCACHE)
-# Debian packages are installed with apt-get, as root or through sudo without a password.
-# What is there already is left alone; with everything there this takes well under a second.
-# No service is started: of tinyproxy, for example, only the binary is installed.
-# Not to be had this way: terraform, kubectl, the docker CLI, git 2.46 or newer. Tests that need
-# one of them are skipped where it is absent, but not in CI.
+# Debian packages are installed with apt-get, as root or through sudo without a password. If neither
+# is possible, the script prints the command to run and ends. Nothing that is present is changed; a
+# second run takes less than a second. No service is started or enabled.
+# Not installed: terraform, kubectl, the docker CLI, git 2.46 or newer, java. Tests that need a
+# missing one are skipped, and `make test` lists them.
 set -euo pipefail
 
 usage='usage: setup.sh DIR   (an absolute path)'
@@ -22,11 +24,12 @@ usage='usage: setup.sh DIR   (an absolute path)'
 
 tools=$1
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/debian.sh
+. "$here/debian.sh"
 
 say() { echo "setup.sh: $*" >&2; }
-have() { command -v "$1" >/dev/null 2>&1; }
 
-# command and the Debian package that has it
+# command and the Debian package that contains it
 wanted=(
   tinyproxy               tinyproxy-bin
   pass                    pass
@@ -43,18 +46,13 @@ wanted=(
   strace                  strace
   gdb                     gdb
   /usr/sbin/mkfs.btrfs    btrfs-progs
-  faketime                faketime
-  flock                   util-linux
-  unshare                 util-linux
+  /usr/bin/faketime       faketime
   /usr/sbin/ip            iproute2
   /usr/sbin/iptables      iptables
-  node                    nodejs
-  npm                     npm
   make                    make
   openssl                 openssl
   /usr/bin/git            git
   skopeo                  skopeo
-  docker-registry         docker-registry
   rclone                  rclone
   htpasswd                apache2-utils
   /usr/sbin/apache2       apache2-bin
@@ -67,11 +65,7 @@ wanted=(
   mandoc                  mandoc
   lintian                 lintian
   strip                   binutils
-  redis-server            redis-server
   redis-cli               redis-tools
-  /usr/bin/faketime       faketime
-  ip                      iproute2
-  /usr/sbin/iptables      iptables
 )
 mod_auth_openidc=/usr/lib/apache2/modules/mod_auth_openidc.so
 
@@ -81,34 +75,18 @@ missing_packages() {
     have "${wanted[i]}" || echo "${wanted[i + 1]}"
   done
   [[ -e $mod_auth_openidc ]] || echo libapache2-mod-auth-openidc
-  # A `venv` without `ensurepip` (Debian's python3 without python3-venv) makes no pip.
+  # Debian's python3 has `venv`, but only python3-venv has `ensurepip`.
   python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3-venv
+  have_c_compiler || printf '%s\n' gcc libc6-dev
 }
 
-as_root=()
-install_packages() {
-  if ! have apt-get; then
-    say "no apt-get here; install what corresponds to: $*"
-    return 1
-  fi
-  if [[ $(id -u) -ne 0 ]]; then
-    if ! have sudo || ! sudo -n true 2>/dev/null; then
-      say "not root and no sudo without a password; missing Debian packages: $*"
-      return 1
-    fi
-    as_root=(sudo -n)
-  fi
-  say "installing Debian packages: $*"
-  "${as_root[@]}" apt-get -qq update
-  # docker-registry would be started; this file, unless there is one, says that nothing is.
-  local policy=/usr/sbin/policy-rc.d
-  if [[ ! -e $policy ]]; then
-    trap '"${as_root[@]}" rm -f /usr/sbin/policy-rc.d' EXIT
-    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
-    "${as_root[@]}" chmod 755 "$policy"
-  fi
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
-    --no-install-recommends -o DPkg::Lock::Timeout=120 "$@" >/dev/null
+# unpack PACKAGE: unpacks a Debian package into DIR/debian without installing it.
+unpack() {
+  [[ -e $tools/debian/$1.unpacked ]] && return
+  say "unpacking $1 into $tools/debian"
+  mkdir -p "$tools/debian"
+  (cd "$tools/debian" && apt-get -qq download "$1" && dpkg-deb --extract "$1"_*.deb . && rm -f "$1"_*.deb)
+  touch "$tools/debian/$1.unpacked"
 }
 
 # npm_install FROM TO: the packages of FROM/package-lock.json in TO/node_modules
@@ -119,7 +97,7 @@ npm_install() {
   rm -rf "$to"
   mkdir -p "$to"
   cp "$from/package.json" "$from/package-lock.json" "$to"
-  npm ci --prefix "$to" --cache "$to/cache" --ignore-scripts \
+  "$tools/bin/npm" ci --prefix "$to" --cache "$to/cache" --ignore-scripts \
     --no-audit --no-fund --no-update-notifier --loglevel=error >&2
   rm -rf "$to/cache"
   cp "$from/package-lock.json" "$to/installed-lock.json"
@@ -150,13 +128,27 @@ compile_for_go() {
 }
 
 mapfile -t missing < <(missing_packages)
-[[ ${#missing[@]} -eq 0 ]] || install_packages "${missing[@]}"
+[[ ${#missing[@]} -eq 0 ]] || require_packages "${missing[@]}"
 
-mkdir -p "$tools"
+mkdir -p "$tools/bin"
 exec 9>"$tools/.lock" # two test runs at once: the second one waits
 flock 9
+# The tests run cargo without a network, for every target that Cargo.lock names.
+cargo fetch --quiet --locked --manifest-path "$here/../Cargo.toml"
+# Installed, these two packages would enable a service.
+have docker-registry || unpack docker-registry
+have redis-server || unpack redis-server
+if [[ -e $tools/debian/usr/bin/docker-registry ]]; then
+  ln -sf ../debian/usr/bin/docker-registry "$tools/bin/docker-registry"
+fi
+# Debian's redis-server is redis-check-rdb (of redis-tools) under another name.
+if [[ -e $tools/debian/redis-server.unpacked ]]; then
+  ln -sf /usr/bin/redis-check-rdb "$tools/bin/redis-server"
+fi
+venv_install "$here/clients/python" "$tools/python"
+for program in node npm; do ln -sf "../python/bin/$program" "$tools/bin/$program"; done
+export PATH=$tools/bin:$PATH
 npm_install "$here/servers/oidc-provider" "$tools/oidc-provider"
 npm_install "$here/clients/pnpm" "$tools/pnpm"
 venv_install "$here/servers/authlib" "$tools/authlib"
-venv_install "$here/clients/python" "$tools/python"
 compile_for_go

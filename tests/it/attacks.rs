@@ -296,7 +296,10 @@ fn no_program_is_taken_from_the_folder_that_one_stands_in() {
         .run(["exec", "--profile", "prod", "--", "planted-command"])
         .outcome();
     world.run(["doctor", "--profile", "prod"]).outcome();
-    world.run(["setup", "git", "--profile", "prod"]).outcome();
+    world
+        .run(["setup", "git", "--profile", "prod"])
+        .copied()
+        .outcome();
     world.run(["status"]).outcome();
 
     assert!(!world.path("run").exists(), "a planted program was run");
