@@ -1,5 +1,7 @@
 //! One entry of the cache, and its form on disk.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
@@ -12,11 +14,16 @@ use crate::types::token::{AccessToken, Token, is_from_the_future};
 /// The version of the form; an entry of another version is a miss.
 const VERSION: u32 = 1;
 
+/// The longest life of a token that is believed, in seconds: 366 days.
+const LONGEST_LIFE_S: u64 = 366 * 24 * 3600;
+
 /// What is known of one identity.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// The token, and the secret it was obtained with.
     pub(crate) held: Option<CachedToken>,
+    /// The longest life that a token of this identity had when it was obtained.
+    pub(crate) longest_life: Option<Duration>,
     /// The form of request that worked last; kept when the token goes.
     pub(crate) auth_method: Option<String>,
     /// When not to ask again, and why.
@@ -84,6 +91,11 @@ impl Entry {
         })
     }
 
+    /// The longest life of a token of this identity, `token` included.
+    pub(crate) fn longest_life(&self, token: &Token) -> Duration {
+        self.longest_life.unwrap_or_default().max(token.life())
+    }
+
     /// The cool-down, if it binds whoever has this secret now.
     pub(crate) fn cooldown_for(
         &self,
@@ -103,6 +115,7 @@ impl Entry {
             version: VERSION,
             key: key.as_str().into(),
             token: self.held.as_ref().map(WireHeld::of),
+            longest_life_s: self.longest_life.map(|life| life.as_secs()),
             auth_method: self.auth_method.as_deref().map(Into::into),
             cooldown: self.cooldown.as_ref().map(WireCooldown::of),
             refresh_not_before_ms: self.refresh_not_before.map(to_ms),
@@ -128,6 +141,9 @@ impl Entry {
                 Some(token) => Some(token.into_held()?),
                 None => None,
             },
+            longest_life: wire
+                .longest_life_s
+                .map(|seconds| Duration::from_secs(seconds.min(LONGEST_LIFE_S))),
             auth_method: wire.auth_method.map(Into::into),
             cooldown: match wire.cooldown {
                 Some(cooldown) => Some(cooldown.into_cooldown()?),
@@ -175,6 +191,8 @@ struct WireEntry<'a> {
     key: Text<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<WireHeld>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    longest_life_s: Option<u64>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     auth_method: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -190,6 +208,7 @@ struct WireHeld {
     access_token: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
+    requested_at_ms: i64,
     obtained_at_ms: i64,
     expires_at_ms: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -203,6 +222,7 @@ impl WireHeld {
         Self {
             access_token: held.token.access_token.expose().to_owned(),
             scope: held.token.scope.clone(),
+            requested_at_ms: to_ms(held.token.requested_at),
             obtained_at_ms: to_ms(held.token.obtained_at),
             expires_at_ms: to_ms(held.token.expires_at),
             secret_digest: held
@@ -218,6 +238,7 @@ impl WireHeld {
         let token = Token {
             access_token,
             scope: self.scope.take(),
+            requested_at: from_ms(self.requested_at_ms)?,
             obtained_at: from_ms(self.obtained_at_ms)?,
             expires_at: from_ms(self.expires_at_ms)?,
         };
@@ -309,12 +330,14 @@ mod tests {
                 token: Token {
                     access_token: AccessToken::parse("t-1".to_owned()).unwrap(),
                     scope: Some("read write".to_owned()),
+                    requested_at: at(1_700_000_000_023),
                     obtained_at: at(1_700_000_000_123),
                     expires_at: at(1_700_043_199_456),
                 },
                 secret: digest.clone(),
                 is_refused: true,
             }),
+            longest_life: Some(Duration::from_secs(43_199)),
             auth_method: Some("basic".to_owned()),
             cooldown: Some(Cooldown {
                 since: at(1_700_000_001_000),
@@ -363,6 +386,7 @@ mod tests {
     fn a_moment_that_no_calendar_has_is_a_miss_and_not_a_crash() {
         for ms in [i64::MAX, i64::MIN] {
             for (part, name) in [
+                ("token", "requested_at_ms"),
                 ("token", "obtained_at_ms"),
                 ("token", "expires_at_ms"),
                 ("cooldown", "since_ms"),

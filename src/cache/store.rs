@@ -133,6 +133,7 @@ mod tests {
         let token = Token {
             access_token: AccessToken::parse(text.clone()).unwrap(),
             scope: None,
+            requested_at: OffsetDateTime::UNIX_EPOCH,
             obtained_at: OffsetDateTime::UNIX_EPOCH,
             expires_at: OffsetDateTime::UNIX_EPOCH + Duration::from_secs(3600),
         };

@@ -59,7 +59,8 @@ pub(crate) fn entry(bytes: &[u8]) {
         let Some(held) = entry.held_for(None, now) else {
             continue;
         };
-        let token = &held.token;
+        let token = &held.token.as_of(now);
+        assert!(token.obtained_at <= now);
         for min_ttl in [MinTtl::Default, MinTtl::AtLeast(Duration::from_secs(60))] {
             let is_fresh = token.is_fresh(now, min_ttl);
             assert!(

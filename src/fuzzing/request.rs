@@ -189,6 +189,7 @@ fn with_credential(asked: ParsedRequest) -> Response {
     let token = Token {
         access_token: access_token.unwrap_or_else(|error| panic!("{error}")),
         scope: Some("read \"write\"".to_owned()),
+        requested_at: at(1_700_000_000),
         obtained_at: at(1_700_000_000),
         expires_at: at(1_700_043_199),
     };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::http::TransportError;
 use super::message::{ErrorClass, ErrorMessage};
+use crate::types::duration::show;
 use crate::types::token::MalformedToken;
 use crate::types::uri::UriError;
 
@@ -78,6 +79,9 @@ pub(crate) enum InvalidResponse {
     Expired,
     /// The token expired while it was sent.
     ExpiredInTransit,
+    /// The token lives this long, which is too short for the request, although earlier tokens of
+    /// this server lived long enough.
+    TooLittleLife(Duration),
     /// A redirect with a status that cannot be followed.
     RedirectStatus(u16),
     /// A redirect to another origin.
@@ -190,6 +194,13 @@ impl InvalidResponse {
                 "the access token it gave has expired on the way".to_owned(),
                 None,
             ),
+            Self::TooLittleLife(life) => (
+                format!("its access token is valid for only {}", show(*life)),
+                Some(
+                    "an earlier one lived longer: the server may keep a token for its clients"
+                        .to_owned(),
+                ),
+            ),
             Self::RedirectStatus(status) => (
                 format!("it answered {status}, which leads to no token"),
                 None,
@@ -220,6 +231,7 @@ impl InvalidResponse {
                 "check `cloud_id` or `base_url`; an older tenant has its token endpoint at \
                  /api/beta/oauth/token (set `token_url`)",
             ),
+            Self::TooLittleLife(_) => Some("retry later, or ask for less with `--min-ttl`"),
             Self::Compressed(_) => Some("check the proxy or gateway in front of the server"),
             Self::TooManyRedirects(_) => Some("check `cloud_id`, `base_url` or `token_url`"),
             Self::RedirectStatus(_) | Self::RedirectOrigin(_) | Self::RedirectTarget { .. } => {

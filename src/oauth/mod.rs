@@ -17,9 +17,7 @@ mod response;
 use crate::types::uri::Uri;
 
 pub(crate) use client::{TokenGrant, exchange, get};
-#[cfg(test)]
-pub(crate) use error::InvalidResponse;
-pub(crate) use error::{ExchangeError, Refusal};
+pub(crate) use error::{ExchangeError, InvalidResponse, Refusal};
 pub(crate) use http::{
     CONNECT_LIMIT, Http, HttpSettings, Proxies, SetupError, Stage, TransportCause, TransportError,
     dial,

@@ -23,7 +23,14 @@ impl TokenProvider<'_> {
             .map_err(WaitError::Io)
             .and_then(|()| self.exclusive(slot, ask));
         match locked {
-            Ok(guard) => self.keep(Some((slot, &guard)), &slot.read(), granted, secret),
+            Ok(guard) => {
+                // A token that the login obtained replaces the cached one in any case.
+                let ask = TokenRequest {
+                    not_before: Some(ask.began),
+                    ..*ask
+                };
+                self.keep(Some((slot, &guard)), &slot.read(), granted, secret, &ask);
+            }
             Err(WaitError::Io(error)) => (self.notify)(Event::CacheUnusable(&error)),
             // Whoever holds it so long is asking for a token itself.
             Err(WaitError::TimedOut) => {}

@@ -14,8 +14,8 @@ use crate::types::token::Token;
 /// A request that was given this long and was not answered says something of the server.
 const PATIENT: Duration = Duration::from_secs(4);
 
-/// What must be left after a pause: a request cut short would only have cost one.
-const TIME_FOR_RETRY: Duration = Duration::from_secs(1);
+/// The least time in which a request is sent after a wait: one that is cut short is wasted.
+pub(super) const TIME_FOR_REQUEST: Duration = Duration::from_secs(1);
 
 /// Where the outcome is left, and the leave to do so; `None` where nothing is written.
 pub(super) type Place<'a> = Option<(&'a Slot, &'a Guard)>;
@@ -79,8 +79,11 @@ impl TokenProvider<'_> {
                 .exchange(&secret, remembered, self.clock, ask.deadline);
             let failure = match answer {
                 Ok(granted) => {
-                    self.keep(place, entry, &granted, &secret);
-                    self.share_token(&hold, &granted, &secret, ask);
+                    if self.keep(place, entry, &granted, &secret, ask) {
+                        self.share_token(&hold, &granted, &secret, ask);
+                    } else {
+                        self.give_back(&hold, ask);
+                    }
                     return Ok(granted);
                 }
                 Err(ObtainError::Exchange(failure)) => failure,
@@ -100,7 +103,7 @@ impl TokenProvider<'_> {
             let left = ask.deadline.remaining(self.clock);
             let pause = cooldown::pause_before_retry(&failure, retries, has_paused)
                 .filter(|_| purpose == Purpose::Answer && !ask.is_single)
-                .filter(|pause| *pause + TIME_FOR_RETRY < left);
+                .filter(|pause| *pause + TIME_FOR_REQUEST < left);
             if let (Some(pause), ErrorClass::Unavailable) = (pause, failure.class()) {
                 (self.notify)(Event::Retrying(&failure.message().reason, pause));
                 self.clock.sleep(pause);
@@ -110,7 +113,7 @@ impl TokenProvider<'_> {
             }
             // A caller in a hurry must not spoil it for those who would have waited.
             let recorded =
-                (!is_hasty(&failure)).then(|| self.record(place, entry, &failure, &secret));
+                (!is_hasty(&failure)).then(|| self.record(place, entry, &failure, Some(&secret)));
             self.share_failure(&hold, &failure, recorded.as_ref(), pause, &secret, ask);
             let Some(pause) = pause else {
                 return Err(ObtainError::Exchange(failure));
@@ -125,24 +128,38 @@ impl TokenProvider<'_> {
         }
     }
 
-    /// Leaves a new token for everybody.
+    /// Writes a new token into the entry, unless the cached one is usable longer. Returns whether
+    /// the new one is the better one.
     pub(super) fn keep(
         &self,
         place: Place<'_>,
         old: &Entry,
         granted: &TokenGrant,
         secret: &Secret,
-    ) {
+        ask: &TokenRequest,
+    ) -> bool {
         let form = granted.form.map(|form| form.name().to_owned());
+        let longer = old.held.as_ref().filter(|held| {
+            let is_of = |digest: &SecretDigest| digest.is_of(secret);
+            let cached = held.token.as_of(self.clock.now());
+            ask.not_before.is_none()
+                && !held.is_refused
+                && held.secret.as_ref().is_some_and(is_of)
+                && cached.usable_until(ask.min_ttl) > granted.token.usable_until(ask.min_ttl)
+        });
+        let is_better = longer.is_none();
         let entry = Entry {
-            held: Some(CachedToken {
-                token: granted.token.clone(),
-                secret: SecretDigest::of(secret),
-                is_refused: false,
+            held: longer.cloned().or_else(|| {
+                Some(CachedToken {
+                    token: granted.token.clone(),
+                    secret: SecretDigest::of(secret),
+                    is_refused: false,
+                })
             }),
+            longest_life: Some(old.longest_life(&granted.token)),
             auth_method: form.or_else(|| old.auth_method.clone()),
             cooldown: None,
-            refresh_not_before: None,
+            refresh_not_before: old.refresh_not_before.filter(|_| !is_better),
             refused_at: old.refused_at,
         };
         if let Some((slot, guard)) = place
@@ -152,19 +169,20 @@ impl TokenProvider<'_> {
             // What stands there is older than this token, and may be what somebody refused.
             drop(slot.remove(guard));
         }
+        is_better
     }
 
     /// Leaves the failure for everybody, beside the token at hand.
-    fn record(
+    pub(super) fn record(
         &self,
         place: Place<'_>,
         entry: &Entry,
         failure: &ExchangeError,
-        secret: &Secret,
+        secret: Option<&Secret>,
     ) -> Cooldown {
         let now = self.clock.now();
         let told = self.endpoint.tell(failure);
-        let cooldown = cooldown::of(failure, told, now, SecretDigest::of(secret));
+        let cooldown = cooldown::of(failure, told, now, secret.and_then(SecretDigest::of));
         self.note(place, entry, &cooldown);
         cooldown
     }
@@ -178,10 +196,8 @@ impl TokenProvider<'_> {
             .filter(|held| now < held.token.expires_at);
         let entry = Entry {
             held,
-            auth_method: entry.auth_method.clone(),
             cooldown: Some(cooldown.clone()),
-            refresh_not_before: entry.refresh_not_before,
-            refused_at: entry.refused_at,
+            ..entry.clone()
         };
         self.write(place, &entry);
     }

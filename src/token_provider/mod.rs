@@ -6,15 +6,16 @@
 //! 2. fresh, but in the last fifth of its life: whoever gets the lock at once looks for the next
 //!    token, everybody else answers with this one;
 //! 3. else lock, read clock and entry *again*, and only then ask the endpoint;
-//! 4. an expired token is never the answer.
+//! 4. an expired token is never handed out: [`TokenProvider::obtain`] checks it with the clock of the moment
+//!    at which it returns the token.
 
 mod adopt;
 mod cooldown;
+mod decide;
 mod endpoint;
 mod erase;
 mod explain;
 mod fetch;
-mod judge;
 #[cfg(feature = "shared-store")]
 mod shared;
 #[cfg(not(feature = "shared-store"))]
@@ -31,15 +32,15 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::cache::{Cooldown, Entry, Slot};
-use crate::oauth::{ExchangeError, SetupError};
+use crate::oauth::{ExchangeError, InvalidResponse, SetupError};
 use crate::secret_source::SourceError;
 use crate::system::clock::{Clock, Deadline};
 use crate::system::file::{self, Attempt, Guard};
 use crate::types::token::{MinTtl, RefreshAhead, Token};
 
+use decide::{CacheState, too_short};
 use erase::unwritable;
 use fetch::Purpose;
-use judge::{CacheState, checked};
 use wait::{LockError, Locked};
 
 pub(crate) use endpoint::{Endpoint, ProfileEndpoint};
@@ -48,7 +49,7 @@ pub(crate) use explain::{SEE_DOCTOR, cooldown_message, explain};
 pub(crate) use shared::ProfileStore;
 use shared::{Shared, StoreError};
 
-/// The most time that looking for the next token may take while this one is good.
+/// The most time that a refresh may take while the cached token is usable.
 const REFRESH_AHEAD_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a caller asks for.
@@ -139,13 +140,9 @@ pub(crate) enum ObtainError {
 }
 
 impl ObtainError {
-    /// Whether the same request may be answered later, so that it says nothing of the credentials.
-    fn may_pass(&self) -> bool {
-        match self {
-            Self::Exchange(ExchangeError::Refused { .. }) => false,
-            Self::Exchange(_) => true,
-            _ => false,
-        }
+    /// Whether the server refused the credentials, so that a token of theirs is not good either.
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Exchange(ExchangeError::Refused { .. }))
     }
 }
 
@@ -164,19 +161,35 @@ pub(crate) struct TokenProvider<'a> {
 }
 
 impl TokenProvider<'_> {
-    /// Gives a token that is good for what is asked.
+    /// Returns a token that is usable at the moment of the return.
+    ///
+    /// What was decided before a wait, a request or a write may not hold afterwards. So this is the
+    /// only place that returns a token, and it looks at the clock again. A token that has expired
+    /// meanwhile is replaced once.
     pub(crate) fn obtain(&self, ask: &TokenRequest) -> Result<Token, ObtainError> {
+        for _ in 0..2 {
+            let token = self.find_or_fetch(ask)?;
+            let now = self.clock.now();
+            if token.is_fresh(now, ask.min_ttl) {
+                return Ok(token);
+            }
+        }
+        let expired = ExchangeError::InvalidResponse(InvalidResponse::ExpiredInTransit);
+        Err(ObtainError::Exchange(expired))
+    }
+
+    fn find_or_fetch(&self, ask: &TokenRequest) -> Result<Token, ObtainError> {
         let Some(slot) = &self.slot else {
-            return self.answer_or_fetch(CacheState::Nothing, &Entry::default(), None, ask);
+            return self.answer_or_fetch(CacheState::Miss, &Entry::default(), None, ask);
         };
-        match self.judge(&slot.read(), ask) {
+        match self.decide(&slot.read(), ask) {
             CacheState::Fresh(token) => {
                 (self.notify)(Event::Hit);
                 return Ok(token);
             }
             CacheState::NeedsRefresh(token) => return self.refresh_ahead(slot, token, ask),
-            CacheState::TooShort(error) => return Err(error),
-            CacheState::RejectedByServer(_) | CacheState::InCooldown(_) | CacheState::Nothing => {
+            CacheState::TooShort { life } => return Err(too_short(life, ask)),
+            CacheState::RejectedByServer(_) | CacheState::InCooldown(_) | CacheState::Miss => {
                 (self.notify)(Event::Miss);
             }
         }
@@ -193,43 +206,72 @@ impl TokenProvider<'_> {
         // The entry and the time as they are now that nobody else can change the entry.
         let entry = slot.read();
         let place = guard.as_ref().map(|guard| (slot, guard));
-        self.answer_or_fetch(self.judge(&entry, ask), &entry, place, ask)
+        self.answer_or_fetch(self.decide(&entry, ask), &entry, place, ask)
     }
 
-    /// Answers with what the entry was judged to be worth, or asks; without a place nothing is
+    /// Returns the answer of the cache, or asks the token endpoint. Without a place nothing is
     /// written.
     fn answer_or_fetch(
         &self,
-        verdict: CacheState,
+        state: CacheState,
         entry: &Entry,
         place: Option<(&Slot, &Guard)>,
         ask: &TokenRequest,
     ) -> Result<Token, ObtainError> {
-        let doubted = match verdict {
+        let rejected = match state {
             CacheState::RejectedByServer(token) => Some(token),
-            verdict => match verdict.answer() {
+            state => match state.answer(ask) {
                 Some(answer) => return answer,
                 None => None,
             },
         };
-        match (self.fetch(place, entry, ask, Purpose::Answer), doubted) {
-            (Ok(token), _) => checked(token, ask),
-            (Err(error), Some(token)) if error.may_pass() => {
+        let fetched = self
+            .fetch(place, entry, ask, Purpose::Answer)
+            .and_then(|token| self.check_life(token, entry, place, ask));
+        match (fetched, rejected) {
+            (Err(error), Some(token))
+                if !error.is_refusal() && token.is_fresh(self.clock.now(), ask.min_ttl) =>
+            {
                 (self.notify)(Event::RefreshFailed(&error));
                 Ok(token)
             }
-            (Err(error), _) => Err(error),
+            (fetched, _) => fetched,
         }
     }
 
-    /// Answers a caller whose wait is over: with what the holder has left by now, or told as it is.
+    /// Returns a new token only if it lives as long as the request demands.
+    ///
+    /// Some servers hand out a token that they keep, with what is left of its life. If an earlier
+    /// token lived long enough, a later request helps, and the failure is recorded as an outage.
+    fn check_life(
+        &self,
+        token: Token,
+        entry: &Entry,
+        place: Option<(&Slot, &Guard)>,
+        ask: &TokenRequest,
+    ) -> Result<Token, ObtainError> {
+        if !token.never_lasts(ask.min_ttl) {
+            return Ok(token);
+        }
+        let life = entry.longest_life(&token);
+        if life <= ask.min_ttl.for_life(life) {
+            return Err(too_short(life, ask));
+        }
+        let failure = ExchangeError::InvalidResponse(InvalidResponse::TooLittleLife(token.life()));
+        if let Some((slot, _)) = place {
+            self.record(place, &slot.read(), &failure, None);
+        }
+        Err(ObtainError::Exchange(failure))
+    }
+
+    /// Answers a caller whose time is over with what the entry holds by now.
     fn at_the_deadline(&self, slot: &Slot, ask: &TokenRequest) -> Result<Token, ObtainError> {
         let limit = ask.deadline.limit();
-        let answer = self.judge(&slot.read(), ask).answer();
+        let answer = self.decide(&slot.read(), ask).last_answer(ask);
         answer.unwrap_or(Err(ObtainError::LockTimedOut { limit }))
     }
 
-    /// Looks for the next token if nobody else does.
+    /// Refreshes the token if no other process does.
     #[cold]
     fn refresh_ahead(
         &self,
@@ -246,18 +288,18 @@ impl TokenProvider<'_> {
         };
         // What was read without the lock may have been replaced or erased since.
         let entry = slot.read();
-        match self.judge(&entry, ask) {
+        match self.decide(&entry, ask) {
             CacheState::NeedsRefresh(token) => Ok(self
                 .next_token(slot, &guard, entry, &token, ask)
                 .unwrap_or(token)),
-            verdict => self.answer_or_fetch(verdict, &entry, Some((slot, &guard)), ask),
+            state => self.answer_or_fetch(state, &entry, Some((slot, &guard)), ask),
         }
     }
 
-    /// Asks for the next token while this one is good; `None` where this one goes on.
+    /// Asks for the next token while this one is usable; `None` if this one is to be used.
     ///
-    /// The pause that is due if it fails is written down first. So whoever is killed here, or
-    /// cannot write what he obtains, costs no request of every caller that follows.
+    /// The pause that follows a failure is recorded first. So a process that is killed here, or
+    /// cannot write the token, does not cost a request of every later caller.
     fn next_token(
         &self,
         slot: &Slot,
@@ -276,10 +318,15 @@ impl TokenProvider<'_> {
             (self.notify)(Event::RefreshFailed(&unwritable(slot, error)));
             return None;
         }
-        let deadline = ask.deadline.at_most(self.clock, REFRESH_AHEAD_LIMIT);
+        let usable_until = token.usable_until(ask.min_ttl);
+        let usable_for: Duration = (usable_until - self.clock.now())
+            .try_into()
+            .unwrap_or_default();
+        let limit = REFRESH_AHEAD_LIMIT.min(usable_for);
+        let deadline = ask.deadline.at_most(self.clock, limit);
         let short = TokenRequest { deadline, ..*ask };
         match self.fetch(Some((slot, guard)), &entry, &short, Purpose::Ahead) {
-            Ok(next) => Some(next).filter(|next| next.is_fresh(self.clock.now(), ask.min_ttl)),
+            Ok(next) => Some(next).filter(|next| next.usable_until(ask.min_ttl) >= usable_until),
             Err(error) => {
                 (self.notify)(Event::RefreshFailed(&error));
                 None

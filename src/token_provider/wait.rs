@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::io;
 use std::time::Duration;
 
-use super::judge::CacheState;
+use super::decide::CacheState;
+use super::fetch::TIME_FOR_REQUEST;
 use super::{Event, ObtainError, TokenProvider, TokenRequest};
 use crate::cache::Slot;
 use crate::system::file::{self, Attempt, Guard, Kind, WaitError, WaitPolicy};
@@ -60,21 +61,24 @@ impl TokenProvider<'_> {
         let began = self.clock.now();
         // The holder may be waiting out a pause that is longer than this caller's time.
         let left = ask.deadline.remaining(self.clock);
-        if let CacheState::InCooldown(cooldown) = self.judge(&slot.read(), ask)
+        if let CacheState::InCooldown(cooldown) = self.decide(&slot.read(), ask)
             && cooldown.until - began > left
         {
             return Ok(Locked::Answer(Err(ObtainError::CoolingDown(cooldown))));
         }
         let spoken = Cell::new(false);
         drop(self.wait(slot, Kind::Shared, ask, &spoken)?);
-        if let Some(answer) = self.judge(&slot.read(), ask).answer() {
+        if let Some(answer) = self.decide(&slot.read(), ask).answer(ask) {
             if answer.is_ok() {
                 (self.notify)(Event::Hit);
             }
             return Ok(Locked::Answer(answer));
         }
-        let queued = self.wait(slot, Kind::Exclusive, ask, &spoken);
-        Ok(Locked::Guard(queued?))
+        let guard = self.wait(slot, Kind::Exclusive, ask, &spoken)?;
+        if ask.deadline.remaining(self.clock) < TIME_FOR_REQUEST {
+            return Err(LockError::TimedOut);
+        }
+        Ok(Locked::Guard(guard))
     }
 
     /// Takes the lock for a change of the entry, whatever the holder leaves behind. Where the file

@@ -98,7 +98,9 @@ pub(crate) struct Token {
     pub(crate) access_token: AccessToken,
     /// What it may be used for, space-separated, where the server said (RFC 6749 §3.3).
     pub(crate) scope: Option<String>,
-    /// When the answer arrived here, UTC, by this machine's clock.
+    /// When its request was sent, UTC, by this machine's clock.
+    pub(crate) requested_at: OffsetDateTime,
+    /// When the response arrived, UTC, by this machine's clock.
     pub(crate) obtained_at: OffsetDateTime,
     /// When it ends, UTC, counted from the moment the request was sent.
     pub(crate) expires_at: OffsetDateTime,
@@ -115,6 +117,19 @@ impl Token {
     /// What is left of it.
     pub(crate) fn time_left(&self, now: OffsetDateTime) -> Duration {
         (self.expires_at - now).try_into().unwrap_or(Duration::ZERO)
+    }
+
+    /// The token as it counts at `now`. If the clock was set back since the token was obtained, all
+    /// of its times move back by the difference, so that it does not live longer.
+    pub(crate) fn as_of(&self, now: OffsetDateTime) -> Self {
+        let ahead = (self.obtained_at - now).max(time::Duration::ZERO);
+        Self {
+            access_token: self.access_token.clone(),
+            scope: self.scope.clone(),
+            requested_at: self.requested_at.saturating_sub(ahead),
+            obtained_at: self.obtained_at.saturating_sub(ahead),
+            expires_at: self.expires_at.saturating_sub(ahead),
+        }
     }
 
     /// The moment until which it is handed out: what every caller is told as its expiry.
@@ -167,6 +182,7 @@ mod tests {
         Token {
             access_token: AccessToken::parse("t-1".to_owned()).unwrap(),
             scope: None,
+            requested_at: OffsetDateTime::UNIX_EPOCH,
             obtained_at: OffsetDateTime::UNIX_EPOCH,
             expires_at: OffsetDateTime::UNIX_EPOCH + Duration::from_secs(life_seconds),
         }
@@ -227,6 +243,23 @@ mod tests {
             "clocks of one fleet differ, and time servers set them back a little"
         );
         assert!(is_from_the_future(now + Duration::from_millis(60_001), now));
+    }
+
+    #[test]
+    fn token_does_not_live_longer_after_the_clock_was_set_back() {
+        let at = |seconds| OffsetDateTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let token = Token {
+            requested_at: at(995),
+            obtained_at: at(1000),
+            expires_at: at(1100),
+            ..token(100)
+        };
+        assert_eq!(token.as_of(at(1000)), token, "the clock was not set back");
+        let seen = token.as_of(at(960));
+        assert_eq!(
+            (seen.requested_at, seen.obtained_at, seen.expires_at),
+            (at(955), at(960), at(1060))
+        );
     }
 
     #[test]

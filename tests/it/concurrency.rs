@@ -128,32 +128,29 @@ fn in_the_last_fifth_one_caller_refreshes_and_nobody_waits() {
 }
 
 #[test]
-fn of_many_who_refresh_at_once_one_asks() {
+fn callers_that_refresh_during_a_request_share_the_next_one() {
     let world = World::new();
     let old = world.token();
     let gate = world.sandbox.gate();
-    let running: Vec<_> = (0..20)
+    let first = world.run(["token", "--refresh"]).start();
+    gate.wait_for_requests(1);
+    let later: Vec<_> = (0..20)
         .map(|_| world.run(["token", "--refresh"]).start())
         .collect();
-
-    gate.wait_for_requests(1);
-    // Each of them began before the gate opens, so what comes through it is new to all.
-    for running in &running {
-        wait_until_at_the_lock(running);
-    }
+    later.iter().for_each(wait_until_at_the_lock);
     gate.release();
 
-    let outcomes = world.outcomes(running);
-    let distinct: BTreeSet<String> = tokens(outcomes).into_iter().collect();
-    assert_eq!(distinct.len(), 1);
+    let first = first.outcome().succeeds().trim_end().to_owned();
+    let distinct: BTreeSet<String> = tokens(world.outcomes(later)).into_iter().collect();
+    assert_eq!(distinct.len(), 1, "one of them asks for all");
     assert!(
-        !distinct.contains(&old),
-        "what was there before does not count"
+        !distinct.contains(&first) && !distinct.contains(&old),
+        "a token counts only if its request was sent after the call began"
     );
     assert_eq!(
         world.sandbox.token_requests(),
-        2,
-        "the first call's and one for all of them"
+        3,
+        "the first call's, the first refresh's, and one for all others"
     );
 }
 
@@ -209,7 +206,7 @@ fn open_gate(world: &World) {
 }
 
 /// Waits until a process has the lock or waits for it, by which it has passed its own beginning.
-fn wait_until_at_the_lock(running: &crate::harness::Running<'_>) {
+pub(crate) fn wait_until_at_the_lock(running: &crate::harness::Running<'_>) {
     #[cfg(target_os = "linux")]
     {
         use crate::fault_injection::processes::{lock_holders, lock_waiters, until};
@@ -248,7 +245,7 @@ fn a_waiter_that_was_there_before_the_limit_is_told_of_it_and_not_of_the_lock() 
 
 /// A profile whose secret comes from a program that first notes its run.
 #[cfg(target_os = "linux")]
-fn world_with_program(script: &str) -> World {
+pub(crate) fn world_with_program(script: &str) -> World {
     let world = World::without_profile(Sandbox::builder());
     let text = world.profile_text("p");
     let source = format!("command = [\"sh\", \"-c\", \"echo run >> runs; {script}\"]");

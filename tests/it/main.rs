@@ -39,6 +39,8 @@ mod exchange;
 #[cfg(target_os = "linux")]
 mod exec;
 #[cfg(target_os = "linux")]
+mod expiry;
+#[cfg(target_os = "linux")]
 mod fault_injection;
 mod harness;
 mod helper;

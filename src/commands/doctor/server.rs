@@ -359,6 +359,7 @@ mod tests {
         let token = Token {
             access_token: AccessToken::parse(TOKEN.to_owned()).unwrap(),
             scope: None,
+            requested_at: now,
             obtained_at: now,
             expires_at: now + Duration::from_secs(3600),
         };

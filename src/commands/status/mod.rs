@@ -104,7 +104,8 @@ impl State {
             None => (None, None),
         };
         let held = entry.held_for(secret.as_ref(), now);
-        let token = held.map(|held| &held.token);
+        let token = held.map(|held| held.token.as_of(now));
+        let token = token.as_ref();
         let is_refused = held.is_some_and(|held| held.is_refused);
         let cooldown = entry
             .cooldown_for(secret.as_ref(), now)

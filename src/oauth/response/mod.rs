@@ -165,6 +165,7 @@ fn read_token(body: &[u8], timing: ResponseTiming) -> Result<Token, ExchangeErro
     Ok(Token {
         access_token,
         scope,
+        requested_at: timing.sent_at.min(timing.arrived_at),
         obtained_at: timing.arrived_at,
         expires_at,
     })

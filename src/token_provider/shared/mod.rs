@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use super::decide::{CacheState, too_short};
 use super::erase::REFUSAL_PAUSE;
 use super::fetch::{Place, Purpose};
-use super::judge::CacheState;
 use super::{EraseTarget, Event, ObtainError, TokenProvider, TokenRequest, cooldown};
 use crate::cache::{CachedToken, Cooldown, Entry, Key, Reason};
 use crate::oauth::{ExchangeError, Form, TokenGrant};
@@ -139,7 +139,7 @@ impl TokenProvider<'_> {
         match &found {
             ControlFlow::Break(Ok(granted)) => {
                 (self.notify)(Event::Shared);
-                self.keep(place, entry, granted, secret);
+                self.keep(place, entry, granted, secret, ask);
             }
             ControlFlow::Break(Err(ObtainError::CoolingDown(cooldown))) => {
                 self.note(place, entry, cooldown);
@@ -157,10 +157,11 @@ impl TokenProvider<'_> {
     ) -> ControlFlow<Result<TokenGrant, ObtainError>, Lease> {
         let names = &search.names;
         let nothing = || ControlFlow::Continue(Lease::nothing());
+        let asked_at = self.clock.now();
         let Some(seen) = self.with_store(ask, |store, limit| store.look(names, limit)) else {
             return nothing();
         };
-        match self.weigh(search, &seen, ask) {
+        match self.weigh(search, &seen, asked_at, ask) {
             Some(answer) if self.pause_of(search, &seen, &answer, ask).is_none() => {
                 return ControlFlow::Break(answer);
             }
@@ -191,6 +192,7 @@ impl TokenProvider<'_> {
         // Whose lease it is, and since when that is known.
         let mut other: (Vec<u8>, Duration) = (Vec::new(), began);
         loop {
+            let asked_at = self.clock.now();
             let taken = self.with_store(ask, |store, limit| {
                 store.take(names, key, holder, life, limit)
             });
@@ -205,7 +207,7 @@ impl TokenProvider<'_> {
                 is_renewal: search.is_renewal(),
             };
             let mine = || Some((key.to_owned(), holder.to_owned()));
-            if let Some(answer) = self.weigh(search, &seen, ask) {
+            if let Some(answer) = self.weigh(search, &seen, asked_at, ask) {
                 if is_taken {
                     self.give_back(&hold(mine()), ask);
                     return ControlFlow::Break(answer);
@@ -250,20 +252,21 @@ impl TokenProvider<'_> {
         }
     }
 
-    /// What the store's entries are worth to this caller; `None` where the endpoint has to be asked.
+    /// The answer that the store's entries allow; `None` if the endpoint has to be asked. `asked_at` is
+    /// the time before the store was asked.
     fn weigh(
         &self,
         search: &Lookup<'_>,
         seen: &StoreSnapshot,
+        asked_at: OffsetDateTime,
         ask: &TokenRequest,
     ) -> Option<Result<TokenGrant, ObtainError>> {
-        let now = self.clock.now();
         let open = |kind, value: &[u8]| search.sealer.open(kind, value);
         let shared = open(Kind::Token, &seen.token)
-            .and_then(|plain| payload::read_token(&plain, seen.now_ms, now))
-            .filter(|shared| counts(shared, search.mine.held.as_ref(), now));
+            .and_then(|plain| payload::read_token(&plain, seen.now_ms, asked_at))
+            .filter(|shared| counts(shared, search.mine.held.as_ref(), asked_at));
         let cooldown = open(Kind::Cooldown, &seen.cooldown)
-            .and_then(|plain| payload::read_cooldown(&plain, seen.now_ms, now));
+            .and_then(|plain| payload::read_cooldown(&plain, seen.now_ms, self.clock.now()));
         let (token, form) = match shared {
             Some(shared) => (Some(shared.token), shared.form),
             None => (None, None),
@@ -281,10 +284,10 @@ impl TokenProvider<'_> {
             token,
             form: form.as_deref().and_then(Form::parse),
         };
-        match (self.judge(&entry, ask), search.purpose) {
+        match (self.decide(&entry, ask), search.purpose) {
             // For the next token only one that is better than the present one will do.
-            (CacheState::NeedsRefresh(_) | CacheState::TooShort(_), Purpose::Ahead)
-            | (CacheState::Nothing, _) => None,
+            (CacheState::NeedsRefresh(_) | CacheState::TooShort { .. }, Purpose::Ahead)
+            | (CacheState::Miss, _) => None,
             (
                 CacheState::Fresh(token)
                 | CacheState::NeedsRefresh(token)
@@ -292,7 +295,7 @@ impl TokenProvider<'_> {
                 _,
             ) => Some(Ok(granted(token))),
             (CacheState::InCooldown(cooldown), _) => Some(Err(ObtainError::CoolingDown(cooldown))),
-            (CacheState::TooShort(error), _) => Some(Err(error)),
+            (CacheState::TooShort { life }, _) => Some(Err(too_short(life, ask))),
         }
     }
 

@@ -23,6 +23,9 @@ const LONGEST_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
 /// The longest cool-down that is believed.
 const LONGEST_COOLDOWN: Duration = Duration::from_secs(300);
 
+/// The longest time of a token request that is believed: one day.
+const LONGEST_REQUEST_MS: u64 = 24 * 3600 * 1000;
+
 #[derive(Serialize, Deserialize)]
 struct WireToken {
     access_token: String,
@@ -36,6 +39,8 @@ struct WireToken {
     store_ms: i64,
     /// Its whole life.
     life_ms: u64,
+    /// How long its request took, from sending it to the response.
+    request_ms: u64,
     /// Whether it was asked for because a server refused the one before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     renewed: bool,
@@ -84,21 +89,30 @@ pub(super) fn of_token(
         host_ms: moment(token.obtained_at),
         store_ms: store_ms.saturating_sub(age),
         life_ms: whole(token.life()),
+        request_ms: whole(
+            (token.obtained_at - token.requested_at)
+                .try_into()
+                .unwrap_or_default(),
+        ),
         renewed: is_renewed,
     })
 }
 
-/// Reads a published token; `None` where it is over, or not well formed.
+/// Reads a published token. `now` is this host's clock before it asked the store: the time of that
+/// round trip must not lengthen the life of the token. `None` where it is over, or not well formed.
 pub(super) fn read_token(plain: &[u8], store_ms: i64, now: OffsetDateTime) -> Option<Published> {
     let mut wire: WireToken = serde_json::from_slice(plain).ok()?;
     let life = Duration::from_millis(wire.life_ms);
     let ages = Ages::of(wire.host_ms, wire.store_ms, store_ms, now);
     let expires_at = now + left(life, LONGEST_LIFE, ages)?;
     let access_token = AccessToken::parse(std::mem::take(&mut wire.access_token)).ok()?;
+    let obtained_at = expires_at - life;
+    let request_time = Duration::from_millis(wire.request_ms.min(LONGEST_REQUEST_MS));
     let token = Token {
         access_token,
         scope: wire.scope.take(),
-        obtained_at: expires_at - life,
+        requested_at: obtained_at - request_time,
+        obtained_at,
         expires_at,
     };
     Some(Published {

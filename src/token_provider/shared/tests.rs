@@ -23,6 +23,7 @@ fn token(text: &str, age_ms: u64) -> Token {
     Token {
         access_token: AccessToken::parse(text.to_owned()).unwrap(),
         scope: None,
+        requested_at: obtained_at,
         obtained_at,
         expires_at: obtained_at + Duration::from_secs(3600),
     }
@@ -100,6 +101,7 @@ fn left(life_ms: u64, by_host_ms: i64, by_store_ms: i64) -> Option<i128> {
         "host_ms": -by_host_ms,
         "store_ms": STORE_MS - by_store_ms,
         "life_ms": life_ms,
+        "request_ms": 0,
     });
     let found = read_token(plain.to_string().as_bytes(), STORE_MS, NOW)?;
     let left = found.token.expires_at - NOW;

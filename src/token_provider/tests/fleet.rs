@@ -169,6 +169,7 @@ impl Endpoint for SimEndpoint<'_> {
         let token = Token {
             access_token: AccessToken::parse(format!("token-{number}")).unwrap(),
             scope: None,
+            requested_at: clock.now(),
             obtained_at: clock.now(),
             expires_at: clock.now() + Duration::from_secs(43_199),
         };

@@ -1,5 +1,6 @@
 //! The broker's rules over time, with a clock that the test moves and an endpoint that it scripts.
 
+mod decide;
 #[cfg(feature = "shared-store")]
 mod fleet;
 #[cfg(feature = "shared-store")]
@@ -103,6 +104,7 @@ impl Endpoint for TestEndpoint {
         let token = Token {
             access_token: AccessToken::parse(format!("t-{}", self.asked.get())).unwrap(),
             scope: None,
+            requested_at: clock.now(),
             obtained_at: clock.now(),
             expires_at: clock.now() + Duration::from_secs(3600),
         };

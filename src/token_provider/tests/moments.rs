@@ -3,7 +3,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::super::judge::CacheState;
+use super::super::decide::CacheState;
 use super::Fixture;
 use crate::cache::{CachedToken, Cooldown, Entry, Reason};
 use crate::system::clock::Clock as _;
@@ -18,6 +18,7 @@ fn held(now: OffsetDateTime, age: Duration, life: Duration) -> CachedToken {
         token: Token {
             access_token: AccessToken::parse("t-0".to_owned()).unwrap(),
             scope: None,
+            requested_at: now - age,
             obtained_at: now - age,
             expires_at: now - age + life,
         },
@@ -40,13 +41,13 @@ fn cooldown(now: OffsetDateTime, age: Duration, length: Duration) -> Cooldown {
 
 fn judged(scene: &Fixture, entry: &Entry) -> &'static str {
     let ask = scene.ask(30);
-    match scene.broker(|broker| broker.judge(entry, &ask)) {
+    match scene.broker(|broker| broker.decide(entry, &ask)) {
         CacheState::Fresh(_) => "fresh",
         CacheState::NeedsRefresh(_) => "aging",
         CacheState::RejectedByServer(_) => "doubted",
         CacheState::InCooldown(_) => "cooling",
-        CacheState::TooShort(_) => "too short",
-        CacheState::Nothing => "nothing",
+        CacheState::TooShort { .. } => "too short",
+        CacheState::Miss => "nothing",
     }
 }
 
@@ -213,8 +214,8 @@ fn those_who_waited_for_a_secret_are_told_that_there_is_none_however_late_they_l
             (noted + MILLISECOND, false),
         ] {
             let ask = ask(began);
-            let verdict = scene.broker(|broker| broker.judge(&entry, &ask));
-            let is_told = matches!(verdict, CacheState::InCooldown(_));
+            let state = scene.broker(|broker| broker.decide(&entry, &ask));
+            let is_told = matches!(state, CacheState::InCooldown(_));
             assert_eq!(is_told, is_bound, "{began}, looked at {now}");
         }
     }

@@ -42,7 +42,7 @@ fn each_moment(value: &mut Value, change: &mut dyn FnMut(&str, i64) -> i64) {
 }
 
 /// Moves this machine's clock, as far as the cache can tell; the server's stays.
-fn leap(world: &World, by_ms: i64) {
+pub(crate) fn leap(world: &World, by_ms: i64) {
     let (path, mut entry) = world.entry();
     each_moment(&mut entry, &mut |_, moment| moment - by_ms);
     write_private(&path, &entry.to_string());
@@ -357,7 +357,7 @@ fn a_deadline_is_counted_from_the_start_wherever_the_monotonic_clock_stands() {
 }
 
 /// libfaketime for programs with threads.
-fn faketime() -> Option<PathBuf> {
+pub(crate) fn faketime() -> Option<PathBuf> {
     let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     let library = folders
         .map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"))
@@ -367,7 +367,7 @@ fn faketime() -> Option<PathBuf> {
 
 /// A run whose wall clock is told by the file `now` of the world, also while it runs. Its monotonic clock is
 /// the true one.
-fn faked<'a>(world: &'a World, library: &Path, arguments: &str) -> Run<'a> {
+pub(crate) fn faked<'a>(world: &'a World, library: &Path, arguments: &str) -> Run<'a> {
     under(world, "", arguments)
         .set("LD_PRELOAD", library.to_str().unwrap())
         .set(
@@ -378,7 +378,7 @@ fn faked<'a>(world: &'a World, library: &Path, arguments: &str) -> Run<'a> {
         .set("FAKETIME_DONT_FAKE_MONOTONIC", "1")
 }
 
-fn set_clock(world: &World, offset: &str) {
+pub(crate) fn set_clock(world: &World, offset: &str) {
     // In one step: a run may be reading it.
     fs::write(world.path("now.new"), format!("{offset}\n")).unwrap();
     fs::rename(world.path("now.new"), world.path("now")).unwrap();

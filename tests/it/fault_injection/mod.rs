@@ -2,7 +2,7 @@
 //! `make test`, many times in `make soak`, which writes the table of docs/reliability.md from what
 //! it counted.
 
-mod clocks;
+pub(crate) mod clocks;
 mod files;
 mod hung_process;
 mod kill;

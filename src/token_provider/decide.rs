@@ -1,0 +1,164 @@
+//! What a cache entry allows at one moment, for one request. [`decide`] is pure: no I/O, no clock.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::cooldown::LONGEST_REFRESH_PAUSE;
+use super::{ObtainError, TokenProvider, TokenRequest};
+use crate::cache::{Cooldown, Entry, Reason};
+use crate::types::secret::Secret;
+use crate::types::token::{RefreshAhead, Token};
+
+/// The state of a cache entry at one moment, for one request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum CacheState {
+    /// The token can be handed out.
+    Fresh(Token),
+    /// The token can be handed out, and is old enough to be refreshed by one process.
+    NeedsRefresh(Token),
+    /// A server refused this token. It is handed out only if no other token can be obtained.
+    RejectedByServer(Token),
+    /// There is no usable token, and a request is not allowed yet.
+    InCooldown(Box<Cooldown>),
+    /// No token of this server lives as long as the request demands.
+    TooShort {
+        /// The longest life of a token of this server.
+        life: Duration,
+    },
+    /// The token endpoint has to be asked.
+    Miss,
+}
+
+impl CacheState {
+    /// The answer to a caller that can still wait for a better one; `None` if the token endpoint
+    /// has to be asked.
+    pub(super) fn answer(self, ask: &TokenRequest) -> Option<Result<Token, ObtainError>> {
+        match self {
+            Self::Fresh(token) | Self::NeedsRefresh(token) => Some(Ok(token)),
+            Self::InCooldown(cooldown) => Some(Err(ObtainError::CoolingDown(cooldown))),
+            Self::TooShort { life } => Some(Err(too_short(life, ask))),
+            Self::RejectedByServer(_) | Self::Miss => None,
+        }
+    }
+
+    /// The answer to a caller that has no time left to ask the token endpoint.
+    pub(super) fn last_answer(self, ask: &TokenRequest) -> Option<Result<Token, ObtainError>> {
+        match self {
+            Self::RejectedByServer(token) => Some(Ok(token)),
+            state => state.answer(ask),
+        }
+    }
+}
+
+/// Decides what `entry` allows at `now` for `ask`.
+///
+/// `secret` is the current client secret if it is known: tokens and cool-downs of another secret do
+/// not count.
+pub(super) fn decide(
+    entry: &Entry,
+    now: OffsetDateTime,
+    ask: &TokenRequest,
+    secret: Option<&Secret>,
+) -> CacheState {
+    let cooldown = binding_cooldown(entry, now, ask, secret);
+    let in_cooldown = |cooldown: &Cooldown| CacheState::InCooldown(Box::new(cooldown.clone()));
+    let held = entry
+        .held_for(secret, now)
+        .filter(|held| is_new(held.token.requested_at, now, ask));
+    let (token, is_refused) = match held {
+        Some(held) => (held.token.as_of(now), held.is_refused),
+        None => return cooldown.map_or(CacheState::Miss, in_cooldown),
+    };
+    if token.is_fresh(now, ask.min_ttl) {
+        return match cooldown {
+            None if is_refused => CacheState::RejectedByServer(token),
+            None if needs_refresh(entry, &token, now, ask) => CacheState::NeedsRefresh(token),
+            // A server that refuses the credentials would refuse this token too.
+            Some(cooldown) if is_refused && cooldown.reason == Reason::Refused => {
+                in_cooldown(cooldown)
+            }
+            _ => CacheState::Fresh(token),
+        };
+    }
+    let life = entry.longest_life(&token);
+    if now < token.expires_at && life <= ask.min_ttl.for_life(life) {
+        return CacheState::TooShort { life };
+    }
+    cooldown.map_or(CacheState::Miss, in_cooldown)
+}
+
+/// The cool-down of the entry if it binds this request.
+fn binding_cooldown<'a>(
+    entry: &'a Entry,
+    now: OffsetDateTime,
+    ask: &TokenRequest,
+    secret: Option<&Secret>,
+) -> Option<&'a Cooldown> {
+    let cooldown = match &entry.cooldown {
+        // That a program gave no secret binds the callers that waited for it, however long the disk
+        // took to record it. It does not bind a later caller: the vault may be unlocked by then.
+        Some(cooldown) if cooldown.reason == Reason::NoSecret => {
+            Some(cooldown).filter(|cooldown| is_since(cooldown.since, ask.began, now))
+        }
+        _ => entry.cooldown_for(secret, now),
+    };
+    cooldown.filter(|cooldown| is_new(cooldown.since, now, ask))
+}
+
+/// Whether `--refresh` accepts something of that time.
+fn is_new(at: OffsetDateTime, now: OffsetDateTime, ask: &TokenRequest) -> bool {
+    ask.not_before.is_none_or(|start| is_since(at, start, now))
+}
+
+/// Whether `at` is between `start` and `now`. A time after `now` was recorded before the clock was
+/// set back, and so before this call. An entry stores whole milliseconds, so that the first
+/// millisecond of a call counts whole.
+fn is_since(at: OffsetDateTime, start: OffsetDateTime, now: OffsetDateTime) -> bool {
+    (start.truncate_to_millisecond()..=now).contains(&at)
+}
+
+/// Whether one process should refresh the token, which is fresh.
+fn needs_refresh(entry: &Entry, token: &Token, now: OffsetDateTime, ask: &TokenRequest) -> bool {
+    // A time beyond the longest pause was recorded with a clock that was fast.
+    let is_over = |at| now >= at || at > now + LONGEST_REFRESH_PAUSE;
+    token.is_aging(now, ask.refresh_ahead) && entry.refresh_not_before.is_none_or(is_over)
+}
+
+impl TokenProvider<'_> {
+    /// Decides with the clock of this moment and the current secret.
+    pub(super) fn decide(&self, entry: &Entry, ask: &TokenRequest) -> CacheState {
+        let secret = self.current_secret(entry);
+        let refresh_ahead = if self.endpoint.is_secret_costly() {
+            // The program may ask the user something, and no caller needs the answer yet.
+            RefreshAhead::Never
+        } else {
+            ask.refresh_ahead
+        };
+        let ask = TokenRequest {
+            refresh_ahead,
+            ..*ask
+        };
+        decide(entry, self.clock.now(), &ask, secret.as_ref())
+    }
+
+    /// The current secret, if reading it costs next to nothing and the entry holds a digest to
+    /// compare it with.
+    fn current_secret(&self, entry: &Entry) -> Option<Secret> {
+        let held = entry.held.as_ref().and_then(|held| held.secret.as_ref());
+        let cooling = entry
+            .cooldown
+            .as_ref()
+            .and_then(|cooldown| cooldown.secret.as_ref());
+        held.or(cooling)?;
+        self.endpoint.cheap_secret()
+    }
+}
+
+/// The error if no token of the server lives as long as the request demands.
+pub(super) fn too_short(life: Duration, ask: &TokenRequest) -> ObtainError {
+    ObtainError::LifeTooShort {
+        life,
+        wanted: ask.min_ttl.for_life(life),
+    }
+}
