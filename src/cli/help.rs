@@ -1,8 +1,6 @@
-//! Help pages, written by clap from the grammar. Never built on the way to a token.
+//! Help texts, rendered from the table of subcommands and flags.
 
-use clap::{Arg, ArgAction, Command};
-
-use super::grammar::{FLAGS, FlagRule, Verb, VerbRule, verbs};
+use super::grammar::{COMMON, FlagRule, VERSION, Verb, VerbRule, verbs};
 
 pub(super) const ABOUT: &str = "The CloudConnexa API token once, for every tool, safely.\n\n\
     Turns CloudConnexa API credentials into a bearer token and hands it to other programs. Any \
@@ -21,148 +19,141 @@ pub(super) const EXIT_CODES: &str = "Exit codes:\n  \
     130  `login` was broken off with Ctrl-C; nothing was saved\n\n\
     5, 6 and 7 are worth a retry.";
 
-/// The help page of a verb, or of the program.
+/// The help text of a subcommand, or of the program.
 #[cold]
 pub(crate) fn help(verb: Option<Verb>) -> String {
-    let mut command = match verb.and_then(Verb::rule) {
-        Some(rule) => verb_command(rule)
-            .about(about(rule))
-            .bin_name(format!("cloudconnexa-auth {}", rule.name)),
-        None => program_command(),
-    };
-    let page = command.render_help().to_string();
-    let lines: Vec<String> = page
-        .trim_end()
-        .lines()
-        .map(str::trim_end)
-        .map(wrapped)
-        .collect();
-    format!("{}\n", lines.join("\n"))
+    let mut page = Page(String::new());
+    match verb.and_then(Verb::rule) {
+        Some(rule) => page.subcommand(rule),
+        None => page.program(),
+    }
+    page.0
 }
 
-/// The widest line of a help page.
+/// The widest line of a help text, in characters.
 const WIDTH: usize = 100;
 
-/// A line of a help page in as many lines as it needs; what follows stands below the text, not
-/// below the flag. (clap does it with a feature that asks the terminal.)
-fn wrapped(line: &str) -> String {
-    if line.chars().count() <= WIDTH {
-        return line.to_owned();
+struct Page(String);
+
+impl Page {
+    fn program(&mut self) {
+        self.paragraphs(ABOUT);
+        self.line("\nUsage: cloudconnexa-auth [OPTIONS] <COMMAND>");
+        let names = verbs().map(|rule| (rule.name.to_owned(), rule.summary));
+        self.table("Commands", names.collect());
+        let common = COMMON.iter().filter_map(|flag| flag.rule());
+        let flags = [&VERSION].into_iter().chain(common);
+        self.table("Options", flags.map(flag_row).collect());
+        self.line(&format!("\n{EXIT_CODES}"));
     }
-    let indent = line.len() - line.trim_start().len();
-    let column = match line.get(indent..).and_then(|text| text.find("  ")) {
-        Some(end) if indent > 0 => {
-            let rest = line.get(indent + end..).unwrap_or_default();
-            line.len() - rest.trim_start().len()
+
+    fn subcommand(&mut self, rule: VerbRule) {
+        self.paragraphs(rule.summary);
+        self.line("");
+        self.paragraphs(&details(rule));
+        let arguments = arguments(rule);
+        let mut usage = format!("\nUsage: cloudconnexa-auth {} [OPTIONS]", rule.name);
+        if rule.rest == Some("COMMAND") {
+            usage.push_str(" --");
         }
-        _ => indent,
-    };
-    let (head, text) = line.split_at_checked(column).unwrap_or(("", line));
-    let mut lines = vec![head.to_owned()];
-    for word in text.split(' ') {
+        for (name, _) in &arguments {
+            usage.push(' ');
+            usage.push_str(name);
+        }
+        self.line(&usage);
+        self.table("Arguments", arguments);
+        let literals = rule.literal_flags();
+        let literals = literals.map(|name| (format!("    {name}"), "Added by the tool"));
+        let flags = rule.flag_rules().map(flag_row);
+        self.table("Options", literals.chain(flags).collect());
+        self.line(&format!("\nExamples:\n{}", rule.examples));
+    }
+
+    fn line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    fn paragraphs(&mut self, text: &str) {
+        for line in text.lines() {
+            self.line(&wrap(line, WIDTH).join("\n"));
+        }
+    }
+
+    /// Rows of a name and its description, which continues below itself.
+    fn table(&mut self, title: &str, rows: Vec<(String, &str)>) {
+        let Some(width) = rows.iter().map(|(name, _)| name.len()).max() else {
+            return;
+        };
+        self.line(&format!("\n{title}:"));
+        for (mut name, description) in rows {
+            for line in wrap(description, WIDTH - width - 4) {
+                self.line(format!("  {name:<width$}  {line}").trim_end());
+                name.clear();
+            }
+        }
+    }
+}
+
+/// A text in lines of at most this many characters, at least one line.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_ascii_whitespace() {
         match lines.last_mut() {
-            Some(last) if last.len() == column => last.push_str(word),
-            Some(last) if last.chars().count() + word.chars().count() < WIDTH => {
+            Some(last) if last.is_empty() => last.push_str(word),
+            Some(last) if last.chars().count() + word.chars().count() < width => {
                 last.push(' ');
                 last.push_str(word);
             }
-            _ => lines.push(format!("{}{word}", " ".repeat(column))),
+            _ => lines.push(word.to_owned()),
         }
     }
-    lines.join("\n")
+    lines
 }
 
-fn program_command() -> Command {
-    let verbs = verbs().map(verb_command);
-    let command = Command::new("cloudconnexa-auth")
-        .bin_name("cloudconnexa-auth")
-        .about(ABOUT)
-        .after_help(EXIT_CODES)
-        .subcommand_required(true)
-        .subcommand_value_name("COMMAND")
-        .disable_help_flag(true)
-        .disable_help_subcommand(true)
-        .disable_version_flag(true)
-        .arg(
-            Arg::new("version")
-                .long("version")
-                .short('V')
-                .help("Show the version")
-                .action(ArgAction::SetTrue),
-        )
-        .subcommands(verbs);
-    super::grammar::COMMON
-        .iter()
-        .filter_map(|flag| FLAGS.iter().find(|rule| rule.flag == *flag))
-        .fold(command, |command, rule| command.arg(argument(rule)))
-}
-
-fn about(rule: VerbRule) -> String {
-    format!("{}\n\n{}", rule.summary, details(rule))
-}
-
-/// What a verb does, at length.
+/// The description of a subcommand.
 pub(super) fn details(rule: VerbRule) -> String {
     let other_name = rule
         .other_name()
-        .map(|name| format!("\n\nUnder the name `{name}`, as a link, the program is this command."))
+        .map(|name| format!("\n\nA link to the program with the name `{name}` is this subcommand."))
         .unwrap_or_default();
     format!("{}{other_name}", rule.details)
 }
 
-fn verb_command(rule: VerbRule) -> Command {
-    let command = Command::new(rule.name)
-        .about(rule.summary)
-        .after_help(format!("Examples:\n{}", rule.examples))
-        .disable_help_flag(true);
-    let command = rule
-        .operands
-        .iter()
-        .fold(command, |command, text| command.arg(operand(text)));
-    let command = match rule.rest {
-        Some("PATH") => command
-            .arg(Arg::new("PATH").required(true).help("What is asked for"))
-            .arg(
-                Arg::new("CURL OPTIONS")
-                    .num_args(0..)
-                    .trailing_var_arg(true)
-                    .help("curl's own, as they are"),
+/// The positional arguments as the usage line shows them, each with its description.
+fn arguments(rule: VerbRule) -> Vec<(String, &'static str)> {
+    let words = rule.words().map(|text| {
+        let is_optional = text.starts_with('[');
+        let name = if is_optional {
+            text.to_owned()
+        } else {
+            format!("<{text}>")
+        };
+        (name, "")
+    });
+    let rest: &[(&str, &str)] = match rule.rest {
+        Some("PATH") => &[
+            (
+                "<PATH>",
+                "A path below the base URL, or a URL on a host of a profile",
             ),
-        Some(placeholder) => command.arg(
-            Arg::new(placeholder)
-                .value_name(placeholder)
-                .num_args(1..)
-                .last(true)
-                .required(true)
-                .help("What is run, with its arguments"),
-        ),
-        None => command,
+            ("[CURL OPTIONS]...", "Options of curl"),
+        ],
+        Some(_) => &[("<COMMAND>...", "The command to run, with its arguments")],
+        None => &[],
     };
-    rule.flag_rules()
-        .fold(command, |command, rule| command.arg(argument(rule)))
+    let rest = rest.iter().map(|(name, text)| ((*name).to_owned(), *text));
+    words.chain(rest).collect()
 }
 
-fn operand(text: &'static str) -> Arg {
-    let name = text.trim_matches(['[', ']']);
-    match name.strip_prefix("--") {
-        Some(flag) => Arg::new(flag)
-            .long(flag)
-            .help("What the tool says when it calls")
-            .action(ArgAction::SetTrue),
-        None => Arg::new(name).value_name(name).required(name == text),
-    }
-}
-
-fn argument(rule: &FlagRule) -> Arg {
-    let argument = Arg::new(rule.long).long(rule.long).help(rule.help);
-    let argument = match rule.short {
-        Some(short) => argument.short(short),
-        None => argument,
+fn flag_row(rule: &FlagRule) -> (String, &'static str) {
+    let short = match rule.short {
+        Some(short) => format!("-{short}, "),
+        None => "    ".to_owned(),
     };
-    match rule.value {
-        Some(value) => argument.value_name(value),
-        None => argument.action(ArgAction::SetTrue),
-    }
+    let value = rule.value.map(|name| format!(" <{name}>"));
+    let value = value.unwrap_or_default();
+    (format!("{short}--{}{value}", rule.long), rule.help)
 }
 
 #[cfg(test)]
@@ -171,16 +162,12 @@ mod tests {
     use super::help;
 
     #[test]
-    fn every_flag_of_a_verb_is_on_its_page() {
+    fn help_lists_every_flag_of_the_subcommand() {
         for rule in verbs() {
             let page = help(Some(rule.verb));
             for flag in rule.flag_rules() {
                 let long = format!("--{}", flag.long);
-                assert!(
-                    page.contains(&long),
-                    "{} does not tell of {long}",
-                    rule.name
-                );
+                assert!(page.contains(&long), "{}: {long} is missing", rule.name);
             }
         }
     }

@@ -1,10 +1,8 @@
-//! Manual pages in roff, written from the grammar: one for the program and one for each command.
-//!
-//! `clap_mangen` and `clap_complete` together would add 0.2 MB and three packages.
+//! Manual pages in roff, rendered from the table: one for the program and one for each subcommand.
 
 use super::UsageError;
-use super::grammar::{COMMON, FLAGS, FlagRule, VerbRule, verbs};
-use super::help::{ABOUT, EXIT_CODES, details};
+use super::grammar::{COMMON, FlagRule, VERSION, VerbRule, verbs};
+use super::help::{ABOUT, EXIT_CODES, details, wrap};
 use super::parse::find_verb;
 
 /// The day of the version in Cargo.toml; a page has to have a date.
@@ -101,11 +99,8 @@ fn program() -> String {
         page.item(&name, rule.summary);
     }
     page.section("OPTIONS");
-    FLAGS
-        .iter()
-        .filter(|rule| COMMON.contains(&rule.flag))
-        .for_each(|rule| page.flag(rule));
-    page.item("\\fB\\-V\\fR, \\fB\\-\\-version\\fR", "Show the version");
+    let common = COMMON.iter().filter_map(|flag| flag.rule());
+    common.chain([&VERSION]).for_each(|rule| page.flag(rule));
     page.end(EXAMPLES);
     let pages = verbs().map(|rule| format!("cloudconnexa-auth-{}", rule.name));
     page.see_also(pages);
@@ -258,18 +253,7 @@ fn line(text: &str) -> String {
 
 /// A paragraph of roff.
 fn wrapped(text: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in text.split_ascii_whitespace() {
-        match lines.last_mut() {
-            Some(last) if last.is_empty() => last.push_str(word),
-            Some(last) if last.len() + word.len() < WIDTH => {
-                last.push(' ');
-                last.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    let lines: Vec<String> = lines.into_iter().map(guarded).collect();
+    let lines: Vec<String> = wrap(text, WIDTH).into_iter().map(guarded).collect();
     format!("{}\n", lines.join("\n"))
 }
 

@@ -230,7 +230,7 @@ fn apply(
         Flag::Print => options.print = true,
         Flag::Undo => options.undo = true,
         Flag::Host => options.hosts.push(text()?),
-        Flag::Help => {}
+        Flag::Help | Flag::Version => {}
     }
     Ok(())
 }

@@ -1,9 +1,7 @@
 //! bash 3.2 and newer (that of macOS), without the bash-completion package.
 
 use super::super::grammar::FLAGS;
-use super::{
-    VERSION, Words, add, common, names, operands, own_names, rules, verb_names, with_rest,
-};
+use super::{Words, add, offered_names, program_flag_names, rules, verb_names, with_rest};
 
 /// Around the tables that are made of the grammar.
 const HEAD: &str = r#"# bash completion for cloudconnexa-auth, made by `cloudconnexa-auth completions bash`.
@@ -37,7 +35,6 @@ const FLAGS_OF: &str = r"    esac
 
 # The flags of this command: sets $words.
 _cloudconnexa_auth_flags() {
-    words=$common
     case $1 in
 ";
 
@@ -125,32 +122,24 @@ pub(super) fn script() -> String {
     line(&mut script, ":0", &Words::These(with_help));
     line(&mut script, "help:0", &Words::Verbs);
     for rule in rules() {
-        for (place, text) in operands(&rule).into_iter().enumerate() {
+        for (place, text) in rule.words().enumerate() {
             let pattern = format!("{}:{place}", rule.name);
             line(&mut script, &pattern, &Words::of_placeholder(text));
         }
     }
     script.push_str(FLAGS_OF);
-    let (long, short, _) = VERSION;
     add(
         &mut script,
-        &format!("    '') words+=' --{long} -{short}' ;;"),
+        &format!("    '') words='{}' ;;", program_flag_names()),
     );
     for rule in rules() {
-        let flags = own_names(&rule);
-        if !flags.is_empty() {
-            add(
-                &mut script,
-                &format!("    {}) words+=' {}' ;;", rule.name, flags.join(" ")),
-            );
-        }
+        let line = format!("    {}) words='{}' ;;", rule.name, offered_names(&rule));
+        add(&mut script, &line);
     }
-    let common: Vec<String> = common().into_iter().map(names).collect();
     let locals = format!(
-        "    local takes_rest=' {} ' hands_on=' {} '\n    local common='{}'\n    COMPREPLY=()\n",
+        "    local takes_rest=' {} ' hands_on=' {} '\n    COMPREPLY=()\n",
         with_rest(true).join(" "),
         with_rest(false).join(" "),
-        common.join(" ")
     );
     script.push_str(&TAIL.replace("    COMPREPLY=()\n", &locals));
     script

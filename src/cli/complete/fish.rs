@@ -1,9 +1,7 @@
 //! fish 3 and newer.
 
 use super::super::grammar::{FLAGS, FlagRule};
-use super::{
-    VERSION, Words, common, operand_flags, operands, own, quoted, rules, verb_names, with_rest,
-};
+use super::{Words, offered, program_flags, quoted, rules, verb_names};
 
 const HEAD: &str = r#"# fish completion for cloudconnexa-auth, made by `cloudconnexa-auth completions fish`.
 
@@ -36,12 +34,6 @@ function __cloudconnexa_auth_is
     end
     test "$words[1]" = $argv[1]; or return
     test (count $argv) = 1; or test (count $words) = (math $argv[2] + 1)
-end
-
-# Whether what comes is not another program's.
-function __cloudconnexa_auth_is_ours
-    set -l words (__cloudconnexa_auth_words)
-    test (count $words) -lt 2; or not contains -- $words[1] WITH_REST
 end
 
 # Whether no command is typed yet.
@@ -79,19 +71,11 @@ pub(super) fn script() -> String {
         .filter(|rule| rule.value.is_some())
         .map(|rule| format!("--{}", rule.long))
         .collect();
-    let script = HEAD.replace("WITH_VALUE", &with_value.join(" "));
-    let with_rest = [with_rest(true), with_rest(false)].concat();
-    let mut script = script.replace("WITH_REST", &with_rest.join(" "));
-    for rule in common() {
-        flag(&mut script, "-n __cloudconnexa_auth_is_ours ", rule);
-    }
+    let mut script = HEAD.replace("WITH_VALUE", &with_value.join(" "));
     let needs = "-n __cloudconnexa_auth_needs_command ";
-    let (long, short, help) = VERSION;
-    add(
-        &mut script,
-        needs,
-        &format!("-l {long} -s {short} -d '{help}'"),
-    );
+    for rule in program_flags() {
+        flag(&mut script, needs, rule);
+    }
     add(
         &mut script,
         needs,
@@ -99,7 +83,7 @@ pub(super) fn script() -> String {
     );
     commands(&mut script, needs);
     for rule in rules() {
-        for (place, text) in operands(&rule).into_iter().enumerate() {
+        for (place, text) in rule.words().enumerate() {
             let is_next = format!("-n '__cloudconnexa_auth_is {} {place}' ", rule.name);
             match Words::of_placeholder(text) {
                 Words::Verbs => commands(&mut script, &is_next),
@@ -108,11 +92,16 @@ pub(super) fn script() -> String {
             }
         }
         let is = format!("-n '__cloudconnexa_auth_is {}' ", rule.name);
-        for own in own(&rule) {
-            flag(&mut script, &is, own);
+        // After the first word of another program's command line, no flag is ours.
+        let takes_flags = match rule.rest {
+            Some(_) => format!("-n '__cloudconnexa_auth_is {} 0' ", rule.name),
+            None => is.clone(),
+        };
+        for offered in offered(&rule) {
+            flag(&mut script, &takes_flags, offered);
         }
-        for operand in operand_flags(&rule) {
-            let name = operand.trim_start_matches('-');
+        for literal in rule.literal_flags() {
+            let name = literal.trim_start_matches('-');
             add(&mut script, &is, &format!("-l {name}"));
         }
         match rule.rest {

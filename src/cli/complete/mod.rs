@@ -1,8 +1,6 @@
 //! Completion scripts, written from the grammar. They complete commands, flags, operands that are
-//! one of a few words, and the names of profiles, for which they ask `list`: that reads the
-//! configuration file and nothing else.
-//!
-//! `clap_complete` would add 0.1 MB to the program and knows no names that come at run time.
+//! one of a few words, and the names of profiles, which `list` prints: it reads the configuration
+//! file and nothing else.
 
 mod bash;
 mod fish;
@@ -10,11 +8,8 @@ mod powershell;
 mod zsh;
 
 use super::UsageError;
-use super::grammar::{COMMON, FLAGS, Flag, FlagRule, VerbRule, verbs};
+use super::grammar::{COMMON, Flag, FlagRule, VERSION, VerbRule, verbs};
 use crate::tool_config::TOOLS;
-
-/// The flags of the program alone: their name, short form and help.
-const VERSION: (&str, char, &str) = ("version", 'V', "Show the version");
 
 /// The completion script for a shell.
 pub(crate) fn completions(shell: &str) -> Result<String, UsageError> {
@@ -74,44 +69,31 @@ fn rules() -> Vec<VerbRule> {
     verbs().collect()
 }
 
-/// The flags of every verb.
+/// The flags that may be given before a subcommand.
 #[inline(never)]
-fn common() -> Vec<&'static FlagRule> {
-    let rules = FLAGS.iter();
-    rules.filter(|rule| COMMON.contains(&rule.flag)).collect()
+fn program_flags() -> Vec<&'static FlagRule> {
+    let common = COMMON.iter().filter_map(|flag| flag.rule());
+    common.chain([&VERSION]).collect()
 }
 
-/// The flags of a verb beside those.
+/// The flags that a subcommand offers.
 #[inline(never)]
-fn own(rule: &VerbRule) -> Vec<&'static FlagRule> {
-    let rules = rule.flag_rules();
-    rules.filter(|rule| !COMMON.contains(&rule.flag)).collect()
+fn offered(rule: &VerbRule) -> Vec<&'static FlagRule> {
+    rule.flag_rules().collect()
 }
 
-/// Those flags as they are written, and the operands that are written as flags.
+/// The names of all flags that a subcommand offers, separated by spaces.
 #[inline(never)]
-fn own_names(rule: &VerbRule) -> Vec<String> {
-    let mut written: Vec<String> = own(rule).into_iter().map(names).collect();
-    written.extend(operand_flags(rule).into_iter().map(str::to_owned));
-    written
+fn offered_names(rule: &VerbRule) -> String {
+    let mut written: Vec<String> = offered(rule).into_iter().map(names).collect();
+    written.extend(rule.literal_flags().map(str::to_owned));
+    written.join(" ")
 }
 
-/// The operands of a verb that are written as flags.
-#[inline(never)]
-fn operand_flags(rule: &VerbRule) -> Vec<&'static str> {
-    let names = rule
-        .operands
-        .iter()
-        .map(|text| text.trim_matches(['[', ']']));
-    names.filter(|name| name.starts_with("--")).collect()
-}
-
-/// The operands of a verb that are words.
-#[inline(never)]
-fn operands(rule: &VerbRule) -> Vec<&'static str> {
-    let words = rule.operands.iter().copied();
-    let is_word = |text: &&str| !text.trim_start_matches('[').starts_with("--");
-    words.filter(is_word).collect()
+/// The names of all flags that may be given before a subcommand, separated by spaces.
+fn program_flag_names() -> String {
+    let names: Vec<String> = program_flags().into_iter().map(names).collect();
+    names.join(" ")
 }
 
 /// The verbs behind which another program's command line stands (`COMMAND`), or with `false`

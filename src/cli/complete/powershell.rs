@@ -1,9 +1,7 @@
 //! PowerShell 5.1 and newer.
 
 use super::super::grammar::FLAGS;
-use super::{
-    VERSION, Words, add, common, names, operands, own_names, quoted, rules, verb_names, with_rest,
-};
+use super::{Words, add, offered_names, program_flag_names, quoted, rules, verb_names, with_rest};
 
 const HEAD: &str = r"# PowerShell completion for cloudconnexa-auth, made by `cloudconnexa-auth completions powershell`.
 
@@ -45,8 +43,7 @@ const TAIL: &str = r#"    }
     if ($flag -ne '') {
         $kind = $values[$flag]
     } elseif ($wordToComplete.StartsWith('-')) {
-        $kind = $common
-        if ($flags.Contains($command)) { $kind = $kind + ' ' + $flags[$command] }
+        $kind = $flags[$command]
     } elseif ($command -eq '' -or ($command -eq 'help' -and $place -eq 0)) {
         foreach ($name in $commands.Keys) {
             if ($name.StartsWith($wordToComplete)) {
@@ -90,7 +87,7 @@ pub(super) fn script() -> String {
     }
     script.push_str("    }\n    $operands = @{\n");
     for rule in rules() {
-        for (place, text) in operands(&rule).into_iter().enumerate() {
+        for (place, text) in rule.words().enumerate() {
             let key = format!("{} {place}", rule.name);
             entry(&mut script, &key, &words(&Words::of_placeholder(text)));
         }
@@ -100,22 +97,16 @@ pub(super) fn script() -> String {
         .into_iter()
         .map(|name| format!("'{name}'"))
         .collect();
-    let common: Vec<String> = common().into_iter().map(names).collect();
     add(
         &mut script,
         &format!(
-            "    }}\n    $takesRest = @({})\n    $common = '{}'\n    $flags = @{{",
+            "    }}\n    $takesRest = @({})\n    $flags = @{{",
             rest.join(", "),
-            common.join(" ")
         ),
     );
-    let (long, short, _) = VERSION;
-    entry(&mut script, "", &format!("--{long} -{short}"));
+    entry(&mut script, "", &program_flag_names());
     for rule in rules() {
-        let flags = own_names(&rule);
-        if !flags.is_empty() {
-            entry(&mut script, rule.name, &flags.join(" "));
-        }
+        entry(&mut script, rule.name, &offered_names(&rule));
     }
     script.push_str(TAIL);
     script

@@ -1,7 +1,7 @@
 //! zsh, as a function on `fpath` (`_cloudconnexa-auth`) or sourced after `compinit`.
 
 use super::super::grammar::FlagRule;
-use super::{VERSION, Words, add, common, operand_flags, operands, own, quoted, rules};
+use super::{Words, add, offered, program_flags, quoted, rules};
 
 const HEAD: &str = r#"#compdef cloudconnexa-auth
 # zsh completion for cloudconnexa-auth, made by `cloudconnexa-auth completions zsh`.
@@ -31,13 +31,10 @@ const MAIN: &str = r"    )
 _cloudconnexa-auth() {
     local curcontext=$curcontext state line config ret=1
     local -A opt_args
-    local -a common=(
+    _arguments -C \
 ";
 
-const PROGRAM: &str = r"    )
-    _arguments -C $common \
-        '(-V --version)'{-V,--version}'[VERSION]' \
-        '(-):command:_cloudconnexa-auth_commands help' \
+const PROGRAM: &str = r"        '(-):command:_cloudconnexa-auth_commands help' \
         '(-)*::argument:->argument' && ret=0
     if [[ $state == argument ]]; then
         curcontext=${curcontext%:*:*}:cloudconnexa-auth-$words[1]:
@@ -55,8 +52,7 @@ const REST: &str = r"            if ((words[(i)--] < CURRENT)); then
             fi
 ";
 
-const TAIL: &str = r#"        *) _arguments $common && ret=0 ;;
-        esac
+const TAIL: &str = r#"        esac
     fi
     return ret
 }
@@ -77,18 +73,14 @@ pub(super) fn script() -> String {
         );
     }
     script.push_str(MAIN);
-    for rule in common() {
-        add(&mut script, &format!("        {}", flag(rule)));
+    for rule in program_flags() {
+        add(&mut script, &format!("        {} \\", flag(rule)));
     }
-    script.push_str(&PROGRAM.replace("VERSION", VERSION.2));
+    script.push_str(PROGRAM);
     for rule in rules() {
-        let mut specs: Vec<String> = own(&rule).into_iter().map(flag).collect();
-        specs.extend(
-            operand_flags(&rule)
-                .into_iter()
-                .map(|name| format!("'{name}'")),
-        );
-        for (place, text) in operands(&rule).into_iter().enumerate() {
+        let mut specs: Vec<String> = offered(&rule).into_iter().map(flag).collect();
+        specs.extend(rule.literal_flags().map(|name| format!("'{name}'")));
+        for (place, text) in rule.words().enumerate() {
             let is_optional = if text.starts_with('[') { ":" } else { "" };
             let action = action(&Words::of_placeholder(text));
             let name = text.trim_matches(['[', ']']).to_ascii_lowercase();
@@ -114,7 +106,7 @@ pub(super) fn script() -> String {
         if rule.rest == Some("COMMAND") {
             script.push_str(REST);
         }
-        let call = format!("            _arguments -S $common{specs} && ret=0");
+        let call = format!("            _arguments -S{specs} && ret=0");
         add(&mut script, &call);
         script.push_str("            ;;\n");
     }

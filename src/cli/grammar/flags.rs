@@ -183,3 +183,12 @@ pub(in crate::cli) const FLAGS: &[FlagRule] = &[
         help: "Only this host of the profile instead of all; may be given several times",
     },
 ];
+
+/// The flag of the program itself. Behind a subcommand it is unknown.
+pub(in crate::cli) const VERSION: FlagRule = FlagRule {
+    flag: Flag::Version,
+    long: "version",
+    short: Some('V'),
+    value: None,
+    help: "Show the version",
+};

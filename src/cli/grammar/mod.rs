@@ -7,7 +7,7 @@ mod verbs;
 
 use crate::protocol::{PROTOCOLS, Protocol};
 
-pub(super) use flags::FLAGS;
+pub(super) use flags::{FLAGS, VERSION};
 use verbs::VERBS;
 
 /// What the program can be asked to do.
@@ -40,8 +40,10 @@ pub(super) struct VerbRule {
     pub(super) summary: &'static str,
     pub(super) details: &'static str,
     pub(super) examples: &'static str,
-    /// The flags it has beside those that every verb has.
+    /// Its own flags.
     pub(super) flags: &'static [Flag],
+    /// The common flags that have an effect here. The others are accepted, but not offered.
+    pub(super) common: &'static [Flag],
     /// What may stand behind it; see [`Protocol::operands`].
     pub(super) operands: &'static [&'static str],
     /// What stands behind that and is another program's: none of it is read as ours.
@@ -59,6 +61,7 @@ pub(super) enum Flag {
     NoCache,
     Verbose,
     Help,
+    Version,
     Json,
     Curl,
     Value,
@@ -89,7 +92,7 @@ pub(super) struct FlagRule {
     pub(super) help: &'static str,
 }
 
-/// The flags of every verb.
+/// The flags that every subcommand accepts.
 pub(super) const COMMON: [Flag; 8] = [
     Flag::Profile,
     Flag::Config,
@@ -118,6 +121,7 @@ pub(super) fn rule_of(protocol: &'static Protocol) -> VerbRule {
         details: protocol.details,
         examples: protocol.examples,
         flags: &[],
+        common: &COMMON,
         operands: protocol.operands,
         rest: None,
     }
@@ -148,13 +152,17 @@ impl Verb {
     }
 }
 
+impl Flag {
+    pub(super) fn rule(self) -> Option<&'static FlagRule> {
+        FLAGS.iter().find(|rule| rule.flag == self)
+    }
+}
+
 impl VerbRule {
-    /// The rules of all flags that this verb has, its own first.
+    /// The flags that the subcommand offers, its own first.
     pub(super) fn flag_rules(self) -> impl Iterator<Item = &'static FlagRule> {
-        let own = FLAGS
-            .iter()
-            .filter(move |rule| self.flags.contains(&rule.flag));
-        own.chain(FLAGS.iter().filter(|rule| COMMON.contains(&rule.flag)))
+        let flags = self.flags.iter().chain(self.common);
+        flags.filter_map(|flag| flag.rule())
     }
 
     /// The program's other name, under which it is this verb.
@@ -171,12 +179,23 @@ impl VerbRule {
         operand.is_some_and(|operand| !operand.trim_start_matches('[').starts_with("--"))
     }
 
+    /// The operands that are words.
+    pub(super) fn words(self) -> impl Iterator<Item = &'static str> {
+        let operands = self.operands.iter().copied();
+        operands.filter(|text| !text.trim_start_matches('[').starts_with("--"))
+    }
+
+    /// The operands that are written as flags, such as `--cargo-plugin`.
+    pub(super) fn literal_flags(self) -> impl Iterator<Item = &'static str> {
+        let operands = self.operands.iter();
+        let names = operands.map(|text| text.trim_matches(['[', ']']));
+        names.filter(|name| name.starts_with("--"))
+    }
+
     /// Whether an operand of it is written as this flag.
     pub(super) fn has_operand_flag(self, name: &str) -> bool {
-        self.operands
-            .iter()
-            .filter_map(|operand| operand.trim_matches(['[', ']']).strip_prefix("--"))
-            .any(|flag| flag == name)
+        let mut names = self.literal_flags();
+        names.any(|flag| flag.strip_prefix("--") == Some(name))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The table of verbs, but for those that are protocols of tools.
 
-use super::{Flag, Verb, VerbRule};
+use super::{COMMON, Flag, Verb, VerbRule};
 
 /// The verbs that are no protocols, in the order of the help page.
 pub(super) const VERBS: &[VerbRule] = &[
@@ -14,6 +14,7 @@ pub(super) const VERBS: &[VerbRule] = &[
                    cloudconnexa-auth token --profile prod --min-ttl 1h --json\n  \
                    TOKEN=$(cloudconnexa-auth token) || exit",
         flags: &[Flag::Json, Flag::For],
+        common: &COMMON,
         operands: &[],
         rest: None,
     },
@@ -26,6 +27,7 @@ pub(super) const VERBS: &[VerbRule] = &[
         examples: "  cloudconnexa-auth header --curl | curl --fail --config - \"$URL\"\n  \
                    http \"$URL\" Authorization:@<(cloudconnexa-auth header --value)",
         flags: &[Flag::Curl, Flag::Json, Flag::Value, Flag::For],
+        common: &COMMON,
         operands: &[],
         rest: None,
     },
@@ -41,6 +43,7 @@ pub(super) const VERBS: &[VerbRule] = &[
                    cloudconnexa-auth exec --with-credentials --min-ttl 2h -- terraform apply\n  \
                    cloudconnexa-auth exec --env 'TF_VAR_token={token}' -- terraform plan",
         flags: &[Flag::WithCredentials, Flag::Env, Flag::For],
+        common: &COMMON,
         operands: &[],
         rest: Some("COMMAND"),
     },
@@ -58,6 +61,7 @@ pub(super) const VERBS: &[VerbRule] = &[
                    cloudconnexa-auth curl --profile prod /api/v1/networks --fail-with-body -sS\n  \
                    cloudconnexa-auth curl /api/v1/networks --json @network.json",
         flags: &[],
+        common: &COMMON,
         operands: &[],
         rest: Some("PATH"),
     },
@@ -81,6 +85,14 @@ pub(super) const VERBS: &[VerbRule] = &[
             Flag::Store,
             Flag::SecretStdin,
         ],
+        common: &[
+            Flag::Profile,
+            Flag::Config,
+            Flag::Timeout,
+            Flag::NoCache,
+            Flag::Verbose,
+            Flag::Help,
+        ],
         operands: &[],
         rest: None,
     },
@@ -93,6 +105,13 @@ pub(super) const VERBS: &[VerbRule] = &[
                   credential itself lives on until it is deleted in the portal.",
         examples: "  cloudconnexa-auth logout\n  cloudconnexa-auth logout --profile prod --yes",
         flags: &[Flag::Yes],
+        common: &[
+            Flag::Profile,
+            Flag::Config,
+            Flag::Timeout,
+            Flag::Verbose,
+            Flag::Help,
+        ],
         operands: &[],
         rest: None,
     },
@@ -107,6 +126,7 @@ pub(super) const VERBS: &[VerbRule] = &[
                   `ca_file`, `min_ttl` and `timeout`.",
         examples: "  cloudconnexa-auth store < credentials.json",
         flags: &[],
+        common: &[Flag::Config, Flag::Timeout, Flag::Verbose, Flag::Help],
         operands: &[],
         rest: None,
     },
@@ -119,6 +139,13 @@ pub(super) const VERBS: &[VerbRule] = &[
                   {\"profile\":\"…\",\"credentials\":true} removes the stored client secret as well.",
         examples: "  echo '{\"profile\":\"prod\"}' | cloudconnexa-auth erase",
         flags: &[],
+        common: &[
+            Flag::Profile,
+            Flag::Config,
+            Flag::Timeout,
+            Flag::Verbose,
+            Flag::Help,
+        ],
         operands: &[],
         rest: None,
     },
@@ -129,6 +156,7 @@ pub(super) const VERBS: &[VerbRule] = &[
         details: "Prints name, base URL and client ID of every profile; never a secret or a token.",
         examples: "  cloudconnexa-auth list",
         flags: &[],
+        common: &[Flag::Config, Flag::Verbose, Flag::Help],
         operands: &[],
         rest: None,
     },
@@ -140,6 +168,13 @@ pub(super) const VERBS: &[VerbRule] = &[
                   credential last, and whether a cool-down is on. It never touches the network.",
         examples: "  cloudconnexa-auth status\n  cloudconnexa-auth status --profile prod --json",
         flags: &[Flag::Json],
+        common: &[
+            Flag::Profile,
+            Flag::Config,
+            Flag::MinTtl,
+            Flag::Verbose,
+            Flag::Help,
+        ],
         operands: &[],
         rest: None,
     },
@@ -150,6 +185,7 @@ pub(super) const VERBS: &[VerbRule] = &[
         details: "For people there is --version.",
         examples: "  cloudconnexa-auth version",
         flags: &[],
+        common: &[Flag::Help],
         operands: &[],
         rest: None,
     },
@@ -164,6 +200,7 @@ pub(super) const VERBS: &[VerbRule] = &[
                   given. It ends with the code of the first failure.",
         examples: "  cloudconnexa-auth doctor\n  cloudconnexa-auth doctor --profile prod --json",
         flags: &[Flag::Json],
+        common: &COMMON,
         operands: &[],
         rest: None,
     },
@@ -178,6 +215,7 @@ pub(super) const VERBS: &[VerbRule] = &[
                    cloudconnexa-auth completions fish | source\n  \
                    cloudconnexa-auth completions powershell | Out-String | Invoke-Expression",
         flags: &[],
+        common: &[Flag::Help],
         operands: &["bash|zsh|fish|powershell"],
         rest: None,
     },
@@ -190,6 +228,7 @@ pub(super) const VERBS: &[VerbRule] = &[
         examples: "  cloudconnexa-auth man | man -l -\n  \
                    cloudconnexa-auth man token > cloudconnexa-auth-token.1",
         flags: &[],
+        common: &[Flag::Help],
         operands: &["[COMMAND]"],
         rest: None,
     },
@@ -206,6 +245,7 @@ pub(super) const VERBS: &[VerbRule] = &[
                    cloudconnexa-auth setup git --undo\n  \
                    cloudconnexa-auth setup --list",
         flags: &[Flag::List, Flag::Json, Flag::Print, Flag::Undo, Flag::Host],
+        common: &[Flag::Profile, Flag::Config, Flag::Verbose, Flag::Help],
         operands: &["[TOOL]"],
         rest: None,
     },
