@@ -35,6 +35,7 @@ use crate::system::environment::Environment;
 use crate::system::stdin::{Stdin, StdinError};
 use crate::system::stdout::print;
 use crate::system::tls_roots::System;
+use crate::types::quote::quote;
 
 use session::PROTOCOL_LIMIT;
 
@@ -69,17 +70,16 @@ impl<'a> Context<'a> {
         environment: &'a Environment,
         clock: &'a dyn Clock,
         roots: &'a System<'a>,
-    ) -> Result<Self, Error> {
-        let report = Reporter::at(level(verb, options, environment)?);
-        Ok(Self {
+    ) -> Self {
+        Self {
             verb,
             environment,
             clock,
             options,
             roots,
-            report,
+            report: reporter(verb, options, environment),
             has_told_of_cache: Rc::default(),
-        })
+        }
     }
 
     /// Where and when profiles are edited.
@@ -153,15 +153,7 @@ pub(crate) fn run(
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, Error> {
     let roots = System::new(environment);
-    let context = Context::new(verb, options, environment, clock, &roots);
-    let context = match (context, verb) {
-        (Ok(context), _) => context,
-        (Err(error), Verb::Protocol(protocol)) => {
-            return protocol::complain(protocol, error, stdout, false);
-        }
-        (Err(error), _) => return Err(error),
-    };
-    let context = &context;
+    let context = &Context::new(verb, options, environment, clock, &roots);
     let output = match verb {
         Verb::Token => token::run(context)?,
         Verb::Header => header::run(context)?,
@@ -184,20 +176,30 @@ pub(crate) fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-/// How much is told. A tool that merges our stderr into its own output must find nothing there
-/// beside a good answer, unless somebody asked for it.
-fn level(verb: Verb, options: &Options, environment: &Environment) -> Result<Level, Error> {
+/// The reporter at the level that `-v` or `CLOUDCONNEXA_AUTH_LOG` sets. The default for protocols is
+/// errors only, because some tools treat stderr as part of the response.
+fn reporter(verb: Verb, options: &Options, environment: &Environment) -> Reporter {
+    let default = match verb {
+        Verb::Protocol(_) => Level::Errors,
+        _ => Level::Warnings,
+    };
     if options.verbose {
-        return Ok(Level::Debug);
+        return Reporter::at(Level::Debug);
     }
-    match environment.text("CLOUDCONNEXA_AUTH_LOG").as_deref() {
-        None if matches!(verb, Verb::Protocol(_)) => Ok(Level::Errors),
-        None | Some("warn") => Ok(Level::Warnings),
-        Some("error") => Ok(Level::Errors),
-        Some("debug") => Ok(Level::Debug),
-        Some(_) => Err(Error::Variable {
-            name: "CLOUDCONNEXA_AUTH_LOG",
-            problem: "must be `error`, `warn` or `debug`".to_owned(),
-        }),
+    let Some(text) = environment.text("CLOUDCONNEXA_AUTH_LOG") else {
+        return Reporter::at(default);
+    };
+    match text.to_ascii_lowercase().as_str() {
+        "error" => Reporter::at(Level::Errors),
+        "warn" => Reporter::at(Level::Warnings),
+        "debug" => Reporter::at(Level::Debug),
+        _ => {
+            let report = Reporter::at(default);
+            report.warning(&format!(
+                "CLOUDCONNEXA_AUTH_LOG is `{}`; it must be `error`, `warn` or `debug`",
+                quote(&text)
+            ));
+            report
+        }
     }
 }

@@ -61,7 +61,7 @@ fn answer(
 }
 
 /// Tells a failure in the tool's way, for which the tool may have to be `in_dialogue`.
-pub(super) fn complain(
+fn complain(
     protocol: &Protocol,
     error: Error,
     stdout: &mut dyn Write,
@@ -145,7 +145,7 @@ fn give(
             context.environment,
             context.clock,
             context.roots,
-        )?
+        )
     };
     let session = Session::open(context, Caller::Protocol)?;
     let profile = match &wanted.uri {

@@ -7,12 +7,15 @@ use thiserror::Error;
 /// The longest duration that is read: 366 days.
 pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-/// A text that is no duration.
+/// A text that is not a duration.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum DurationError {
     /// Not of the form `1h30m`.
     #[error("`{0}` is not a duration; write it as `90s`, `10m` or `1h30m`")]
     Malformed(String),
+    /// A number without a unit.
+    #[error("`{0}` is not a duration; did you mean `{0}s`?")]
+    NoUnit(String),
     /// Longer than [`LONGEST`].
     #[error("`{0}` is too long a duration; at most 366 days are taken")]
     TooLong(String),
@@ -32,7 +35,13 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let (number, tail) = rest.split_at(digits);
         let mut tail_chars = tail.chars();
-        let unit = tail_chars.next().ok_or_else(malformed)?;
+        let unit = tail_chars.next().ok_or_else(|| {
+            if digits == text.len() {
+                DurationError::NoUnit(crate::types::quote::quote(text))
+            } else {
+                malformed()
+            }
+        })?;
         let place = units
             .iter()
             .position(|(name, _)| *name == unit)
@@ -108,13 +117,20 @@ mod tests {
     #[test]
     fn refuses_what_could_be_read_in_two_ways() {
         for text in [
-            "", "90", "s", "1m1h", "1m1m", "-1s", "1.5h", " 1s", "1s ", "1H", "1é",
+            "", "1h90", "s", "1m1h", "1m1m", "-1s", "1.5h", " 1s", "1s ", "1H", "1é",
         ] {
             let read = parse(text);
             assert!(
                 matches!(read, Err(DurationError::Malformed(_))),
                 "{text:?} gave {read:?}"
             );
+        }
+    }
+
+    #[test]
+    fn number_without_a_unit_is_seconds_probably() {
+        for text in ["1", "90"] {
+            assert_eq!(parse(text), Err(DurationError::NoUnit(text.to_owned())));
         }
     }
 

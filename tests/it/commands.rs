@@ -198,6 +198,66 @@ fn every_command_has_a_help_page_with_an_example() {
 }
 
 #[test]
+fn help_offers_only_flags_that_have_an_effect() {
+    let world = World::new();
+    for (subcommand, offered, absent) in [
+        (
+            "token",
+            &["--refresh", "--min-ttl", "--no-cache"][..],
+            &["--yes"][..],
+        ),
+        ("doctor", &["--refresh", "--min-ttl"], &[]),
+        ("git", &["--refresh", "--profile"], &["--json"]),
+        (
+            "login",
+            &["--profile", "--timeout"],
+            &["--refresh", "--min-ttl"],
+        ),
+        (
+            "logout",
+            &["--profile"],
+            &["--refresh", "--min-ttl", "--no-cache"],
+        ),
+        (
+            "version",
+            &["--help"],
+            &["--profile", "--config", "--timeout", "--verbose"],
+        ),
+        (
+            "completions",
+            &["--help"],
+            &["--profile", "--config", "--refresh"],
+        ),
+    ] {
+        let help = world.run([subcommand, "--help"]).succeeds();
+        let man = world
+            .run(["man", subcommand])
+            .succeeds()
+            .replace("\\-", "-");
+        let man = man.split(".SH EXIT STATUS").next().unwrap().to_owned();
+        let bash = world.run(["completions", "bash"]).succeeds();
+        let start = format!("\n    {subcommand}) words='--");
+        let completed = bash.split(&start).nth(1).unwrap().lines().next().unwrap();
+        let completed = format!("--{completed}");
+        for text in [&help, &man, &completed] {
+            for flag in offered {
+                assert!(
+                    text.contains(flag),
+                    "{subcommand}: {flag} is not in\n{text}"
+                );
+            }
+            for flag in absent {
+                assert!(!text.contains(flag), "{subcommand}: {flag} is in\n{text}");
+            }
+        }
+    }
+    // Scripts may pass the common flags to any subcommand.
+    world
+        .run(["version", "--profile", "prod", "--refresh"])
+        .succeeds();
+}
+
+#[test]
 fn nothing_is_read_from_stdin_but_where_the_protocol_sends_something() {
     let world = World::new();
     world.token();
@@ -232,6 +292,8 @@ fn usage_errors_say_what_to_type() {
         (&["tokn"], "did you mean `token`?"),
         (&["token", "--profil", "x"], "did you mean `--profile`?"),
         (&["token", "--min-ttl", "5"], "`5` is not a duration"),
+        (&["token", "--min-ttl", "90"], "did you mean `90s`?"),
+        (&["token", "--timeout", "1"], "did you mean `1s`?"),
         (
             &["token", "--timeout"],
             "`--timeout` needs a value: DURATION",

@@ -328,19 +328,32 @@ fn durations_and_dates_of_the_example_are_read() {
 }
 
 #[test]
-fn a_value_of_the_log_variable_that_is_unknown_is_not_passed_over() {
+fn unknown_log_level_is_a_warning_for_people_only() {
     let world = World::new();
-    let stderr = world
-        .run(["token"])
-        .set("CLOUDCONNEXA_AUTH_LOG", "loud")
-        .fails(3);
-    assert!(stderr.contains("`error`, `warn` or `debug`"), "{stderr}");
-    let (_, stderr) = world
-        .run(["token"])
-        .set("CLOUDCONNEXA_AUTH_LOG", "debug")
-        .outcome()
-        .succeeds_with_stderr();
-    assert!(stderr.contains("debug: "), "{stderr}");
+    let with_level = |arguments: &[&str], level| {
+        let run = world.run_all(arguments).set("CLOUDCONNEXA_AUTH_LOG", level);
+        run.outcome().succeeds_with_stderr()
+    };
+    for level in ["info", "loud\u{1b}[31m"] {
+        let (token, stderr) = with_level(&["token"], level);
+        assert!(!token.is_empty());
+        let line = "warning: CLOUDCONNEXA_AUTH_LOG is `";
+        assert!(
+            stderr.contains(line) && stderr.contains("`error`, `warn` or `debug`"),
+            "{stderr}"
+        );
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(!stderr.contains('\u{1b}'), "{stderr:?}");
+    }
+    let (_, stderr) = with_level(&["pnpm"], "info");
+    assert_eq!(
+        stderr, "",
+        "a tool may treat stderr as part of the response"
+    );
+    for level in ["debug", "DEBUG"] {
+        let (_, stderr) = with_level(&["token"], level);
+        assert!(stderr.contains("debug: "), "{stderr}");
+    }
 }
 
 #[test]

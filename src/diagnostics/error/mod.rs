@@ -73,13 +73,6 @@ pub(crate) enum Error {
     Stdin(io::Error),
     /// stdout could not be written.
     Stdout(io::Error),
-    /// A variable with a value that it cannot have.
-    Variable {
-        /// Its name.
-        name: &'static str,
-        /// What is wrong.
-        problem: String,
-    },
     /// Configuration and profiles.
     Profile(ProfileError),
     /// No token.
@@ -131,10 +124,9 @@ impl Error {
             | Self::NotKept { .. }
             | Self::Input { .. } => Code::Usage,
             Self::Profile(ProfileError::Locked(_)) => Code::LockTimedOut,
-            Self::Variable { .. }
-            | Self::Profile(_)
-            | Self::NotCovered { .. }
-            | Self::NotRemovable { .. } => Code::NotSetUp,
+            Self::Profile(_) | Self::NotCovered { .. } | Self::NotRemovable { .. } => {
+                Code::NotSetUp
+            }
             Self::Obtain { code, .. } => *code,
             Self::Exec(error) => error.code(),
             Self::Curl(error) => error.code(),
@@ -180,11 +172,6 @@ impl Error {
             Self::Stdout(error) => say(
                 "the answer could not be written to stdout".into(),
                 Some(error.to_string()),
-                None,
-            ),
-            Self::Variable { name, problem } => say(
-                format!("the environment variable `{name}` {problem}"),
-                None,
                 None,
             ),
             Self::Profile(error) => {
