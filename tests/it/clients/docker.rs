@@ -126,10 +126,18 @@ fn place_config(world: &World, registry: &Registry) {
     }
 }
 
+/// skopeo with its cache of blobs in the test's home. As root it would be in `/var/lib/containers`, unless
+/// this variable of containers/storage says that the user is another one.
+fn skopeo(world: &World) -> Command {
+    let mut command = watched(world, tool("skopeo"));
+    command.env("_CONTAINERS_ROOTLESS_UID", "1000");
+    command
+}
+
 /// Copies an image of no layers into the registry.
 fn push(world: &World, registry: &Registry) -> Command {
     let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/docker-image");
-    let mut command = watched(world, tool("skopeo"));
+    let mut command = skopeo(world);
     command.args(["--insecure-policy", "copy"]);
     command.arg(format!("dir:{}", image.display()));
     command.arg(format!("docker://{}", registry.image()));
@@ -137,7 +145,7 @@ fn push(world: &World, registry: &Registry) -> Command {
 }
 
 fn skopeo_inspect(world: &World, registry: &Registry) -> Command {
-    let mut command = watched(world, tool("skopeo"));
+    let mut command = skopeo(world);
     command.arg("inspect");
     command.arg(format!("docker://{}", registry.image()));
     command

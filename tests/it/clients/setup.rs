@@ -222,6 +222,7 @@ fn docker_by_skopeo() {
         text,
         |scene| {
             let mut skopeo = client(&scene.world, tool("skopeo"));
+            skopeo.env("_CONTAINERS_ROOTLESS_UID", "1000"); // see clients/docker.rs
             let ended = run(&scene.world, skopeo.args(["list-tags", &image]));
             assert!(ended.succeeds().contains("1.0.0"));
         },
