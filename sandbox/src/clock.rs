@@ -12,28 +12,28 @@ const HTTP_DATE: &[BorrowedFormatItem<'_>] = format_description!(
     "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
 );
 
-/// Everything that expires or replenishes is measured with this clock, so nothing needs to be slept for.
+/// The clock of all expiry and replenishment, so that tests need no sleeps.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
-    ahead: Mutex<Duration>,
+    offset: Mutex<Duration>,
 }
 
 impl Clock {
     pub(crate) fn now(&self) -> OffsetDateTime {
-        OffsetDateTime::now_utc() + *self.ahead.lock().expect("no reader of the clock panics")
+        OffsetDateTime::now_utc() + *self.offset.lock().expect("no thread panics with this lock")
     }
 
-    /// The `Date` of an answer.
+    /// The `Date` header.
     pub(crate) fn http_date(&self) -> String {
         let text = self.now().format(HTTP_DATE);
-        text.expect("every year of the calendar has four digits or more")
+        text.expect("the format has no component that can fail")
     }
 
     pub(crate) fn advance(&self, by: Duration) {
-        let mut ahead = self.ahead.lock().expect("no reader of the clock panics");
-        *ahead = ahead.saturating_add(by).min(FURTHEST);
+        let mut offset = self.offset.lock().expect("no thread panics with this lock");
+        *offset = offset.saturating_add(by).min(MAX_OFFSET);
     }
 }
 
-/// About a thousand years: far enough for any test, near enough to stay within the calendar.
-const FURTHEST: Duration = Duration::from_secs(1000 * 366 * 24 * 60 * 60);
+/// About a thousand years, which keeps every date within the calendar.
+const MAX_OFFSET: Duration = Duration::from_secs(1000 * 366 * 24 * 60 * 60);

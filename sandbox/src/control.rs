@@ -1,4 +1,4 @@
-//! Steering a running sandbox over HTTP: the paths under `/sandbox/`. These requests are not recorded.
+//! The control interface: the paths below `/sandbox/`. These requests are not recorded.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::answer::Answer;
 use crate::credential::CredentialSpec;
 use crate::fault::Fault;
-use crate::world::World;
+use crate::http_response::HttpResponse;
+use crate::server_state::ServerState;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Switch {
+struct ApiSwitch {
     enabled: bool,
 }
 
@@ -26,65 +26,71 @@ struct Advance {
 }
 
 pub(crate) fn answer(
-    world: &World,
+    state: &ServerState,
     method: &Method,
     path: &str,
     query: &str,
     body: &[u8],
-) -> Answer {
-    let steps: Vec<&str> = path.trim_start_matches("/sandbox/").split('/').collect();
-    let outcome = match (method.as_str(), steps.as_slice()) {
-        ("GET", ["requests"]) => Ok(Answer::json(200, &world.records.summary())),
-        ("POST", ["faults"]) => read(body).map(|fault| add_fault(world, fault, query)),
+) -> HttpResponse {
+    let segments: Vec<&str> = path.trim_start_matches("/sandbox/").split('/').collect();
+    let outcome = match (method.as_str(), segments.as_slice()) {
+        ("GET", ["requests"]) => Ok(HttpResponse::json(200, &state.records.summary())),
+        ("POST", ["faults"]) => parse(body).map(|fault| add_fault(state, fault, query)),
         ("DELETE", ["faults"]) => {
-            world.faults().clear();
-            Ok(Answer::empty(204))
+            state.faults().clear();
+            Ok(HttpResponse::empty(204))
         }
-        ("POST", ["api"]) => read(body).map(|Switch { enabled }| {
-            world.tenant().settings.is_api_enabled = enabled;
-            Answer::empty(204)
+        ("POST", ["api"]) => parse(body).map(|ApiSwitch { enabled }| {
+            state.tenant().settings.is_api_enabled = enabled;
+            HttpResponse::empty(204)
         }),
-        ("POST", ["clock"]) => read(body).map(|Advance { advance_seconds }| {
-            world.clock.advance(Duration::from_secs(advance_seconds));
-            Answer::empty(204)
+        ("POST", ["clock"]) => parse(body).map(|Advance { advance_seconds }| {
+            state.clock.advance(Duration::from_secs(advance_seconds));
+            HttpResponse::empty(204)
         }),
-        ("POST", ["credentials"]) => read::<CredentialSpec>(body).map(|spec| {
-            let shown = world.tenant().add(&spec, world.clock.now());
-            Answer::json(201, &json!(shown))
+        ("POST", ["credentials"]) => parse::<CredentialSpec>(body).map(|spec| {
+            let now = state.clock.now();
+            let credential = state.tenant().add(&spec, now);
+            HttpResponse::json(201, &credential)
         }),
         ("DELETE", ["credentials", id]) => {
-            Ok(Answer::empty(if world.tenant().revoke(&decoded(id)) {
+            Ok(HttpResponse::empty(if state.tenant().revoke(&decode(id)) {
                 204
             } else {
                 404
             }))
         }
         ("POST", ["credentials", id, "secret"]) => {
-            let shown = world.tenant().rotate(&decoded(id), None);
-            Ok(shown.map_or(Answer::empty(404), |shown| Answer::json(200, &json!(shown))))
+            let credential = state.tenant().rotate(&decode(id), None);
+            Ok(credential.map_or(HttpResponse::empty(404), |it| HttpResponse::json(200, &it)))
+        }
+        ("POST", ["reset"]) => {
+            state.reset();
+            Ok(HttpResponse::empty(204))
         }
         _ => Err((
             404,
-            "no such control request; see `cloudconnexa-sandbox --help`".to_owned(),
+            "the control interface has no such request; see `cloudconnexa-sandbox --help`"
+                .to_owned(),
         )),
     };
-    outcome.unwrap_or_else(|(status, text)| Answer::json(status, &json!({ "error": text })))
+    outcome.unwrap_or_else(|(status, text)| HttpResponse::json(status, &json!({ "error": text })))
 }
 
-/// `?always` makes it stand; without, it happens to one request.
-fn add_fault(world: &World, fault: Fault, query: &str) -> Answer {
+/// With `?always` the fault applies to all token requests, without it to one.
+fn add_fault(state: &ServerState, fault: Fault, query: &str) -> HttpResponse {
     if query == "always" {
-        world.faults().stand(fault);
+        state.faults().set_standing(fault);
     } else {
-        world.faults().push(fault);
+        state.faults().push(fault);
     }
-    Answer::empty(204)
+    HttpResponse::empty(204)
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, (u16, String)> {
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, (u16, String)> {
     serde_json::from_slice(body).map_err(|error| (400, error.to_string()))
 }
 
-fn decoded(step: &str) -> String {
-    percent_decode_str(step).decode_utf8_lossy().into_owned()
+fn decode(segment: &str) -> String {
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }

@@ -1,7 +1,6 @@
-//! API credentials as the Administration portal makes them.
+//! API credentials as the Administration portal creates them.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -9,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
+use crate::api::ApiResource;
 use crate::random;
 
-/// What a token of a credential may do on the API.
+/// An operation that the tokens of a credential are allowed on the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Permission {
@@ -33,20 +33,20 @@ impl FromStr for Permission {
     }
 }
 
-/// How long a credential works: one of the portal's four choices, or up to a date.
+/// The lifetime of a credential: one of the portal's four choices, or a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Lifetime {
     /// 14 days.
     TwoWeeks,
-    /// To the same day of the next month.
+    /// Until the same day of the next month.
     OneMonth,
-    /// To the same day six months on.
+    /// Until the same day six months later.
     SixMonths,
-    /// To the same day of the next year.
+    /// Until the same day of the next year.
     #[default]
     OneYear,
-    /// To the start of this day, UTC.
+    /// Until the start of this day, UTC.
     Until(Date),
 }
 
@@ -62,7 +62,7 @@ impl Lifetime {
     }
 }
 
-/// The same day `count` (at most 12) months on, or that month's last day where it has no such day.
+/// The same day `count` (at most 12) months later, or the last day of a month that is too short.
 fn months_after(start: OffsetDateTime, count: u8) -> OffsetDateTime {
     let months = u8::from(start.month()) + count;
     let (year, month) = (
@@ -71,7 +71,7 @@ fn months_after(start: OffsetDateTime, count: u8) -> OffsetDateTime {
     );
     let day = start.day().min(month.length(year));
     start.replace_date(
-        Date::from_calendar_date(year, month, day).expect("the day was fitted to its month"),
+        Date::from_calendar_date(year, month, day).expect("the day exists in its month"),
     )
 }
 
@@ -85,7 +85,7 @@ impl FromStr for Lifetime {
             "six_months" => Ok(Self::SixMonths),
             "one_year" => Ok(Self::OneYear),
             _ => Date::parse(text, format_description!("[year]-[month]-[day]")).map(Self::Until).map_err(|_| {
-                format!("`{text}` is none of two_weeks, one_month, six_months, one_year or a date like 2027-05-22")
+                format!("`{text}` is not a lifetime: use two_weeks, one_month, six_months, one_year or a date like 2027-05-22")
             }),
         }
     }
@@ -99,18 +99,20 @@ impl TryFrom<String> for Lifetime {
     }
 }
 
-/// A credential to be made. What is left at its default is what most people choose in the portal.
+/// The properties of a credential to create. The defaults give access to everything for a year.
 #[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CredentialSpec {
-    /// A name for people; needs not be unique.
+    /// A display name; need not be unique.
     pub name: String,
-    /// Counted from the moment it is made.
+    /// Counted from the moment of creation.
     pub lifetime: Lifetime,
-    /// Source addresses it works from; empty means every address.
+    /// The source addresses that may use it; empty means every address.
     pub allowed_subnets: Vec<IpNet>,
-    /// What its tokens may do; also their `scope`, in this order.
+    /// The operations that its tokens are allowed; also their `scope`, in this order.
     pub permissions: Vec<Permission>,
+    /// The resources that its tokens are allowed; empty means all.
+    pub resources: Vec<ApiResource>,
     /// A fixed client ID instead of a random one; should end in `.{cloud_id}`.
     pub client_id: Option<String>,
     /// A fixed secret instead of a random one.
@@ -124,6 +126,7 @@ impl Default for CredentialSpec {
             lifetime: Lifetime::default(),
             allowed_subnets: Vec::new(),
             permissions: vec![Permission::Read, Permission::Write],
+            resources: Vec::new(),
             client_id: None,
             client_secret: None,
         }
@@ -137,6 +140,7 @@ impl fmt::Debug for CredentialSpec {
             lifetime,
             allowed_subnets,
             permissions,
+            resources,
             client_id,
             client_secret: _,
         } = self;
@@ -145,21 +149,22 @@ impl fmt::Debug for CredentialSpec {
             .field("lifetime", lifetime)
             .field("allowed_subnets", allowed_subnets)
             .field("permissions", permissions)
+            .field("resources", resources)
             .field("client_id", client_id)
             .finish_non_exhaustive()
     }
 }
 
-/// What the portal shows once, when a credential is made. `Debug` leaves the secret out.
+/// The data that the portal shows once, after creation. `Debug` omits the secret.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Credential {
-    /// The name it was made with.
+    /// The display name.
     pub name: String,
-    /// Ends in `.{cloud_id}`, unless a test fixed another one.
+    /// Ends in `.{cloud_id}`, unless the spec has a fixed one.
     pub client_id: String,
-    /// 64 hexadecimal characters, unless a test fixed another one.
+    /// 64 hexadecimal characters, unless the spec has a fixed one.
     pub client_secret: String,
-    /// When it stops working, UTC.
+    /// The end of its lifetime, UTC.
     #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
 }
@@ -181,7 +186,7 @@ impl fmt::Debug for Credential {
 }
 
 impl Credential {
-    pub(crate) fn make(spec: &CredentialSpec, cloud_id: &str, now: OffsetDateTime) -> Self {
+    pub(crate) fn create(spec: &CredentialSpec, cloud_id: &str, now: OffsetDateTime) -> Self {
         Self {
             name: spec.name.clone(),
             client_id: spec
@@ -194,17 +199,18 @@ impl Credential {
     }
 }
 
-/// 64 characters. Source for the length: our choice; the vendor does not tell it.
+/// 64 characters; the vendor does not document the length.
 pub(crate) fn new_secret() -> String {
     random::text::<32>()
 }
 
-/// Whether an address is in one of the subnets; no subnets means no restriction.
-pub(crate) fn is_allowed(subnets: &[IpNet], peer: IpAddr) -> bool {
-    subnets.is_empty()
-        || subnets
-            .iter()
-            .any(|subnet| subnet.contains(&peer.to_canonical()))
+/// The `scope` of a token with these permissions.
+pub(crate) fn scope(permissions: &[Permission]) -> String {
+    let names = permissions.iter().map(|permission| match permission {
+        Permission::Read => "read",
+        Permission::Write => "write",
+    });
+    names.collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -214,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_month_from_the_31st_ends_on_the_last_day_of_a_shorter_month() {
+    fn month_from_the_31st_ends_on_the_last_day_of_a_short_month() {
         let start = datetime!(2026-12-31 10:00 UTC);
         assert_eq!(
             Lifetime::SixMonths.ends(start),
@@ -224,45 +230,45 @@ mod tests {
         assert_eq!(
             Lifetime::OneMonth.ends(start),
             datetime!(2027-01-31 10:00 UTC),
-            "the year turns with the month"
+            "the year changes with the month"
         );
         assert_eq!(
             Lifetime::OneYear.ends(start),
             datetime!(2027-12-31 10:00 UTC),
-            "the same day a year on"
+            "the same day of the next year"
         );
     }
 
     #[test]
-    fn a_lifetime_reads_as_the_portals_choices_or_a_date() {
+    fn lifetime_is_parsed_from_a_choice_or_a_date() {
         assert_eq!(
             "two_weeks".parse(),
             Ok(Lifetime::TwoWeeks),
-            "a choice by its name"
+            "a choice of the portal"
         );
         assert_eq!(
             "2027-05-22"
                 .parse::<Lifetime>()
                 .map(|it| it.ends(datetime!(2026-01-01 0:00 UTC))),
             Ok(datetime!(2027-05-22 0:00 UTC)),
-            "a date ends at its start"
+            "a date means its first moment"
         );
         assert!(
             "2 weeks".parse::<Lifetime>().is_err(),
-            "anything else is refused, not guessed"
+            "other text is an error"
         );
     }
 
     #[test]
-    fn debug_text_never_holds_the_secret() {
+    fn debug_output_omits_the_secret() {
         let spec = CredentialSpec {
             client_secret: Some("canary".to_owned()),
             ..CredentialSpec::default()
         };
-        let made = Credential::make(&spec, "acme", datetime!(2026-01-01 0:00 UTC));
+        let created = Credential::create(&spec, "acme", datetime!(2026-01-01 0:00 UTC));
         assert!(
-            !format!("{spec:?}{made:?}").contains("canary"),
-            "tests print these values when they fail"
+            !format!("{spec:?}{created:?}").contains("canary"),
+            "failing tests print these values"
         );
     }
 }

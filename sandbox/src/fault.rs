@@ -1,4 +1,4 @@
-//! What the token endpoint does instead of, or on the way to, its true answer.
+//! Faults of the token endpoint.
 
 use std::collections::VecDeque;
 use std::str::FromStr;
@@ -7,63 +7,63 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-/// One misbehaviour of the token endpoint.
+/// One fault of the token endpoint.
 ///
 /// As JSON (`POST /sandbox/faults`) the name is in snake case: `"reset"`, `{"latency":"2s"}`,
 /// `{"status":{"code":503,"headers":[["Retry-After","7"]],"body":"try later"}}`,
 /// `{"redirect":{"status":307,"location":"https://other.test/"}}`. Durations are texts like `1m30s`.
 ///
-/// Where it says "the true answer", the request is judged, counted against the rate limit and, if it
-/// is right, given a token; otherwise the request is only recorded.
+/// With a fault that uses the real response, the request is checked, counted against the rate limit
+/// and given a token if it is valid. With any other fault it is only recorded.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
-    /// The true answer, this much later.
+    /// The real response after this delay.
     Latency(#[serde(deserialize_with = "duration")] Duration),
-    /// Any answer at all.
+    /// Any response.
     Status {
         /// 200 to 999.
         code: u16,
-        /// Sent as they are, besides `Content-Length` and `Date`.
+        /// Sent unchanged, in addition to `Content-Length` and `Date`.
         #[serde(default)]
         headers: Vec<(String, String)>,
-        /// Any bytes; in JSON a text.
+        /// Any bytes; in JSON a string.
         #[serde(default, deserialize_with = "text")]
         body: Vec<u8>,
     },
-    /// Status 200 and `application/json` with this body, whether it is JSON or not.
+    /// Status 200 and `application/json` with this body, which need not be JSON.
     Body(String),
-    /// The true answer's headers and the first half of its body, then the end of the connection.
+    /// The headers and the first half of the body of the real response, then the end of the connection.
     CutOff,
-    /// The true answer, filled up with spaces (JSON allows them) to this many bytes.
+    /// The real response, padded with spaces (valid JSON) to this many bytes.
     Oversized(usize),
-    /// Status 200 and `application/json`, then this many spaces after each pause, without end.
+    /// Status 200 and `application/json`, then spaces without end.
     SlowBody {
-        /// Bytes at a time.
+        /// Bytes after each pause.
         chunk: usize,
-        /// Time before each of them.
+        /// The time before each chunk.
         #[serde(deserialize_with = "duration")]
         pause: Duration,
     },
-    /// A redirect to somewhere.
+    /// A redirect.
     Redirect {
         /// 301, 302, 303, 307 or 308.
         status: u16,
         /// The `Location` header.
         location: String,
     },
-    /// The connection is reset (TCP RST) before any answer.
+    /// The connection is reset (TCP RST) before the response.
     Reset,
-    /// The connection is closed (TCP FIN, no TLS `close_notify`) before any answer.
+    /// The connection is closed (TCP FIN, no TLS `close_notify`) before the response.
     Close,
-    /// The request is read and never answered.
+    /// The request is read, and no response is sent.
     Hang,
-    /// The true answer with this `expires_in`; `None` (in JSON `null`) leaves the field out.
+    /// The real response with this `expires_in`; `None` (in JSON `null`) removes the field.
     ExpiresIn(Option<Value>),
 }
 
 impl Fault {
-    /// A status with neither headers nor body.
+    /// A status without headers and body.
     pub fn status(code: u16) -> Self {
         Self::Status {
             code,
@@ -73,7 +73,7 @@ impl Fault {
     }
 }
 
-/// The short form that flags take: `NAME` or `NAME=VALUE`, the value JSON or plain text.
+/// Parses the short form of flags: `NAME` or `NAME=VALUE`, with JSON or plain text as the value.
 ///
 /// `reset`, `latency=2s`, `status=503`, `oversized=2097152`, `expires_in="3600"`.
 impl FromStr for Fault {
@@ -105,21 +105,21 @@ fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
     String::deserialize(from).map(String::into_bytes)
 }
 
-/// The faults in wait for the next token requests.
+/// The faults of the next token requests.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    scripted: VecDeque<Fault>,
+    queue: VecDeque<Fault>,
     standing: Option<Fault>,
     standing_latency: Duration,
 }
 
 impl Faults {
     pub(crate) fn push(&mut self, fault: Fault) {
-        self.scripted.push_back(fault);
+        self.queue.push_back(fault);
     }
 
-    /// A standing latency is kept apart, so that it adds to whatever else happens.
-    pub(crate) fn stand(&mut self, fault: Fault) {
+    /// A standing latency is stored separately, because it is added to other faults.
+    pub(crate) fn set_standing(&mut self, fault: Fault) {
         match fault {
             Fault::Latency(delay) => self.standing_latency = delay,
             other => self.standing = Some(other),
@@ -135,9 +135,9 @@ impl Faults {
         *self = Self::default();
     }
 
-    /// What happens to the next request: how long it waits, and what it gets instead of the truth.
+    /// Returns the delay and the fault of the next request.
     pub(crate) fn take(&mut self) -> (Duration, Option<Fault>) {
-        match self.scripted.pop_front().or_else(|| self.standing.clone()) {
+        match self.queue.pop_front().or_else(|| self.standing.clone()) {
             Some(Fault::Latency(delay)) => (self.standing_latency + delay, None),
             fault => (self.standing_latency, fault),
         }
@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_short_form_reads_names_numbers_texts_and_json() {
+    fn short_form_is_parsed() {
         let status = |code| Ok(Fault::status(code));
         assert_eq!("reset".parse(), Ok(Fault::Reset), "a bare name");
         assert_eq!(
@@ -160,42 +160,42 @@ mod tests {
         assert_eq!(
             "status=503".parse(),
             status(503),
-            "a status needs no braces"
+            "a bare number is the status"
         );
         assert_eq!(r#"status={"code":429}"#.parse(), status(429), "JSON");
         assert_eq!(
             r#"body={"a":1}"#.parse(),
             Ok(Fault::Body(r#"{"a":1}"#.to_owned())),
-            "a body is always text"
+            "a body is not parsed"
         );
         assert_eq!(
             r#"expires_in="3600""#.parse(),
             Ok(Fault::ExpiresIn(Some(json!("3600")))),
-            "a JSON text stays one"
+            "a JSON string stays a string"
         );
         assert_eq!(
             "expires_in=null".parse(),
             Ok(Fault::ExpiresIn(None)),
-            "null leaves the field out"
+            "null removes the field"
         );
         assert!(
             "explode"
                 .parse::<Fault>()
                 .is_err_and(|it| it.contains("cut_off")),
-            "the refusal lists the names"
+            "the error lists the names"
         );
     }
 
     #[test]
-    fn a_standing_latency_adds_to_scripted_faults() {
+    fn standing_latency_is_added_to_queued_faults() {
         let mut faults = Faults::default();
-        faults.stand(Fault::Latency(Duration::from_secs(1)));
+        faults.set_standing(Fault::Latency(Duration::from_secs(1)));
         faults.push(Fault::Reset);
         faults.push(Fault::Latency(Duration::from_secs(2)));
         assert_eq!(
             faults.take(),
             (Duration::from_secs(1), Some(Fault::Reset)),
-            "late, and then reset"
+            "delayed, then reset"
         );
         assert_eq!(
             faults.take(),
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(
             faults.take(),
             (Duration::from_secs(1), None),
-            "the queue is empty, the standing one stays"
+            "the queue is empty; the standing latency remains"
         );
     }
 }

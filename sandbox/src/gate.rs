@@ -1,60 +1,54 @@
-//! Holding token answers back until a test lets them go, so that races need no sleeps.
+//! A gate that delays token responses until a test releases it, so that race tests need no sleeps.
 
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex};
 
 use tokio::sync::watch;
 
-use crate::record::PATIENCE;
+use crate::record::WAIT_TIMEOUT;
 
-/// While it is closed, every token request waits at it. Dropping it opens it.
+const NOT_POISONED: &str = "no thread panics with this lock";
+
+/// Delays every token request until `release` or drop.
 ///
-/// A request takes its fault when it arrives and its true answer when it is let go.
+/// A request takes its fault on arrival and its real response after the release.
 pub struct Gate {
-    hold: Arc<Hold>,
+    state: Arc<GateState>,
 }
 
 impl Gate {
-    pub(crate) fn new(hold: Arc<Hold>) -> Self {
-        Self { hold }
+    pub(crate) fn new(state: Arc<GateState>) -> Self {
+        Self { state }
     }
 
-    /// Blocks until `count` requests in all have come to the gate.
+    /// Blocks until `count` requests in total have arrived at the gate.
     ///
     /// # Panics
     ///
     /// After 30 s.
     #[track_caller]
     pub fn wait_for_requests(&self, count: usize) {
-        let arrived = self
-            .hold
-            .arrived
-            .lock()
-            .expect("no holder of the count panics");
+        let arrived = self.state.arrived.lock().expect(NOT_POISONED);
         let wait = self
-            .hold
+            .state
             .changed
-            .wait_timeout_while(arrived, PATIENCE, |arrived| *arrived < count);
-        let (arrived, timeout) = wait.expect("no holder of the count panics");
+            .wait_timeout_while(arrived, WAIT_TIMEOUT, |arrived| *arrived < count);
+        let (arrived, timeout) = wait.expect(NOT_POISONED);
         assert!(
             !timeout.timed_out(),
-            "{} requests came to the gate in {PATIENCE:?}, not {count}",
+            "{} requests arrived at the gate within {WAIT_TIMEOUT:?}; expected {count}",
             *arrived
         );
     }
 
-    /// How many requests have come to the gate so far.
+    /// The number of requests that have arrived at the gate.
     pub fn requests(&self) -> usize {
-        *self
-            .hold
-            .arrived
-            .lock()
-            .expect("no holder of the count panics")
+        *self.state.arrived.lock().expect(NOT_POISONED)
     }
 
-    /// Lets every waiting and every further request through.
+    /// Lets all waiting and all later requests pass.
     pub fn release(&self) {
-        self.hold.open.send_replace(true);
+        self.state.open.send_replace(true);
     }
 }
 
@@ -72,19 +66,19 @@ impl fmt::Debug for Gate {
     }
 }
 
-/// The server's side of a gate.
+/// The part of a gate that requests use.
 #[derive(Default)]
-pub(crate) struct Hold {
+pub(crate) struct GateState {
     arrived: Mutex<usize>,
     changed: Condvar,
     open: watch::Sender<bool>,
 }
 
-impl Hold {
+impl GateState {
     pub(crate) async fn pass(&self) {
-        *self.arrived.lock().expect("no holder of the count panics") += 1;
+        *self.arrived.lock().expect(NOT_POISONED) += 1;
         self.changed.notify_all();
         let opened = self.open.subscribe().wait_for(|open| *open).await.is_ok();
-        debug_assert!(opened, "the sender lives in `self`");
+        debug_assert!(opened, "`self` owns the sender");
     }
 }

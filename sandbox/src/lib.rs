@@ -1,6 +1,6 @@
-//! A stand-in for the `CloudConnexa` side: the token endpoint and a protected API, on loopback.
+//! A stand-in for `CloudConnexa` on loopback: the token endpoint and the API.
 //!
-//! For tests, demos and pipelines that have no account. It is never linked into a shipped program.
+//! It is for tests, demos and pipelines without an account. It is never linked into a shipped program.
 //!
 //! ```
 //! use cloudconnexa_sandbox::Sandbox;
@@ -9,55 +9,61 @@
 //! let credential = sandbox.credential();
 //! assert!(sandbox.base_url().starts_with("https://127.0.0.1:"));
 //! assert!(credential.client_id.ends_with(&format!(".{}", sandbox.cloud_id())));
-//! assert_eq!(sandbox.token_requests(), 0, "nobody has asked yet");
+//! assert_eq!(sandbox.token_requests(), 0, "no request was sent");
 //! ```
 //!
-//! The map, from the outside in:
+//! The modules, from the outside in:
 //!
-//! | file | what |
+//! | module | content |
 //! |---|---|
-//! | `builder`, `sandbox` | what a test holds: settings before the start, a handle after it |
-//! | `serve`, `content`, `tls` | sockets, HTTP bodies that misbehave, the sandbox's own CA |
-//! | `route`, `control`, `world` | which request goes where; steering over HTTP; what all requests share |
-//! | `tenant` | the vendor's rules: who gets a token, what a token may do; no I/O |
-//! | `credential`, `form`, `rate`, `clock`, `answer` | the tenant's nouns |
-//! | `fault`, `gate`, `record` | what a test does to the server, and what it can ask afterwards |
+//! | `builder`, `sandbox` | the settings before the start, the handle after it |
+//! | `serve`, `response_body`, `tls` | sockets, response bodies, the sandbox's CA |
+//! | `router`, `apply_fault`, `control`, `server_state` | dispatch of requests, faults, control interface, shared state |
+//! | `tenant`, `token_endpoint`, `api_access` | the vendor's rules; no I/O |
+//! | `api` | the objects of the API, one file per resource; no I/O |
+//! | `credential`, `token_request`, `rate_limit`, `clock`, `http_response` | the values that the rules use |
+//! | `fault`, `gate`, `record` | the tools of a test |
 //!
-//! What the vendor publishes was taken from its "Creating API credentials" page, its API reference,
-//! its Go client and its Terraform provider. Texts and codes of refusals are not published; ours are
-//! our best reading and a client should not depend on them.
+//! Sources: the vendor's page "Creating API credentials", its API reference v1.2.3, its Go client and
+//! its Terraform provider. The vendor does not publish the texts of refusals; clients must not depend
+//! on those of the sandbox.
 
 /// The examples of README.md, compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-mod answer;
+mod api;
+mod api_access;
+mod apply_fault;
 mod builder;
 mod clock;
-mod content;
 mod control;
 mod credential;
 mod fault;
-mod form;
 mod gate;
+mod http_response;
 mod random;
-mod rate;
+mod rate_limit;
 mod record;
-mod route;
+mod response_body;
+mod router;
 mod sandbox;
 mod serve;
+mod server_state;
 mod tenant;
 mod tls;
-mod world;
+mod token_endpoint;
+mod token_request;
 
+pub use api::ApiResource;
 pub use builder::Builder;
 pub use credential::{Credential, CredentialSpec, Lifetime, Permission};
 pub use fault::Fault;
-pub use form::Form;
 pub use gate::Gate;
-pub use rate::RateLimit;
-pub use record::Recorded;
+pub use rate_limit::RateLimit;
+pub use record::RecordedRequest;
 pub use sandbox::Sandbox;
 pub use tenant::TokenPath;
 pub use tls::Certificate;
+pub use token_request::Form;

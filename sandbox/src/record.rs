@@ -1,4 +1,4 @@
-//! What the server was asked. Never a secret, a token or a query string.
+//! The record of all requests. It never contains a secret, a token or a query string.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,43 +9,43 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::form::Form;
+use crate::token_request::Form;
 
-/// How long the `wait…` functions wait before they panic: long enough for a loaded build machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// The time after which the `wait…` functions panic; long enough for a loaded build machine.
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One request to the token endpoint, the API or any other path but `/sandbox/…`.
+/// One request to the token endpoint, the API or any other path except `/sandbox/…`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Recorded {
+pub struct RecordedRequest {
     /// `GET`, `POST`, …
     pub method: String,
-    /// Without the query, which can hold a secret.
+    /// Without the query, which can contain a secret.
     pub path: String,
-    /// How a `POST` to the token endpoint carried the credentials; nothing for every other request.
+    /// The form of a token request; `None` for other requests.
     pub form: Option<Form>,
-    /// As sent to the token endpoint (right or wrong, cut at 200 characters), or the token's owner on the API.
+    /// For a token request the ID that was sent, cut at 200 characters; for an API request the owner of the token.
     pub client_id: Option<String>,
-    /// The status answered; nothing while there is no answer, and for a reset, closed or hanging one.
+    /// The status of the response; `None` before the response and without one.
     pub status: Option<u16>,
     /// The `User-Agent` header.
     pub user_agent: Option<String>,
-    /// Where the request came from.
+    /// The client's address.
     pub peer: IpAddr,
-    /// The port it came from, which tells one process from another while they live.
+    /// The client's port, which identifies the connection while it is open.
     pub port: u16,
-    /// The ports of the token requests of the same client ID that were under way when it came.
+    /// The ports of token requests with the same client ID that were pending when this one arrived.
     pub beside: Vec<u16>,
 }
 
-impl Recorded {
-    /// `POST` to one of the two token paths, also one that is switched off.
+impl RecordedRequest {
+    /// Whether this is a `POST` to one of the two token paths, even if the path is disabled.
     pub fn is_token_request(&self) -> bool {
         self.form.is_some()
     }
 }
 
-/// One line for a log, control characters escaped.
-impl fmt::Display for Recorded {
+/// One line for the log, with control characters escaped.
+impl fmt::Display for RecordedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method, self.path)?;
         match self.status {
@@ -65,10 +65,10 @@ impl fmt::Display for Recorded {
     }
 }
 
-/// Called for each request once its answer is known.
-pub(crate) type Log = Box<dyn Fn(&Recorded) + Send + Sync>;
+/// Called for each request when its response is known.
+pub(crate) type Log = Box<dyn Fn(&RecordedRequest) + Send + Sync>;
 
-/// Every request so far, in the order of arrival.
+/// All requests so far, in order of arrival.
 #[derive(Default)]
 pub(crate) struct Records {
     list: Mutex<Vec<Entry>>,
@@ -77,28 +77,28 @@ pub(crate) struct Records {
 }
 
 struct Entry {
-    request: Recorded,
-    is_under_way: bool,
+    request: RecordedRequest,
+    is_pending: bool,
 }
 
-/// One record, whose request is under way until this is dropped: it is answered, or the client has
-/// gone.
-pub(crate) struct Ticket<'a> {
+/// A recorded request. It is pending until this value is dropped, after the response or when the
+/// client has disconnected.
+pub(crate) struct PendingRequest<'a> {
     records: &'a Records,
-    place: usize,
+    position: usize,
 }
 
-impl Ticket<'_> {
-    /// Says what the answer is.
+impl PendingRequest<'_> {
+    /// Records the status of the response; `None` without one.
     pub(crate) fn finish(&self, status: Option<u16>) {
-        self.records.finish(self.place, status);
+        self.records.finish(self.position, status);
     }
 }
 
-impl Drop for Ticket<'_> {
+impl Drop for PendingRequest<'_> {
     fn drop(&mut self) {
         if let Ok(mut list) = self.records.list.lock() {
-            list[self.place].is_under_way = false;
+            list[self.position].is_pending = false;
         }
         self.records.changed.notify_all();
     }
@@ -112,36 +112,36 @@ impl Records {
         }
     }
 
-    pub(crate) fn begin(&self, mut request: Recorded) -> Ticket<'_> {
+    pub(crate) fn begin(&self, mut request: RecordedRequest) -> PendingRequest<'_> {
         request.client_id = request.client_id.map(|id| id.chars().take(200).collect());
-        let mut list = self.list.lock().expect(UNPOISONED);
+        let mut list = self.list.lock().expect(NOT_POISONED);
         if request.is_token_request() {
-            let is_beside = |it: &&Entry| {
-                it.is_under_way
+            let is_concurrent = |it: &&Entry| {
+                it.is_pending
                     && it.request.is_token_request()
                     && it.request.client_id == request.client_id
             };
             request.beside = list
                 .iter()
-                .filter(is_beside)
+                .filter(is_concurrent)
                 .map(|it| it.request.port)
                 .collect();
         }
         list.push(Entry {
             request,
-            is_under_way: true,
+            is_pending: true,
         });
         self.changed.notify_all();
-        Ticket {
+        PendingRequest {
             records: self,
-            place: list.len() - 1,
+            position: list.len() - 1,
         }
     }
 
-    fn finish(&self, place: usize, status: Option<u16>) {
-        let mut list = self.list.lock().expect(UNPOISONED);
-        list[place].request.status = status;
-        let finished = list[place].request.clone();
+    fn finish(&self, position: usize, status: Option<u16>) {
+        let mut list = self.list.lock().expect(NOT_POISONED);
+        list[position].request.status = status;
+        let finished = list[position].request.clone();
         drop(list);
         self.changed.notify_all();
         if let Some(log) = &self.log {
@@ -149,54 +149,58 @@ impl Records {
         }
     }
 
-    pub(crate) fn all(&self) -> Vec<Recorded> {
-        let list = self.list.lock().expect(UNPOISONED);
+    pub(crate) fn all(&self) -> Vec<RecordedRequest> {
+        let list = self.list.lock().expect(NOT_POISONED);
         list.iter().map(|it| it.request.clone()).collect()
     }
 
-    pub(crate) fn count(&self, is_counted: impl Fn(&Recorded) -> bool) -> usize {
+    pub(crate) fn count(&self, is_counted: impl Fn(&RecordedRequest) -> bool) -> usize {
         self.list
             .lock()
-            .expect(UNPOISONED)
+            .expect(NOT_POISONED)
             .iter()
             .filter(|it| is_counted(&it.request))
             .count()
     }
 
-    /// Blocks until no request is under way; panics when patience ends.
+    /// Blocks until no request is pending; panics after the timeout.
     #[track_caller]
     pub(crate) fn wait_until_idle(&self) {
-        let list = self.list.lock().expect(UNPOISONED);
-        let is_busy = |list: &mut Vec<Entry>| list.iter().any(|it| it.is_under_way);
-        let wait = self.changed.wait_timeout_while(list, PATIENCE, is_busy);
-        let (list, timeout) = wait.expect(UNPOISONED);
+        let list = self.list.lock().expect(NOT_POISONED);
+        let is_busy = |list: &mut Vec<Entry>| list.iter().any(|it| it.is_pending);
+        let wait = self.changed.wait_timeout_while(list, WAIT_TIMEOUT, is_busy);
+        let (list, timeout) = wait.expect(NOT_POISONED);
         drop(list);
         assert!(
             !timeout.timed_out(),
-            "requests are under way for {PATIENCE:?}"
+            "requests are still pending after {WAIT_TIMEOUT:?}"
         );
     }
 
-    /// Blocks until the list satisfies a test; panics, naming what was waited for, when patience ends.
+    /// Blocks until the list satisfies a condition; panics with its description after the timeout.
     #[track_caller]
-    pub(crate) fn wait_until(&self, what: &str, is_enough: impl Fn(&[Recorded]) -> bool) {
-        let seen = |list: &[Entry]| -> Vec<Recorded> {
+    pub(crate) fn wait_until(
+        &self,
+        description: &str,
+        is_enough: impl Fn(&[RecordedRequest]) -> bool,
+    ) {
+        let seen = |list: &[Entry]| -> Vec<RecordedRequest> {
             list.iter().map(|it| it.request.clone()).collect()
         };
-        let list = self.list.lock().expect(UNPOISONED);
+        let list = self.list.lock().expect(NOT_POISONED);
         let wait = self
             .changed
-            .wait_timeout_while(list, PATIENCE, |list| !is_enough(&seen(list)));
-        let (list, timeout) = wait.expect(UNPOISONED);
+            .wait_timeout_while(list, WAIT_TIMEOUT, |list| !is_enough(&seen(list)));
+        let (list, timeout) = wait.expect(NOT_POISONED);
         let seen = seen(&list);
         drop(list);
         assert!(
             !timeout.timed_out(),
-            "waited {PATIENCE:?} for {what}; requests so far: {seen:#?}"
+            "no {description} within {WAIT_TIMEOUT:?}; requests so far: {seen:#?}"
         );
     }
 
-    /// The list and what it adds up to, per endpoint and per credential.
+    /// The list, and the number of requests per endpoint and per credential.
     pub(crate) fn summary(&self) -> Value {
         let requests = self.all();
         let mut by_endpoint = BTreeMap::<String, usize>::new();
@@ -216,4 +220,4 @@ impl Records {
     }
 }
 
-const UNPOISONED: &str = "no holder of the record panics";
+const NOT_POISONED: &str = "no thread panics with this lock";

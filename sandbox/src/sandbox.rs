@@ -1,4 +1,4 @@
-//! A running sandbox, as a test holds it.
+//! The handle of a running sandbox.
 
 use std::fmt;
 use std::io;
@@ -14,21 +14,21 @@ use tokio_rustls::TlsAcceptor;
 use crate::builder::Builder;
 use crate::credential::{Credential, CredentialSpec};
 use crate::fault::Fault;
-use crate::form::Form;
-use crate::gate::{Gate, Hold};
-use crate::record::{Recorded, Records};
+use crate::gate::{Gate, GateState};
+use crate::record::{RecordedRequest, Records};
 use crate::serve::serve;
+use crate::server_state::ServerState;
 use crate::tenant::Tenant;
-use crate::tls::Identity;
-use crate::world::World;
+use crate::tls::TlsIdentity;
+use crate::token_request::Form;
 
-/// Listens from start to drop. Every function takes effect for the next request.
+/// A server that stops when this is dropped. Every function takes effect for the next request.
 ///
 /// # Panics
 ///
-/// Functions that take a `client_id` panic where no such credential exists: that is a mistake in the test.
+/// Functions with a `client_id` panic if no such credential exists.
 pub struct Sandbox {
-    world: Arc<World>,
+    state: Arc<ServerState>,
     address: SocketAddr,
     base_url: String,
     cloud_id: String,
@@ -38,7 +38,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Settings to change before the start.
+    /// The settings, before the start.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -62,17 +62,18 @@ impl Sandbox {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let cloud_id = settings.cloud_id.clone();
-        let identity = certificate.map(|certificate| Identity::make(certificate, &cloud_id));
+        let identity = certificate.map(|certificate| TlsIdentity::create(certificate, &cloud_id));
         let scheme = if identity.is_some() { "https" } else { "http" };
 
         if credentials.is_empty() {
             credentials.push(CredentialSpec::default());
         }
-        let mut tenant = Tenant::new(settings);
+        let now = OffsetDateTime::now_utc();
+        let mut tenant = Tenant::new(settings, now);
         for spec in &credentials {
-            tenant.add(spec, OffsetDateTime::now_utc());
+            tenant.add(spec, now);
         }
-        let world = Arc::new(World::new(tenant, faults, Records::new(log)));
+        let state = Arc::new(ServerState::new(tenant, faults, Records::new(log)));
 
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -81,7 +82,7 @@ impl Sandbox {
         let tls = identity
             .as_ref()
             .map(|identity| TlsAcceptor::from(Arc::clone(&identity.config)));
-        let served = Arc::clone(&world);
+        let served = Arc::clone(&state);
         let listener = runtime.block_on(async { tokio::net::TcpListener::from_std(listener) })?;
         let thread = std::thread::Builder::new()
             .name("cloudconnexa-sandbox".to_owned())
@@ -94,7 +95,7 @@ impl Sandbox {
                 });
             })?;
         Ok(Self {
-            world,
+            state,
             address,
             base_url: format!("{scheme}://{address}"),
             cloud_id,
@@ -104,156 +105,154 @@ impl Sandbox {
         })
     }
 
-    // Where it is
-
-    /// `https://127.0.0.1:PORT`, with no slash at the end.
+    /// `https://127.0.0.1:PORT`, without a trailing slash.
     pub fn base_url(&self) -> &str {
         &self.base_url
     }
 
-    /// The address it listens on.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The cloud's name.
+    /// The Cloud ID.
     pub fn cloud_id(&self) -> &str {
         &self.cloud_id
     }
 
-    /// The certificate of its CA; empty where it speaks plain HTTP.
+    /// The CA certificate in PEM format; empty with plain HTTP.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
 
-    // Credentials and tokens
-
-    /// The oldest credential, with its present secret.
+    /// The oldest credential, with its current secret.
     #[track_caller]
     pub fn credential(&self) -> Credential {
-        self.world
+        self.state
             .tenant()
             .first()
-            .expect("no credential is left: all were revoked")
+            .expect("all credentials were revoked")
     }
 
-    /// Makes a further credential.
+    /// Creates another credential.
     pub fn add_credential(&self, spec: CredentialSpec) -> Credential {
-        self.world.tenant().add(&spec, self.now())
+        self.state.tenant().add(&spec, self.now())
     }
 
-    /// Takes a credential away, and with it every token it got.
+    /// Removes a credential and revokes its tokens.
     #[track_caller]
     pub fn revoke(&self, client_id: &str) {
-        let is_known = self.world.tenant().revoke(client_id);
+        let is_known = self.state.tenant().revoke(client_id);
         assert!(is_known, "no credential `{client_id}`");
     }
 
-    /// Gives a credential a new random secret. Tokens already handed out live on.
+    /// Replaces the secret of a credential by a random one. Its tokens stay valid.
     #[track_caller]
     pub fn rotate_secret(&self, client_id: &str) -> Credential {
-        let rotated = self.world.tenant().rotate(client_id, None);
+        let rotated = self.state.tenant().rotate(client_id, None);
         rotated.unwrap_or_else(|| panic!("no credential `{client_id}`"))
     }
 
-    /// Gives a credential this secret. Tokens already handed out live on.
+    /// Replaces the secret of a credential by this one. Its tokens stay valid.
     #[track_caller]
     pub fn set_secret(&self, client_id: &str, secret: &str) -> Credential {
-        let rotated = self.world.tenant().rotate(client_id, Some(secret));
+        let rotated = self.state.tenant().rotate(client_id, Some(secret));
         rotated.unwrap_or_else(|| panic!("no credential `{client_id}`"))
     }
 
-    /// Ends a credential's lifetime now. Tokens already handed out live on.
+    /// Ends the lifetime of a credential now. Its tokens stay valid.
     #[track_caller]
     pub fn expire(&self, client_id: &str) {
         let now = self.now();
-        let is_known = self.world.tenant().expire(client_id, now);
+        let is_known = self.state.tenant().expire(client_id, now);
         assert!(is_known, "no credential `{client_id}`");
     }
 
-    /// A token without a token request.
+    /// Issues a token without a token request.
     #[track_caller]
     pub fn issue_token(&self, client_id: &str) -> String {
         let now = self.now();
-        let issued = self.world.tenant().issue(client_id, now);
+        let issued = self.state.tenant().issue(client_id, now);
         issued.unwrap_or_else(|| panic!("no credential `{client_id}`"))
     }
 
-    /// Takes every token of a credential away: the API refuses them from now on.
+    /// Revokes all tokens of a credential.
     pub fn revoke_tokens(&self, client_id: &str) {
-        self.world.tenant().revoke_tokens(client_id);
+        self.state.tenant().revoke_tokens(client_id);
     }
 
-    // Switches, time, faults
-
-    /// The Enable API switch of the portal.
+    /// Sets the Enable API switch of the portal.
     pub fn enable_api(&self, is_enabled: bool) {
-        self.world.tenant().settings.is_api_enabled = is_enabled;
+        self.state.tenant().settings.is_api_enabled = is_enabled;
     }
 
-    /// From now on the token endpoint knows only these request forms.
+    /// Sets the request forms that the token endpoint accepts.
     pub fn accept(&self, forms: &[Form]) {
-        self.world.tenant().settings.accepted = forms.to_vec();
+        self.state.tenant().settings.accepted = forms.to_vec();
     }
 
-    /// Moves the sandbox's clock forward: tokens and credentials expire, the rate limit replenishes.
+    /// Restores the sample objects of the API and removes all faults.
+    pub fn reset(&self) {
+        self.state.reset();
+    }
+
+    /// Moves the sandbox's clock forward. Tokens and credentials expire, the rate limit replenishes.
     pub fn advance(&self, by: Duration) {
-        self.world.clock.advance(by);
+        self.state.clock.advance(by);
     }
 
-    /// The sandbox's time: real time and all it was advanced by.
+    /// The sandbox's time: the real time plus all advances.
     pub fn now(&self) -> OffsetDateTime {
-        self.world.clock.now()
+        self.state.clock.now()
     }
 
-    /// Adds a fault to the queue: each token request takes one, in order of arrival.
+    /// Adds a fault to the queue. Each token request takes one, in order of arrival.
     pub fn next(&self, fault: Fault) {
-        self.world.faults().push(fault);
+        self.state.faults().push(fault);
     }
 
-    /// The fault of every token request that takes none from the queue; `None` ends it.
+    /// Sets the standing fault: that of all token requests for which the queue is empty. `None` removes it.
     ///
-    /// A [`Fault::Latency`] stands beside another standing fault, and adds to those from the queue.
+    /// A standing [`Fault::Latency`] does not replace another standing fault, and is added to queued faults.
     pub fn always(&self, fault: Option<Fault>) {
         match fault {
-            Some(fault) => self.world.faults().stand(fault),
-            None => self.world.faults().end_standing(),
+            Some(fault) => self.state.faults().set_standing(fault),
+            None => self.state.faults().end_standing(),
         }
     }
 
-    /// Forgets every fault, scripted and standing.
+    /// Removes all faults, queued and standing.
     pub fn clear_faults(&self) {
-        self.world.faults().clear();
+        self.state.faults().clear();
     }
 
-    /// Holds every token request from now on until the gate is released or dropped.
-    #[must_use = "a gate that is dropped holds nothing"]
+    /// Delays all further token responses until the gate is released or dropped.
+    #[must_use = "a dropped gate delays nothing"]
     pub fn gate(&self) -> Gate {
-        let hold = Arc::new(Hold::default());
-        *self.world.hold() = Some(Arc::clone(&hold));
-        Gate::new(hold)
+        let gate = Arc::new(GateState::default());
+        *self.state.gate() = Some(Arc::clone(&gate));
+        Gate::new(gate)
     }
 
-    // What it was asked
-
-    /// Every request so far, in order of arrival.
-    pub fn requests(&self) -> Vec<Recorded> {
-        self.world.records.all()
+    /// All requests so far, in order of arrival.
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.state.records.all()
     }
 
-    /// How many token requests have arrived, answered or not.
+    /// The number of token requests so far, with or without a response.
     pub fn token_requests(&self) -> usize {
-        self.world.records.count(Recorded::is_token_request)
+        self.state.records.count(RecordedRequest::is_token_request)
     }
 
-    /// How many of them named this client ID.
+    /// The number of token requests with this client ID.
     pub fn token_requests_of(&self, client_id: &str) -> usize {
-        let is_of =
-            |it: &Recorded| it.is_token_request() && it.client_id.as_deref() == Some(client_id);
-        self.world.records.count(is_of)
+        let is_of = |it: &RecordedRequest| {
+            it.is_token_request() && it.client_id.as_deref() == Some(client_id)
+        };
+        self.state.records.count(is_of)
     }
 
-    /// Blocks until this many token requests have arrived in all; panics after 30 s.
+    /// Blocks until this many token requests have arrived in total; panics after 30 s.
     #[track_caller]
     pub fn wait_for_token_requests(&self, count: usize) {
         self.wait_until(&format!("{count} token requests"), |requests| {
@@ -261,8 +260,8 @@ impl Sandbox {
         });
     }
 
-    /// The greatest number of token requests of one client ID that were under way at once. A request
-    /// is until it is answered, or until its client is seen to have gone.
+    /// The greatest number of token requests with one client ID that were pending at once. A request is
+    /// pending until its response is sent or the client has disconnected.
     pub fn most_token_requests_at_once(&self) -> usize {
         let requests = self.requests();
         let token_requests = requests.iter().filter(|it| it.is_token_request());
@@ -272,22 +271,22 @@ impl Sandbox {
             .unwrap_or_default()
     }
 
-    /// Blocks until no request is under way; panics after 30 s.
+    /// Blocks until no request is pending; panics after 30 s.
     #[track_caller]
     pub fn wait_until_idle(&self) {
-        self.world.records.wait_until_idle();
+        self.state.records.wait_until_idle();
     }
 
-    /// Blocks until the requests so far satisfy a test; panics after 30 s, saying what it waited for.
+    /// Blocks until the requests so far satisfy a condition; panics after 30 s with its description.
     #[track_caller]
-    pub fn wait_until(&self, what: &str, is_enough: impl Fn(&[Recorded]) -> bool) {
-        self.world.records.wait_until(what, is_enough);
+    pub fn wait_until(&self, description: &str, is_enough: impl Fn(&[RecordedRequest]) -> bool) {
+        self.state.records.wait_until(description, is_enough);
     }
 }
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        // Either may have ended already, by a panic of the sandbox's thread; it told so itself.
+        // Both fail if the sandbox's thread has panicked, which it has reported.
         self.stop.take().map(|stop| stop.send(()).ok());
         self.thread.take().map(|thread| thread.join().ok());
     }

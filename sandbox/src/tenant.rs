@@ -1,30 +1,28 @@
-//! The vendor's rules: who gets a token and what a token may do. Pure: no sockets, and time is an argument.
+//! One tenant: its credentials, its tokens, its rate limits and its switches. No I/O; time is an argument.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use hyper::Method;
-use ipnet::IpNet;
-use serde_json::json;
 use time::OffsetDateTime;
 
-use crate::answer::Answer;
-use crate::credential::{Credential, CredentialSpec, Permission, is_allowed, new_secret};
-use crate::form::{Claim, Form, GrantType, TokenRequest};
+use crate::api;
+use crate::credential::{Credential, CredentialSpec, new_secret};
+use crate::http_response::HttpResponse;
 use crate::random;
-use crate::rate::{Bucket, RateLimit};
+use crate::rate_limit::{RateLimit, RateLimiter};
+use crate::token_request::Form;
 
-/// One of the two addresses of the token endpoint.
+/// One of the two paths of the token endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenPath {
     /// `/api/v1/oauth/token`
     V1,
-    /// `/api/beta/oauth/token`, that of older tenants.
+    /// `/api/beta/oauth/token`, the path of older tenants.
     Beta,
 }
 
-/// What can be chosen about a tenant; everything else of it grows while it runs.
+/// The settings of a tenant.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) cloud_id: String,
@@ -48,317 +46,145 @@ impl Default for Settings {
     }
 }
 
-/// A credential as the server keeps it.
-struct Held {
-    shown: Credential,
-    allowed_subnets: Vec<IpNet>,
-    permissions: Vec<Permission>,
-    bucket: Option<Bucket>,
+/// A credential with its restrictions and its rate limit.
+pub(crate) struct StoredCredential {
+    pub(crate) credential: Credential,
+    pub(crate) spec: CredentialSpec,
+    rate_limiter: Option<RateLimiter>,
 }
 
-/// A token that was handed out.
-struct Issued {
+impl StoredCredential {
+    /// Whether an address is in one of the allowed subnets; without subnets every address is.
+    pub(crate) fn allows(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        let subnets = &self.spec.allowed_subnets;
+        subnets.is_empty() || subnets.iter().any(|subnet| subnet.contains(&peer))
+    }
+}
+
+/// A token that was issued.
+struct IssuedToken {
     client_id: String,
     expires_at: OffsetDateTime,
 }
 
-/// One cloud: its credentials, its tokens, its switches.
+/// One cloud.
 pub(crate) struct Tenant {
     pub(crate) settings: Settings,
-    held: Vec<Held>,
-    issued: HashMap<String, Issued>,
-}
-
-/// An answer, and what the record may tell of the request it answers.
-pub(crate) struct Judged {
-    pub(crate) answer: Answer,
-    pub(crate) client_id: Option<String>,
+    pub(crate) api: api::State,
+    credentials: Vec<StoredCredential>,
+    tokens: HashMap<String, IssuedToken>,
 }
 
 impl Tenant {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings, now: OffsetDateTime) -> Self {
         Self {
             settings,
-            held: Vec::new(),
-            issued: HashMap::new(),
+            api: api::State::with_sample_data(now),
+            credentials: Vec::new(),
+            tokens: HashMap::new(),
         }
     }
 
-    // Credentials
-
-    /// Makes a credential; one with the same client ID is replaced.
+    /// Creates a credential; one with the same client ID is replaced.
     pub(crate) fn add(&mut self, spec: &CredentialSpec, now: OffsetDateTime) -> Credential {
-        let shown = Credential::make(spec, &self.settings.cloud_id, now);
-        self.held
-            .retain(|held| held.shown.client_id != shown.client_id);
-        self.held.push(Held {
-            shown: shown.clone(),
-            allowed_subnets: spec.allowed_subnets.clone(),
-            permissions: spec.permissions.clone(),
-            bucket: self
-                .settings
-                .rate_limit
-                .map(|limit| Bucket::full(limit, now)),
+        let credential = Credential::create(spec, &self.settings.cloud_id, now);
+        self.credentials
+            .retain(|it| it.credential.client_id != credential.client_id);
+        let rate_limit = self.settings.rate_limit;
+        self.credentials.push(StoredCredential {
+            credential: credential.clone(),
+            spec: spec.clone(),
+            rate_limiter: rate_limit.map(|limit| RateLimiter::new(limit, now)),
         });
-        shown
+        credential
     }
 
     pub(crate) fn first(&self) -> Option<Credential> {
-        self.held.first().map(|held| held.shown.clone())
+        self.credentials.first().map(|it| it.credential.clone())
     }
 
-    /// Takes a credential away, and with it every token it got.
+    /// Removes a credential and revokes its tokens; returns whether it existed.
     pub(crate) fn revoke(&mut self, client_id: &str) -> bool {
-        let before = self.held.len();
-        self.held.retain(|held| held.shown.client_id != client_id);
+        let before = self.credentials.len();
+        self.credentials
+            .retain(|it| it.credential.client_id != client_id);
         self.revoke_tokens(client_id);
-        self.held.len() < before
+        self.credentials.len() < before
     }
 
-    /// Takes every token of a credential away; the credential stays.
+    /// Revokes the tokens of a credential; the credential stays.
     pub(crate) fn revoke_tokens(&mut self, client_id: &str) {
-        self.issued
-            .retain(|_, issued| issued.client_id != client_id);
+        self.tokens.retain(|_, token| token.client_id != client_id);
     }
 
-    /// Gives a credential a new secret, random unless given. Tokens already handed out live on.
+    /// Replaces the secret of a credential, by a random one for `None`. Its tokens stay valid.
     pub(crate) fn rotate(&mut self, client_id: &str, secret: Option<&str>) -> Option<Credential> {
-        let held = self.held_mut(client_id)?;
-        held.shown.client_secret = secret.map_or_else(new_secret, ToOwned::to_owned);
-        Some(held.shown.clone())
+        let credential = &mut self.credential_mut(client_id)?.credential;
+        credential.client_secret = secret.map_or_else(new_secret, ToOwned::to_owned);
+        Some(credential.clone())
     }
 
-    /// Ends a credential's lifetime. Tokens already handed out live on.
+    /// Ends the lifetime of a credential; returns whether it exists. Its tokens stay valid.
     pub(crate) fn expire(&mut self, client_id: &str, now: OffsetDateTime) -> bool {
-        let Some(held) = self.held_mut(client_id) else {
+        let Some(stored) = self.credential_mut(client_id) else {
             return false;
         };
-        held.shown.expires_at = now;
+        stored.credential.expires_at = now;
         true
     }
 
-    /// A token without a request, for tests of the API alone.
+    /// Issues a token without a token request.
     pub(crate) fn issue(&mut self, client_id: &str, now: OffsetDateTime) -> Option<String> {
-        self.held(client_id)?;
+        self.stored(client_id)?;
         let token = random::text::<32>();
-        let expires_at = now + self.settings.token_lifetime;
-        self.issued.insert(
-            token.clone(),
-            Issued {
-                client_id: client_id.to_owned(),
-                expires_at,
-            },
-        );
+        let issued = IssuedToken {
+            client_id: client_id.to_owned(),
+            expires_at: now + self.settings.token_lifetime,
+        };
+        self.tokens.insert(token.clone(), issued);
         Some(token)
     }
 
-    fn held(&self, client_id: &str) -> Option<&Held> {
-        self.held
-            .iter()
-            .find(|held| held.shown.client_id == client_id)
+    /// The client ID that a valid token was issued to.
+    pub(crate) fn owner_of(&self, token: &str, now: OffsetDateTime) -> Option<String> {
+        let issued = self.tokens.get(token)?;
+        (now < issued.expires_at).then(|| issued.client_id.clone())
     }
 
-    fn held_mut(&mut self, client_id: &str) -> Option<&mut Held> {
-        self.held
-            .iter_mut()
-            .find(|held| held.shown.client_id == client_id)
+    pub(crate) fn stored(&self, client_id: &str) -> Option<&StoredCredential> {
+        let mut all = self.credentials.iter();
+        all.find(|it| it.credential.client_id == client_id)
     }
 
-    // The token endpoint
-
-    /// The form a request counts as, and the client ID it names.
-    pub(crate) fn recognise(&self, request: &TokenRequest) -> (Form, Option<String>) {
-        self.choose(request).map_or((Form::Unknown, None), |it| {
-            (it.form, Some(it.client_id.clone()))
-        })
+    fn credential_mut(&mut self, client_id: &str) -> Option<&mut StoredCredential> {
+        let mut all = self.credentials.iter_mut();
+        all.find(|it| it.credential.client_id == client_id)
     }
 
-    pub(crate) fn answer_token_request(
-        &mut self,
-        request: &TokenRequest,
-        peer: IpAddr,
+    /// Counts a request against the limit of a credential; an unknown client ID has no limit.
+    pub(crate) fn use_request(&mut self, client_id: &str, now: OffsetDateTime) -> bool {
+        self.credential_mut(client_id)
+            .and_then(|it| it.rate_limiter.as_mut())
+            .is_none_or(|limiter| limiter.use_request(now))
+    }
+
+    /// Adds the rate-limit headers. For an unknown client ID they describe an unused limit.
+    pub(crate) fn add_rate_limit(
+        &self,
+        client_id: &str,
+        response: HttpResponse,
         now: OffsetDateTime,
-    ) -> Answer {
-        let client_id = self.recognise(request).1.unwrap_or_default();
-        if !self.spend(&client_id, now) {
-            return self.labelled(&client_id, Answer::empty(429), now);
-        }
-        let answer = self.exchange(request, peer, now);
-        self.labelled(&client_id, answer, now)
-    }
-
-    /// The claim whose secret is right, else the likeliest one.
-    fn choose<'a>(&self, request: &'a TokenRequest) -> Option<&'a Claim> {
-        let is_right = |claim: &&Claim| {
-            self.held(&claim.client_id)
-                .is_some_and(|held| held.shown.client_secret == claim.client_secret)
-        };
-        request
-            .claims
-            .iter()
-            .find(is_right)
-            .or(request.claims.first())
-    }
-
-    /// The vendor publishes none of these refusals: codes follow RFC 6749 §5.2, texts are our best reading.
-    fn exchange(&mut self, request: &TokenRequest, peer: IpAddr, now: OffsetDateTime) -> Answer {
-        let Some(claim) = self.choose(request) else {
-            return Answer::oauth_error(400, "invalid_request", None);
-        };
-        let is_known = |form| self.settings.accepted.contains(&form);
-        let is_accepted = is_known(claim.form) || (request.is_plain && is_known(Form::BasicRaw));
-        if !is_accepted {
-            return form_unknown(claim.form);
-        }
-        let held = self
-            .held(&claim.client_id)
-            .filter(|held| held.shown.client_secret == claim.client_secret);
-        let Some(held) = held else {
-            return invalid_client(claim.form, Some("Bad client credentials"));
-        };
-        if held.shown.expires_at <= now {
-            return invalid_client(claim.form, Some("Client credentials have expired"));
-        }
-        if !self.settings.is_api_enabled {
-            return Answer::oauth_error(403, "access_denied", Some("API access is disabled"));
-        }
-        if !is_allowed(&held.allowed_subnets, peer) {
-            let text = format!("Source address {} is not allowed", peer.to_canonical());
-            return Answer::oauth_error(403, "access_denied", Some(&text));
-        }
-        match &request.grant_type {
-            GrantType::NoBody => {}
-            GrantType::Given(name) if name == "client_credentials" => {}
-            GrantType::Given(_) => return Answer::oauth_error(400, "unsupported_grant_type", None),
-            GrantType::Missing => {
-                return Answer::oauth_error(400, "invalid_request", Some("grant_type is missing"));
-            }
-        }
-        let scope = scope(&held.permissions);
-        let token = self.issue(&claim.client_id, now);
-        let body = json!({
-            "access_token": token,
-            "token_type": "bearer",
-            "expires_in": self.settings.token_lifetime.as_secs(),
-            "scope": scope,
-        });
-        Answer::json(200, &body).header("Cache-Control", "no-store")
-    }
-
-    // The protected API
-
-    pub(crate) fn answer_api_request(
-        &mut self,
-        bearer: Option<&str>,
-        method: &Method,
-        path: &str,
-        peer: IpAddr,
-        now: OffsetDateTime,
-    ) -> Judged {
-        let live = bearer
-            .and_then(|token| self.issued.get(token))
-            .filter(|issued| now < issued.expires_at);
-        let Some(client_id) = live.map(|issued| issued.client_id.clone()) else {
-            let answer = Answer::api_error(
-                401,
-                "UNAUTHORIZED",
-                "The access token is missing, unknown or expired",
-            )
-            .header("WWW-Authenticate", r#"Bearer error="invalid_token""#);
-            return Judged {
-                answer: self.labelled("", answer, now),
-                client_id: None,
-            };
-        };
-        let answer = if self.spend(&client_id, now) {
-            self.resource(&client_id, method, path, peer)
-        } else {
-            Answer::empty(429)
-        };
-        Judged {
-            answer: self.labelled(&client_id, answer, now),
-            client_id: Some(client_id),
-        }
-    }
-
-    fn resource(&self, client_id: &str, method: &Method, path: &str, peer: IpAddr) -> Answer {
-        let held = self
-            .held(client_id)
-            .expect("revoking a credential takes its tokens away");
-        if !self.settings.is_api_enabled {
-            return Answer::api_error(403, "API_DISABLED", "API access is disabled");
-        }
-        if !is_allowed(&held.allowed_subnets, peer) {
-            let text = format!("Source address {} is not allowed", peer.to_canonical());
-            return Answer::api_error(403, "SOURCE_NOT_ALLOWED", &text);
-        }
-        let reads = [Method::GET, Method::HEAD].contains(method);
-        let needed = if reads {
-            Permission::Read
-        } else {
-            Permission::Write
-        };
-        if !held.permissions.contains(&needed) {
-            let text = format!("The credentials have no {} permission", scope(&[needed]));
-            return Answer::api_error(403, "FORBIDDEN", &text);
-        }
-        if reads && path == "/api/v1/networks" {
-            return Answer::json(200, &networks());
-        }
-        Answer::json(200, &json!({ "path": path, "method": method.as_str() }))
-    }
-
-    // The rate limit
-
-    /// Only a known credential has a limit to draw on.
-    fn spend(&mut self, client_id: &str, now: OffsetDateTime) -> bool {
-        self.held_mut(client_id)
-            .and_then(|held| held.bucket.as_mut())
-            .is_none_or(|bucket| bucket.spend(now))
-    }
-
-    /// Puts the limit's headers on an answer; one to nobody known shows a limit not drawn on.
-    pub(crate) fn labelled(&self, client_id: &str, answer: Answer, now: OffsetDateTime) -> Answer {
+    ) -> HttpResponse {
         let Some(limit) = self.settings.rate_limit else {
-            return answer;
+            return response;
         };
-        match self.held(client_id).and_then(|held| held.bucket.as_ref()) {
-            Some(bucket) => bucket.label(answer, now),
-            None => Bucket::full(limit, now).label(answer, now),
+        match self
+            .stored(client_id)
+            .and_then(|it| it.rate_limiter.as_ref())
+        {
+            Some(limiter) => limiter.add_headers(response),
+            None => RateLimiter::new(limit, now).add_headers(response),
         }
     }
-}
-
-/// What a server says that does not know this form.
-fn form_unknown(form: Form) -> Answer {
-    match form {
-        Form::Basic | Form::BasicRaw => invalid_client(form, None),
-        _ => Answer::oauth_error(400, "invalid_request", None),
-    }
-}
-
-/// RFC 6749 §5.2: the challenge is owed where the client tried HTTP authentication.
-fn invalid_client(form: Form, description: Option<&str>) -> Answer {
-    let answer = Answer::oauth_error(401, "invalid_client", description);
-    match form {
-        Form::Basic | Form::BasicRaw | Form::Json => {
-            answer.header("WWW-Authenticate", r#"Basic realm="cloudconnexa-sandbox""#)
-        }
-        _ => answer,
-    }
-}
-
-fn scope(permissions: &[Permission]) -> String {
-    let names = permissions.iter().map(|permission| match permission {
-        Permission::Read => "read",
-        Permission::Write => "write",
-    });
-    names.collect::<Vec<_>>().join(" ")
-}
-
-fn networks() -> serde_json::Value {
-    json!([
-        { "id": "7f3a0c1e-0000-4000-8000-000000000001", "name": "office", "description": "", "internetAccess": "LOCAL" },
-        { "id": "7f3a0c1e-0000-4000-8000-000000000002", "name": "datacenter", "description": "", "internetAccess": "LOCAL" },
-    ])
 }

@@ -1,4 +1,4 @@
-//! The sandbox's own certificate authority, made anew at each start, and the server's certificate.
+//! The sandbox's certificate authority, created at each start, and the server's certificate.
 
 use std::sync::Arc;
 
@@ -13,39 +13,39 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::random;
 
-/// What is right or wrong about the server's certificate. All but one are signed by the sandbox's CA.
+/// The server's certificate. All but `SelfSigned` are signed by the sandbox's CA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Certificate {
     /// For `localhost`, `127.0.0.1` and `::1`, valid now.
     #[default]
-    Right,
+    Valid,
     /// For `wrong-host.test` only.
     WrongHost,
-    /// For the right hosts, but a year out of date.
+    /// Like `Valid`, but expired a year ago.
     Expired,
-    /// For the right hosts, but from next year on.
+    /// Like `Valid`, but valid from next year.
     NotYetValid,
-    /// For the name `localhost` and for no address.
+    /// For the name `localhost` only, without addresses.
     NameOnly,
-    /// For the right hosts, but for clients only (its extended key usage).
+    /// Like `Valid`, but with the extended key usage of a client.
     ForClients,
-    /// For the right hosts, valid now, and signed by itself.
+    /// Like `Valid`, but self-signed.
     SelfSigned,
-    /// For the right hosts and `CLOUD_ID.api.openvpn.com`: for clients that are led here by a proxy.
+    /// Like `Valid`, and for `CLOUD_ID.api.openvpn.com`, for clients that connect through a proxy.
     Tenant,
 }
 
-/// What HTTPS needs, and what a client needs to trust it.
-pub(crate) struct Identity {
+/// The server's TLS configuration and the CA certificate for clients.
+pub(crate) struct TlsIdentity {
     pub(crate) ca_pem: String,
     pub(crate) config: Arc<ServerConfig>,
 }
 
-impl Identity {
-    pub(crate) fn make(certificate: Certificate, cloud_id: &str) -> Self {
+impl TlsIdentity {
+    pub(crate) fn create(certificate: Certificate, cloud_id: &str) -> Self {
         let now = OffsetDateTime::now_utc();
         let ca = authority(now);
-        let key = KeyPair::generate().expect("ring makes P-256 keys");
+        let key = KeyPair::generate().expect("ring generates P-256 keys");
         let leaf = leaf(certificate, cloud_id, now);
         let leaf = match certificate {
             Certificate::SelfSigned => leaf.self_signed(&key),
@@ -70,14 +70,14 @@ impl Identity {
 
 fn authority(now: OffsetDateTime) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::default();
-    // A name of its own at each start: two authorities of one name confuse clients that look them up by it.
+    // A new name at each start, because some clients look authorities up by name.
     let name = format!("cloudconnexa-sandbox CA {}", random::text::<4>());
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.not_before = now - Duration::weeks(3 * 52);
     params.not_after = now + Duration::weeks(52);
-    let key = KeyPair::generate().expect("ring makes P-256 keys");
+    let key = KeyPair::generate().expect("ring generates P-256 keys");
     CertifiedIssuer::self_signed(params, key).expect("the parameters are fixed and valid")
 }
 

@@ -1,8 +1,8 @@
-//! The protected resource: it really looks at the token.
+//! Access to the API: tokens, permissions, unknown paths.
 
 use std::time::Duration;
 
-use cloudconnexa_sandbox::{CredentialSpec, Permission, Sandbox};
+use cloudconnexa_sandbox::{ApiResource, CredentialSpec, Permission, Sandbox};
 use serde_json::json;
 
 use crate::client::{Reply, ask, basic_token, call, http, networks};
@@ -15,38 +15,39 @@ fn assert_token_refused(reply: &Reply, why: &str) {
         (401, Some(r#"Bearer error="invalid_token""#)),
         "{why}"
     );
+    assert_eq!(reply.json()["statusError"], "Unauthorized", "{why}");
+}
+
+/// A sandbox whose credential has only this permission.
+fn with_permission(permission: Permission) -> Sandbox {
+    let spec = CredentialSpec {
+        permissions: vec![permission],
+        ..CredentialSpec::default()
+    };
+    Sandbox::builder().http().credential(spec).start()
 }
 
 #[test]
-fn a_token_opens_the_api() {
+fn token_gives_access_to_the_api() {
     let sandbox = http();
-    let token = basic_token(&sandbox).token();
-    let reply = networks(&sandbox, &token);
-    assert_eq!(reply.status, 200, "a fresh token");
-    assert_eq!(reply.json()[0]["name"], "office", "a small list to look at");
-    let reply = call(&sandbox, &token, "DELETE", "/api/v1/users/7");
-    assert_eq!(
-        reply.json(),
-        json!({ "path": "/api/v1/users/7", "method": "DELETE" }),
-        "all else is an echo"
-    );
+    let reply = networks(&sandbox, &basic_token(&sandbox).token());
+    assert_eq!(reply.status, 200, "a new token");
+    assert_eq!(reply.json()["content"][0]["name"], "office", "sample data");
 }
 
 #[test]
-fn no_token_and_a_made_up_token_are_refused() {
+fn missing_and_unknown_tokens_are_refused() {
     let sandbox = http();
-    assert_token_refused(
-        &ask(&sandbox, "GET", "/api/v1/networks", &[], ""),
-        "no token at all",
-    );
+    let without = ask(&sandbox, "GET", "/api/v1/networks", &[], "");
+    assert_token_refused(&without, "no token");
     assert_token_refused(
         &networks(&sandbox, "made-up"),
-        "a token that was never handed out",
+        "a token that was not issued",
     );
 }
 
 #[test]
-fn a_token_dies_with_its_lifetime_and_not_before() {
+fn token_is_valid_for_exactly_its_lifetime() {
     let sandbox = Sandbox::builder()
         .http()
         .token_lifetime(Duration::from_secs(600))
@@ -55,48 +56,39 @@ fn a_token_dies_with_its_lifetime_and_not_before() {
     sandbox.advance(Duration::from_secs(540));
     assert_eq!(networks(&sandbox, &token).status, 200, "a minute is left");
     sandbox.advance(Duration::from_secs(60));
-    assert_token_refused(&networks(&sandbox, &token), "the ten minutes are over");
+    assert_token_refused(&networks(&sandbox, &token), "after ten minutes");
 }
 
 #[test]
-fn revoked_tokens_are_refused_and_a_new_one_works() {
+fn revoked_token_is_refused_and_a_new_one_works() {
     let sandbox = http();
     let token = basic_token(&sandbox).token();
     sandbox.revoke_tokens(&sandbox.credential().client_id);
-    assert_token_refused(&networks(&sandbox, &token), "taken away by hand");
+    assert_token_refused(&networks(&sandbox, &token), "revoked");
+    let token = basic_token(&sandbox).token();
     assert_eq!(
-        networks(&sandbox, &basic_token(&sandbox).token()).status,
+        networks(&sandbox, &token).status,
         200,
-        "the credential still works"
+        "the credential is valid"
     );
 }
 
 #[test]
 fn read_and_write_need_their_permissions() {
     let cases = [
-        (Permission::Read, "read", 200, 403),
-        (Permission::Write, "write", 403, 200),
+        (Permission::Read, "read", [200, 200, 403, 403, 403]),
+        // Writing without a body or an ID passes the permission check and fails later.
+        (Permission::Write, "write", [403, 403, 400, 405, 405]),
     ];
-    for (permission, scope, get, post) in cases {
-        let spec = CredentialSpec {
-            permissions: vec![permission],
-            ..CredentialSpec::default()
-        };
-        let sandbox = Sandbox::builder().http().credential(spec).start();
+    for (permission, scope, expected) in cases {
+        let sandbox = with_permission(permission);
         let reply = basic_token(&sandbox);
-        assert_eq!(
-            reply.json()["scope"],
-            scope,
-            "the scope tells the permissions"
-        );
+        assert_eq!(reply.json()["scope"], scope, "scope lists the permissions");
         let token = reply.token();
-        for (method, status) in [
-            ("GET", get),
-            ("HEAD", get),
-            ("POST", post),
-            ("PUT", post),
-            ("DELETE", post),
-        ] {
+        for (method, status) in ["GET", "HEAD", "POST", "PUT", "DELETE"]
+            .iter()
+            .zip(expected)
+        {
             let reply = call(&sandbox, &token, method, "/api/v1/networks");
             assert_eq!(reply.status, status, "{method} with {scope} only");
         }
@@ -104,36 +96,55 @@ fn read_and_write_need_their_permissions() {
 }
 
 #[test]
-fn a_missing_permission_is_told_in_a_code_and_a_sentence() {
-    let spec = CredentialSpec {
-        permissions: vec![Permission::Read],
-        ..CredentialSpec::default()
-    };
-    let sandbox = Sandbox::builder().http().credential(spec).start();
-    let reply = call(
-        &sandbox,
-        &basic_token(&sandbox).token(),
-        "POST",
-        "/api/v1/networks",
-    );
-    let expected =
-        json!({ "errorCode": "FORBIDDEN", "message": "The credentials have no write permission" });
-    assert_eq!(reply.json(), expected, "for programs and for people");
+fn error_body_has_the_vendors_shape() {
+    let sandbox = with_permission(Permission::Read);
+    let token = basic_token(&sandbox).token();
+    let reply = call(&sandbox, &token, "POST", "/api/v1/networks");
+    let expected = json!({
+        "errorMessage": "The credentials have no write permission",
+        "statusError": "Forbidden",
+    });
+    assert_eq!(reply.json(), expected, "ErrorResponse of the reference");
 }
 
 #[test]
-fn other_paths_are_not_found() {
+fn limited_credential_gets_403_on_other_resources() {
+    let spec = CredentialSpec {
+        resources: vec![ApiResource::Users, ApiResource::DnsRecords],
+        ..CredentialSpec::default()
+    };
+    let sandbox = Sandbox::builder().http().credential(spec).start();
+    let token = basic_token(&sandbox).token();
+    for (path, status) in [
+        ("/api/v1/users", 200),
+        ("/api/v1/dns-records", 200),
+        ("/api/v1/networks", 403),
+        ("/api/v1/networks/connectors", 403),
+        ("/api/v1/regions", 403),
+        ("/api/v1/unknown", 404),
+    ] {
+        assert_eq!(call(&sandbox, &token, "GET", path).status, status, "{path}");
+    }
+}
+
+#[test]
+fn unknown_paths_are_404() {
     let sandbox = http();
+    let token = basic_token(&sandbox).token();
     for path in [
         "/",
         "/api/v2/networks",
         "/api/v1/oauth/other",
         "/api/beta/networks",
+        "/api/v1/network",
+        "/api/v1/regions/us-west-1",
+        "/api/v1/users/7f3a0c1e-0002-4000-8000-000000000001/unknown",
     ] {
+        let reply = call(&sandbox, &token, "GET", path);
         assert_eq!(
-            ask(&sandbox, "GET", path, &[], "").status,
-            404,
-            "{path} is nothing"
+            (reply.status, &reply.json()["statusError"]),
+            (404, &json!("Not Found")),
+            "{path}"
         );
     }
 }

@@ -10,6 +10,9 @@ use crate::harness::World;
 
 const NETWORKS: &str = "/api/v1/networks";
 
+/// The ID of a network in the sandbox's sample data.
+const OFFICE: &str = "7f3a0c1e-0000-4000-8000-000000000001";
+
 /// `cloudconnexa-curl` on PATH.
 fn with_wrapper() -> World {
     let world = world();
@@ -53,13 +56,14 @@ fn the_wrapper_asks_the_api_and_neither_arguments_nor_variables_hold_the_token()
 #[test]
 fn more_arguments_of_curl_reach_curl() {
     let world = with_wrapper();
-    let url = format!("{}/api/v1/networks/5", world.sandbox.base_url());
+    let url = format!("{}/api/v1/networks/{OFFICE}", world.sandbox.base_url());
     let script =
         format!("cloudconnexa-curl '{url}' --request PUT --data '{{\"name\":\"office 2\"}}'");
 
     bash(&world, &script).without_token(&world).succeeds();
 
-    assert_eq!(api_requests(&world), ["PUT /api/v1/networks/5 200"]);
+    let request = format!("PUT /api/v1/networks/{OFFICE} 200");
+    assert_eq!(api_requests(&world), [request]);
 }
 
 #[test]

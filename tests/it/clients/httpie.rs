@@ -44,7 +44,10 @@ fn the_wrapper_asks_the_api_and_neither_arguments_nor_variables_hold_the_token()
 #[test]
 fn flags_and_items_reach_httpie() {
     let world = with_wrapper();
-    let url = format!("{}/api/v1/networks/5", world.sandbox.base_url());
+    let url = format!(
+        "{}/api/v1/networks/7f3a0c1e-0000-4000-8000-000000000001",
+        world.sandbox.base_url()
+    );
 
     bash(
         &world,
@@ -53,7 +56,10 @@ fn flags_and_items_reach_httpie() {
     .without_token(&world)
     .succeeds();
 
-    assert_eq!(api_requests(&world), ["PUT /api/v1/networks/5 200"]);
+    assert_eq!(
+        api_requests(&world),
+        ["PUT /api/v1/networks/7f3a0c1e-0000-4000-8000-000000000001 200"]
+    );
 }
 
 #[test]

@@ -282,7 +282,7 @@ fn kubectl() {
             command.args(["get", "--raw", "/api/v1/networks"]),
         );
         assert_eq!(ended.stderr, "", "{}", ended.story());
-        assert!(ended.succeeds().starts_with("[{"));
+        assert!(ended.succeeds().starts_with("{\"content\":[{"));
     };
     let file = scene.home(".kube/config");
     scene.round("kubectl", &file, text, reads);
@@ -439,7 +439,7 @@ fn make() {
     command.arg("networks.json").current_dir(scene.project());
     run(&scene.world, &mut command).succeeds();
     let networks = fs::read_to_string(scene.project().join("networks.json")).unwrap();
-    assert!(networks.starts_with("[{"), "{networks}");
+    assert!(networks.starts_with("{\"content\":[{"), "{networks}");
     let said = scene.setup(&["make"]).succeeds();
     assert_eq!(said, "already set up: cloudconnexa.mk\n");
     scene.setup(&["make", "--undo"]).succeeds();

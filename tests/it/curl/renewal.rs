@@ -27,7 +27,7 @@ fn a_refused_token_is_renewed_once_and_the_answer_is_given_once() {
         let printed = world.run_all(&all).succeeds();
 
         assert!(
-            printed.starts_with("[{") && printed.ends_with("}]"),
+            printed.starts_with("{\"content\":[{") && printed.ends_with('}'),
             "{printed}"
         );
         assert_eq!(statuses(&world), [401, 200], "{arguments:?}");
@@ -74,7 +74,7 @@ fn a_file_holds_the_second_answer_alone() {
     assert_eq!(printed, "");
     let answer = fs::read_to_string(world.path("answer.json")).unwrap();
     assert!(
-        answer.starts_with("[{") && answer.ends_with("}]"),
+        answer.starts_with("{\"content\":[{") && answer.ends_with('}'),
         "{answer}"
     );
     assert_eq!(world.sandbox.token_requests(), 2);
@@ -98,7 +98,7 @@ fn what_may_change_something_is_done_once() {
         let all = [&["curl", NETWORKS, "-sS"], arguments].concat();
         let printed = world.run_all(&all).succeeds();
 
-        assert!(printed.contains("UNAUTHORIZED"), "{arguments:?}: {printed}");
+        assert!(printed.contains("Unauthorized"), "{arguments:?}: {printed}");
         assert_eq!(statuses(&world), [401], "{arguments:?}");
         assert_eq!(world.sandbox.token_requests(), 1);
     }
@@ -148,7 +148,7 @@ fn where_there_is_no_new_token_the_refusal_is_the_answer() {
         .outcome()
         .succeeds_with_stderr();
 
-    assert!(stdout.contains("UNAUTHORIZED"), "{stdout}");
+    assert!(stdout.contains("Unauthorized"), "{stdout}");
     assert!(stderr.contains("there is no new one: "), "{stderr}");
     assert_eq!(statuses(&world), [401]);
 }

@@ -1,7 +1,7 @@
-//! The sandbox by hand: start it, say how to use it, serve until a signal.
+//! The sandbox as a program: it prints how to use it and serves until a signal.
 
-mod announce;
 mod args;
+mod output;
 mod signals;
 
 use std::io::{self, Write};
@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::announce::{Home, ReadyFile, exports};
 use crate::args::Args;
+use crate::output::{OutputDirectory, ReadyFile, exports};
 use crate::signals::Signals;
 
 fn main() -> ExitCode {
@@ -31,9 +31,9 @@ fn run(args: &Args) -> Result<(), String> {
         .try_start()
         .map_err(|error| format!("cannot listen on {}: {error}", args.address()))?;
 
-    let home = Home::open(args.directory.as_deref())
-        .map_err(|error| format!("cannot make a directory: {error}"))?;
-    let ca = home
+    let directory = OutputDirectory::open(args.directory.as_deref())
+        .map_err(|error| format!("cannot create the directory: {error}"))?;
+    let ca = directory
         .write_ca(&sandbox)
         .map_err(|error| format!("cannot write ca.pem: {error}"))?;
     let text = exports(&sandbox, ca.as_deref());

@@ -1,10 +1,10 @@
-//! The signals that end the program.
+//! The signals that stop the program.
 
 use std::io;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Caught from the moment this exists, so that nothing made afterwards is left behind.
+/// Catches the signals from its creation, so that files created later are always removed.
 pub(crate) struct Signals {
     runtime: Runtime,
     #[cfg(unix)]
@@ -34,7 +34,7 @@ impl Signals {
         })
     }
 
-    /// Blocks until one of them comes.
+    /// Blocks until one of them arrives.
     #[cfg(unix)]
     pub(crate) fn wait(self) {
         let [mut interrupt, mut terminate, mut hangup] = self.caught;

@@ -61,7 +61,7 @@ fn a_server_whose_certificate_is_wrong_is_sent_nothing_and_the_fault_is_named() 
             "check `cloud_id` or `base_url`",
         ),
         (
-            Certificate::Right,
+            Certificate::Valid,
             false,
             &[untrusted, "no CA that is known here has signed"],
             "set `ca_file` or `SSL_CERT_FILE`",

@@ -1,4 +1,4 @@
-//! Telling a client where the sandbox is: the CA's file, the lines to paste, the ready file.
+//! The files and the text for clients: the CA certificate, the variables, the ready file.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -9,12 +9,12 @@ use cloudconnexa_sandbox::Sandbox;
 use tempfile::{NamedTempFile, TempDir};
 
 /// The directory of `ca.pem`; a temporary one is removed when this is dropped.
-pub(crate) enum Home {
-    Kept(PathBuf),
+pub(crate) enum OutputDirectory {
+    Permanent(PathBuf),
     Temporary(TempDir),
 }
 
-impl Home {
+impl OutputDirectory {
     pub(crate) fn open(directory: Option<&Path>) -> io::Result<Self> {
         let Some(directory) = directory else {
             return private(tempfile::Builder::new().prefix("cloudconnexa-sandbox-"))
@@ -22,16 +22,16 @@ impl Home {
                 .map(Self::Temporary);
         };
         fs::create_dir_all(directory)?;
-        fs::canonicalize(directory).map(Self::Kept)
+        fs::canonicalize(directory).map(Self::Permanent)
     }
 
-    /// Writes the CA's certificate and says where; nothing to write where the sandbox speaks plain HTTP.
+    /// Writes the CA certificate and returns its path; `None` with plain HTTP.
     pub(crate) fn write_ca(&self, sandbox: &Sandbox) -> io::Result<Option<PathBuf>> {
         if sandbox.ca_pem().is_empty() {
             return Ok(None);
         }
         let directory = match self {
-            Self::Kept(path) => path,
+            Self::Permanent(path) => path,
             Self::Temporary(directory) => directory.path(),
         };
         let path = directory.join("ca.pem");
@@ -55,15 +55,14 @@ fn private<'a, 'p, 's>(
     builder
 }
 
-/// Lines for a POSIX shell, comments first.
+/// The variables as commands for a POSIX shell.
 pub(crate) fn exports(sandbox: &Sandbox, ca: Option<&Path>) -> String {
     let credential = sandbox.credential();
     let mut text = "# cloudconnexa-sandbox: a stand-in for the CloudConnexa API on this machine, for tests only.\n\
-                    # Paste these lines into the shell that shall use it. Ctrl-C here stops it.\n"
+                    # Paste these lines into your shell. Ctrl-C here stops the sandbox.\n"
         .to_owned();
     let mut export = |name: &str, value: &str| {
-        writeln!(text, "export {name}={}", quoted(value))
-            .expect("a String takes all that is written to it");
+        writeln!(text, "export {name}={}", quoted(value)).expect("writing to a String cannot fail");
     };
     export("CLOUDCONNEXA_BASE_URL", sandbox.base_url());
     export("CLOUDCONNEXA_CLIENT_ID", &credential.client_id);
@@ -78,7 +77,7 @@ fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
 }
 
-/// A file that is there whole (mode 0600) or not at all, and gone when this is dropped.
+/// A file (mode 0600) that is created atomically and removed when this is dropped.
 pub(crate) struct ReadyFile(PathBuf);
 
 impl ReadyFile {
@@ -96,7 +95,7 @@ impl ReadyFile {
 
 impl Drop for ReadyFile {
     fn drop(&mut self) {
-        // Somebody else may have removed it already, which is as good.
+        // The user may have removed the file.
         fs::remove_file(&self.0).ok();
     }
 }

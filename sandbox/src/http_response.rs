@@ -1,17 +1,16 @@
-//! An HTTP answer as a value, before it becomes bytes on a socket.
+//! An HTTP response as a value, before it is written to a socket.
 
-use serde_json::Value;
+use serde::Serialize;
 
-/// Status, headers and the whole body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
-    /// No body at all; the 429 of the vendor's rate limit looks like this.
+impl HttpResponse {
+    /// A response without a body, such as the vendor's 429.
     pub(crate) fn empty(status: u16) -> Self {
         Self {
             status,
@@ -20,10 +19,17 @@ impl Answer {
         }
     }
 
-    pub(crate) fn json(status: u16, body: &Value) -> Self {
+    pub(crate) fn json(status: u16, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).expect("the shapes have text keys only");
         Self::empty(status)
             .header("Content-Type", "application/json")
-            .body(body.to_string())
+            .body(body)
+    }
+
+    pub(crate) fn text(status: u16, body: String) -> Self {
+        Self::empty(status)
+            .header("Content-Type", "text/plain;charset=UTF-8")
+            .body(body)
     }
 
     /// The error body of RFC 6749 §5.2.
@@ -33,14 +39,6 @@ impl Answer {
             body["error_description"] = description.into();
         }
         Self::json(status, &body)
-    }
-
-    /// The error body of the API proper: a code for programs and a sentence for people.
-    pub(crate) fn api_error(status: u16, code: &str, message: &str) -> Self {
-        Self::json(
-            status,
-            &serde_json::json!({ "errorCode": code, "message": message }),
-        )
     }
 
     #[must_use]

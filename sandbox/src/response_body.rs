@@ -1,4 +1,4 @@
-//! Response bodies, the misbehaving ones too.
+//! Response bodies, including those of faults.
 
 use std::io;
 use std::pin::Pin;
@@ -8,16 +8,16 @@ use std::time::Duration;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-/// What goes after the headers.
-pub(crate) enum Content {
-    /// All of it; hyper adds the `Content-Length`.
-    Whole(Option<Bytes>),
-    /// A part, then a broken connection. The `Content-Length` is the caller's to set.
+/// The bytes after the headers.
+pub(crate) enum ResponseBody {
+    /// A complete body; hyper adds the `Content-Length`.
+    Complete(Option<Bytes>),
+    /// A part, then the end of the connection. The caller sets the `Content-Length`.
     CutOff {
         part: Option<Bytes>,
         is_flushed: bool,
     },
-    /// The same bytes again and again.
+    /// The same bytes after each pause, without end.
     Trickle {
         chunk: Bytes,
         pause: Duration,
@@ -25,9 +25,9 @@ pub(crate) enum Content {
     },
 }
 
-impl Content {
-    pub(crate) fn whole(bytes: Vec<u8>) -> Self {
-        Self::Whole(Some(bytes.into()))
+impl ResponseBody {
+    pub(crate) fn complete(bytes: Vec<u8>) -> Self {
+        Self::Complete(Some(bytes.into()))
     }
 
     pub(crate) fn cut_off(part: Vec<u8>) -> Self {
@@ -46,7 +46,7 @@ impl Content {
     }
 }
 
-impl Body for Content {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -55,18 +55,18 @@ impl Body for Content {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match &mut *self {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Complete(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::CutOff { part, is_flushed } => {
                 if let Some(part) = part.take() {
                     return Poll::Ready(Some(Ok(Frame::data(part))));
                 }
-                // One turn of "not ready" makes hyper flush, so the part reaches the wire before the end.
+                // hyper flushes when the body is pending, so the part is sent before the end.
                 if !*is_flushed {
                     *is_flushed = true;
                     context.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Poll::Ready(Some(Err(io::Error::other("cut off on request"))))
+                Poll::Ready(Some(Err(io::Error::other("cut off by a fault"))))
             }
             Self::Trickle { chunk, pause, next } => next.as_mut().poll(context).map(|()| {
                 *next = Box::pin(sleep(*pause));
@@ -76,12 +76,12 @@ impl Body for Content {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(None))
+        matches!(self, Self::Complete(None))
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(bytes) => {
+            Self::Complete(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
             Self::CutOff { .. } | Self::Trickle { .. } => SizeHint::default(),

@@ -1,4 +1,4 @@
-//! The forms in which a token request can be made, and how one is read. Pure: bytes in, claims out.
+//! The forms of a token request and their parser. No I/O.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,24 +13,24 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
-    /// HTTP Basic with form-encoded id and secret (RFC 6749 §2.3.1); form body or none.
+    /// HTTP Basic with form-encoded ID and secret (RFC 6749 §2.3.1); form body or none.
     ///
-    /// Where encoded and plain are the same bytes, a request counts as this one.
+    /// A request whose encoded and plain bytes are the same counts as this form.
     Basic,
-    /// HTTP Basic with id and secret as they are; form body or none.
+    /// HTTP Basic without encoding of ID and secret; form body or none.
     BasicRaw,
     /// `client_id`, `client_secret` and `grant_type` in the form body.
     Body,
-    /// The three as query parameters: the form the vendor documents.
+    /// The same three as query parameters: the form that the vendor documents.
     Query,
-    /// HTTP Basic, plain, with a JSON body: what the vendor's Go client and Terraform provider send.
+    /// HTTP Basic without encoding and a JSON body: the form of the vendor's Go client and Terraform provider.
     Json,
     /// None of these, or two at once (which RFC 6749 §2.3 forbids).
     Unknown,
 }
 
 impl Form {
-    /// Every form a server can know.
+    /// All forms that a server can accept.
     pub const ALL: [Self; 5] = [
         Self::Basic,
         Self::BasicRaw,
@@ -39,7 +39,7 @@ impl Form {
         Self::Json,
     ];
 
-    /// The name that flags, log and record use.
+    /// The name in flags, in the log and in the record.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Basic => "basic",
@@ -67,41 +67,41 @@ impl FromStr for Form {
             .find(|form| form.name() == text)
             .ok_or_else(|| {
                 format!(
-                    "`{text}` is none of {}",
+                    "`{text}` is not a form; the forms are {}",
                     Self::ALL.map(Self::name).join(", ")
                 )
             })
     }
 }
 
-/// One way to read the credentials of a request. Has no `Debug`: it holds the secret.
-pub(crate) struct Claim {
+/// One reading of the credentials in a request. Without `Debug`, because it holds the secret.
+pub(crate) struct ClientCredentials {
     pub(crate) form: Form,
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
 }
 
-/// A token request, read as far as that goes without knowing any credential.
+/// A parsed token request.
 pub(crate) struct TokenRequest {
-    /// Empty: no credentials in any known form. Two: HTTP Basic that may or may not be encoded.
-    pub(crate) claims: Vec<Claim>,
-    /// Encoded and plain reading of HTTP Basic are the same, so a server for either takes it.
-    pub(crate) is_plain: bool,
+    /// Empty without credentials in a known form. Two for HTTP Basic that may or may not be encoded.
+    pub(crate) readings: Vec<ClientCredentials>,
+    /// HTTP Basic of unreserved characters only: the encoded and the plain reading are the same.
+    pub(crate) is_unreserved: bool,
     pub(crate) grant_type: GrantType,
 }
 
-/// What the request says of its grant type.
+/// The grant type of a token request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum GrantType {
-    /// It has no body at all; with HTTP Basic that stands for `client_credentials`.
+    /// The request has no body; with HTTP Basic this means `client_credentials`.
     NoBody,
-    /// It has a body (or a query) that does not say.
+    /// The body or query has no `grant_type`.
     Missing,
     Given(String),
 }
 
 impl TokenRequest {
-    pub(crate) fn read(query: &str, headers: &HeaderMap, body: &[u8]) -> Self {
+    pub(crate) fn parse(query: &str, headers: &HeaderMap, body: &[u8]) -> Self {
         let is_json = body.trim_ascii_start().starts_with(b"{");
         let query = pairs(query.as_bytes());
         let form = if is_json || !is_form(headers) {
@@ -120,13 +120,13 @@ impl TokenRequest {
         }
         match basic {
             Some((id, secret)) if is_json => Self {
-                claims: vec![claim(Form::Json, id, secret)],
-                is_plain: false,
+                readings: vec![credentials(Form::Json, id, secret)],
+                is_unreserved: false,
                 grant_type: json_grant_type(body),
             },
             Some((id, secret)) => Self {
-                is_plain: is_plain(&id) && is_plain(&secret),
-                claims: basic_claims(id, secret),
+                is_unreserved: is_unreserved_text(&id) && is_unreserved_text(&secret),
+                readings: basic_readings(id, secret),
                 grant_type: if body.is_empty() {
                     GrantType::NoBody
                 } else {
@@ -136,14 +136,14 @@ impl TokenRequest {
             None => [(Form::Query, query), (Form::Body, form)]
                 .into_iter()
                 .find_map(|(kind, pairs)| {
-                    let claim = claim(
+                    let reading = credentials(
                         kind,
                         value(&pairs, "client_id")?,
                         value(&pairs, "client_secret")?,
                     );
                     Some(Self {
-                        claims: vec![claim],
-                        is_plain: false,
+                        readings: vec![reading],
+                        is_unreserved: false,
                         grant_type: grant_type(&pairs),
                     })
                 })
@@ -153,35 +153,35 @@ impl TokenRequest {
 
     fn unknown() -> Self {
         Self {
-            claims: Vec::new(),
-            is_plain: false,
+            readings: Vec::new(),
+            is_unreserved: false,
             grant_type: GrantType::Missing,
         }
     }
 }
 
-fn claim(form: Form, client_id: String, client_secret: String) -> Claim {
-    Claim {
+fn credentials(form: Form, client_id: String, client_secret: String) -> ClientCredentials {
+    ClientCredentials {
         form,
         client_id,
         client_secret,
     }
 }
 
-/// The encoded reading first, where the text can be an encoded one at all.
-fn basic_claims(id: String, secret: String) -> Vec<Claim> {
-    if is_plain(&id) && is_plain(&secret) {
-        return vec![claim(Form::Basic, id, secret)];
+/// The encoded reading, if the text can be encoded text, then the plain one.
+fn basic_readings(id: String, secret: String) -> Vec<ClientCredentials> {
+    if is_unreserved_text(&id) && is_unreserved_text(&secret) {
+        return vec![credentials(Form::Basic, id, secret)];
     }
     let decoded = form_decoded(&id).zip(form_decoded(&secret));
-    let encoded = decoded.map(|(id, secret)| claim(Form::Basic, id, secret));
+    let encoded = decoded.map(|(id, secret)| credentials(Form::Basic, id, secret));
     encoded
         .into_iter()
-        .chain([claim(Form::BasicRaw, id, secret)])
+        .chain([credentials(Form::BasicRaw, id, secret)])
         .collect()
 }
 
-/// Id and secret of `Authorization: Basic`, split at the first colon, not yet decoded further.
+/// ID and secret of `Authorization: Basic`, split at the first colon, without form-decoding.
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let (scheme, value) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -192,18 +192,18 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     Some((id.to_owned(), secret.to_owned()))
 }
 
-/// Characters that no form-encoder in use touches (RFC 6749 appendix B and RFC 3986 §2.3 agree on them).
+/// Characters that no form-encoder changes (RFC 6749 appendix B, RFC 3986 §2.3).
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._".contains(&byte)
 }
 
-fn is_plain(text: &str) -> bool {
+fn is_unreserved_text(text: &str) -> bool {
     text.bytes().all(is_unreserved)
 }
 
-/// The decoded text, or nothing where an encoder cannot have made it: a stray `%`, a bare `/`, …
+/// The decoded text; `None` if no encoder produces such text, for example with a bare `%` or `/`.
 ///
-/// `*` and `~` are allowed bare, since encoders differ on these two.
+/// `*` and `~` may be bare, because encoders differ.
 fn form_decoded(text: &str) -> Option<String> {
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -267,15 +267,15 @@ mod tests {
     use super::*;
 
     fn forms(id: &str, secret: &str) -> Vec<(Form, String)> {
-        let claims = basic_claims(id.to_owned(), secret.to_owned());
-        claims
+        let readings = basic_readings(id.to_owned(), secret.to_owned());
+        readings
             .into_iter()
-            .map(|claim| (claim.form, claim.client_secret))
+            .map(|reading| (reading.form, reading.client_secret))
             .collect()
     }
 
     #[test]
-    fn a_secret_of_unreserved_characters_reads_only_one_way() {
+    fn unreserved_secret_has_one_reading() {
         assert_eq!(
             forms("a.b", "se-c_r.et9"),
             [(Form::Basic, "se-c_r.et9".to_owned())],
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encoded_secret_can_also_be_a_plain_one_and_the_tenant_decides() {
+    fn encoded_secret_has_two_readings() {
         assert_eq!(
             forms("a.b", "x%2Fy+z"),
             [
@@ -296,12 +296,12 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_no_encoder_makes_reads_as_plain_only() {
+    fn secret_that_no_encoder_produces_is_plain() {
         for secret in ["sec:ret/+%&= ~", "100%", "a%zz", "tail%4", "é"] {
             assert_eq!(
                 forms("a.b", secret),
                 [(Form::BasicRaw, secret.to_owned())],
-                "{secret:?} is no encoder's work"
+                "{secret:?} is not encoded text"
             );
         }
     }
