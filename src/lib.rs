@@ -59,10 +59,11 @@ pub fn run(arguments: Vec<OsString>, stdout: &mut dyn Write) -> ExitCode {
 fn answer(arguments: Vec<OsString>, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
     let clock = SystemClock::start();
     let page = match cli::parse(arguments)? {
-        Invocation::Run(verb, options) => {
-            return commands::run(verb, &options, &Environment::Process, &clock, stdout);
+        Invocation::Run(subcommand, command, options) => {
+            let environment = &Environment::Process;
+            return commands::run(subcommand, command, &options, environment, &clock, stdout);
         }
-        Invocation::Help(verb) => cli::help(verb),
+        Invocation::Help(subcommand) => cli::help(subcommand),
         Invocation::Version => {
             concat!("cloudconnexa-auth ", env!("CARGO_PKG_VERSION"), "\n").into()
         }

@@ -1,6 +1,6 @@
 //! Help texts, rendered from the table of subcommands and flags.
 
-use super::grammar::{COMMON, FlagRule, VERSION, Verb, VerbRule, verbs};
+use super::grammar::{COMMON, FlagRule, Subcommand, SubcommandRule, VERSION, subcommands};
 
 pub(super) const ABOUT: &str = "The CloudConnexa API token once, for every tool, safely.\n\n\
     Turns CloudConnexa API credentials into a bearer token and hands it to other programs. Any \
@@ -21,9 +21,9 @@ pub(super) const EXIT_CODES: &str = "Exit codes:\n  \
 
 /// The help text of a subcommand, or of the program.
 #[cold]
-pub(crate) fn help(verb: Option<Verb>) -> String {
+pub(crate) fn help(subcommand: Option<Subcommand>) -> String {
     let mut page = Page(String::new());
-    match verb.and_then(Verb::rule) {
+    match subcommand.and_then(Subcommand::rule) {
         Some(rule) => page.subcommand(rule),
         None => page.program(),
     }
@@ -39,7 +39,7 @@ impl Page {
     fn program(&mut self) {
         self.paragraphs(ABOUT);
         self.line("\nUsage: cloudconnexa-auth [OPTIONS] <COMMAND>");
-        let names = verbs().map(|rule| (rule.name.to_owned(), rule.summary));
+        let names = subcommands().map(|rule| (rule.name.to_owned(), rule.summary));
         self.table("Commands", names.collect());
         let common = COMMON.iter().filter_map(|flag| flag.rule());
         let flags = [&VERSION].into_iter().chain(common);
@@ -47,7 +47,7 @@ impl Page {
         self.line(&format!("\n{EXIT_CODES}"));
     }
 
-    fn subcommand(&mut self, rule: VerbRule) {
+    fn subcommand(&mut self, rule: SubcommandRule) {
         self.paragraphs(rule.summary);
         self.line("");
         self.paragraphs(&details(rule));
@@ -112,7 +112,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// The description of a subcommand.
-pub(super) fn details(rule: VerbRule) -> String {
+pub(super) fn details(rule: SubcommandRule) -> String {
     let other_name = rule
         .other_name()
         .map(|name| format!("\n\nA link to the program with the name `{name}` is this subcommand."))
@@ -121,7 +121,7 @@ pub(super) fn details(rule: VerbRule) -> String {
 }
 
 /// The positional arguments as the usage line shows them, each with its description.
-fn arguments(rule: VerbRule) -> Vec<(String, &'static str)> {
+fn arguments(rule: SubcommandRule) -> Vec<(String, &'static str)> {
     let words = rule.words().map(|text| {
         let is_optional = text.starts_with('[');
         let name = if is_optional {
@@ -158,13 +158,13 @@ fn flag_row(rule: &FlagRule) -> (String, &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::grammar::verbs;
+    use super::super::grammar::subcommands;
     use super::help;
 
     #[test]
     fn help_lists_every_flag_of_the_subcommand() {
-        for rule in verbs() {
-            let page = help(Some(rule.verb));
+        for rule in subcommands() {
+            let page = help(Some(rule.subcommand));
             for flag in rule.flag_rules() {
                 let long = format!("--{}", flag.long);
                 assert!(page.contains(&long), "{}: {long} is missing", rule.name);

@@ -1,9 +1,9 @@
 //! Manual pages in roff, rendered from the table: one for the program and one for each subcommand.
 
 use super::UsageError;
-use super::grammar::{COMMON, FlagRule, VERSION, VerbRule, verbs};
+use super::grammar::{COMMON, FlagRule, SubcommandRule, VERSION, subcommands};
 use super::help::{ABOUT, EXIT_CODES, details, wrap};
-use super::parse::find_verb;
+use super::parse::find_subcommand;
 
 /// The day of the version in Cargo.toml; a page has to have a date.
 const DATE: &str = "2026-11-23";
@@ -81,9 +81,12 @@ const EXAMPLES: &str = "  cloudconnexa-auth store < credentials.json\n  \
     cloudconnexa-auth header --curl | curl --fail --config - \"$URL\"\n  \
     cloudconnexa-auth status";
 
-/// The page of the verb of this name, or of the program.
+/// The page of the subcommand of this name, or of the program.
 pub(crate) fn man(name: Option<&str>) -> Result<String, UsageError> {
-    name.map_or_else(|| Ok(program()), |name| find_verb(name).map(verb))
+    name.map_or_else(
+        || Ok(program()),
+        |name| find_subcommand(name).map(subcommand),
+    )
 }
 
 fn program() -> String {
@@ -94,7 +97,7 @@ fn program() -> String {
     page.section("DESCRIPTION");
     page.paragraphs(about);
     page.section("COMMANDS");
-    for rule in verbs() {
+    for rule in subcommands() {
         let name = format!("\\fBcloudconnexa\\-auth\\-{}\\fR(1)", escape(rule.name));
         page.item(&name, rule.summary);
     }
@@ -102,12 +105,12 @@ fn program() -> String {
     let common = COMMON.iter().filter_map(|flag| flag.rule());
     common.chain([&VERSION]).for_each(|rule| page.flag(rule));
     page.end(EXAMPLES);
-    let pages = verbs().map(|rule| format!("cloudconnexa-auth-{}", rule.name));
+    let pages = subcommands().map(|rule| format!("cloudconnexa-auth-{}", rule.name));
     page.see_also(pages);
     page.text
 }
 
-fn verb(rule: VerbRule) -> String {
+fn subcommand(rule: SubcommandRule) -> String {
     let mut page = Page::new(&format!("cloudconnexa-auth-{}", rule.name), rule.summary);
     page.section("SYNOPSIS");
     let operands: String = rule.operands.iter().map(|text| synopsis(text)).collect();
@@ -303,7 +306,7 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{escape, man, prose, synopsis, verbs};
+    use super::{escape, man, prose, subcommands, synopsis};
 
     #[test]
     fn roffs_own_characters_stand_for_themselves() {
@@ -317,7 +320,7 @@ mod tests {
     #[test]
     fn no_line_of_text_is_a_request() {
         let known = [".TH ", ".SH ", ".TP", ".PP", ".EX", ".EE"];
-        let pages = verbs().map(|rule| man(Some(rule.name)).unwrap());
+        let pages = subcommands().map(|rule| man(Some(rule.name)).unwrap());
         for page in pages.chain([man(None).unwrap()]) {
             for line in page.lines().filter(|line| line.starts_with(['.', '\''])) {
                 assert!(known.iter().any(|known| line.starts_with(known)), "{line}");

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::Context;
 use super::session::{Caller, Issued, Session};
-use crate::cli::UsageError;
+use crate::cli::ExecOptions;
 use crate::config::{ENVIRONMENT_PROFILE, Profile};
 use crate::diagnostics::error::{Error, ExecError};
 use crate::protocol::timestamp;
@@ -18,19 +18,14 @@ use crate::types::secret::Secret;
 use crate::types::template::{Placeholder, Template};
 use crate::types::token::AccessToken;
 
-pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
-    let options = context.options;
-    let Some((program, arguments)) = options.rest.split_first() else {
-        let (verb, placeholder) = (context.verb.name(), "COMMAND");
-        return Err(Error::Usage(UsageError::NoRest { verb, placeholder }));
-    };
+pub(super) fn run(context: &Context<'_>, options: &ExecOptions) -> Result<ExitCode, Error> {
     let templates: Vec<Template> = options
         .env
         .iter()
         .map(|text| Template::parse(text).map_err(ExecError::Template))
         .collect::<Result<_, _>>()?;
     let session = Session::open(context, Caller::Person)?;
-    let profile = session.profile_or_refusal()?;
+    let profile = session.profile_or_refusal(options.uri.as_deref())?;
     let mut known = Known {
         profile,
         issued: None,
@@ -46,8 +41,8 @@ pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
     let issued = session.obtain(profile)?;
     known.issued = Some(&issued);
 
-    let mut command = Command::new(program);
-    command.args(arguments);
+    let mut command = Command::new(&options.program);
+    command.args(&options.arguments);
     let mut set = |name: &str, value: Option<&OsStr>| {
         // What stood there before is another profile's.
         match value {
@@ -66,7 +61,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
     // Whoever calls back from there means the same profile; that of the variables is found by them.
     let name = Some(profile.name.as_str()).filter(|name| *name != ENVIRONMENT_PROFILE);
     set("CLOUDCONNEXA_PROFILE", name.map(OsStr::new));
-    if let Some(config) = &options.config {
+    if let Some(config) = &context.options.config {
         // The command may go to another folder first.
         let config = path::absolute(config).unwrap_or_else(|_| config.clone());
         set("CLOUDCONNEXA_AUTH_CONFIG", Some(config.as_os_str()));
@@ -87,7 +82,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<ExitCode, Error> {
         let value = known.fill(template)?;
         set(&template.name, Some(OsStr::new(value.as_str())));
     }
-    become_it(command, program)
+    become_it(command, &options.program)
 }
 
 /// What a child can be told; before there is a token, nothing in its place.

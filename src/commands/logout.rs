@@ -8,7 +8,7 @@ use crate::diagnostics::error::LoginError;
 use crate::system::terminal::Terminal;
 
 #[cold]
-pub(super) fn run(context: &Context<'_>) -> Result<(), Error> {
+pub(super) fn run(context: &Context<'_>, yes: bool) -> Result<(), Error> {
     let session = Session::open(context, Caller::Person)?;
     let profile = session.profile()?;
     let name = &profile.name;
@@ -16,9 +16,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), Error> {
         let profile = name.clone();
         return Err(LoginError::NotInFile { profile }.into());
     }
-    if !context.options.yes
-        && let Some(terminal) = Terminal::open()
-    {
+    if !yes && let Some(terminal) = Terminal::open() {
         confirm(&terminal, profile)?;
     }
     // The secret first: where its keeper does not let go of it, the profile still names it, and

@@ -25,7 +25,7 @@ use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
-use crate::cli::{Options, Verb};
+use crate::cli::{Command, CommonOptions, Subcommand};
 use crate::config::Editing;
 use crate::diagnostics::error::Error;
 use crate::diagnostics::reporter::{Level, Reporter};
@@ -47,14 +47,12 @@ type Output = Zeroizing<Vec<u8>>;
 
 /// What a command works with.
 struct Context<'a> {
-    /// The verb.
-    verb: Verb,
+    subcommand: Subcommand,
     /// The variables.
     environment: &'a Environment,
     /// The clock.
     clock: &'a dyn Clock,
-    /// The flags.
-    options: &'a Options,
+    options: &'a CommonOptions,
     /// The system's root certificates, once they are needed.
     roots: &'a System<'a>,
     /// The way to stderr.
@@ -65,19 +63,19 @@ struct Context<'a> {
 
 impl<'a> Context<'a> {
     fn new(
-        verb: Verb,
-        options: &'a Options,
+        subcommand: Subcommand,
+        options: &'a CommonOptions,
         environment: &'a Environment,
         clock: &'a dyn Clock,
         roots: &'a System<'a>,
     ) -> Self {
         Self {
-            verb,
+            subcommand,
             environment,
             clock,
             options,
             roots,
-            report: reporter(verb, options, environment),
+            report: reporter(subcommand, options, environment),
             has_told_of_cache: Rc::default(),
         }
     }
@@ -117,7 +115,7 @@ impl<'a> Context<'a> {
     }
 
     fn no_input(&self, error: StdinError) -> Error {
-        let verb = self.verb.name();
+        let verb = self.subcommand.name();
         match error {
             StdinError::TooLarge => self.misread(InputError::TooLarge),
             StdinError::TimedOut(limit) => Error::InputTimedOut { verb, limit },
@@ -126,7 +124,7 @@ impl<'a> Context<'a> {
     }
 
     fn misread(&self, error: InputError) -> Error {
-        let verb = self.verb.name();
+        let verb = self.subcommand.name();
         Error::Input { verb, error }
     }
 }
@@ -140,37 +138,44 @@ enum Limits {
     Tool,
 }
 
-/// Carries out a verb and answers on stdout. stdin is read by those verbs only whose protocol
-/// sends something.
+/// Runs a subcommand and writes its answer to stdout. stdin is read only by subcommands whose
+/// protocol sends something.
 ///
-/// A verb whose microseconds nobody counts is `#[cold]`: compiled into this function it would lie between the
-/// parts that every call for one goes through (docs/performance.md).
+/// Subcommands that are not on the hot path are `#[cold]`: inlined here, their code would be between
+/// the parts that every request for a token uses (docs/performance.md).
 pub(crate) fn run(
-    verb: Verb,
-    options: &Options,
+    subcommand: Subcommand,
+    command: Command,
+    options: &CommonOptions,
     environment: &Environment,
     clock: &dyn Clock,
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, Error> {
     let roots = System::new(environment);
-    let context = &Context::new(verb, options, environment, clock, &roots);
-    let output = match verb {
-        Verb::Token => token::run(context)?,
-        Verb::Header => header::run(context)?,
-        Verb::Store => store::run(context, &context.input(Limits::Person)?)?,
-        Verb::Erase => erase::run(context, &context.input(Limits::Tool)?)?,
-        Verb::List => list::run(context)?,
-        Verb::Status => status::run(context)?,
-        Verb::Version => version::run(),
-        Verb::Doctor => return doctor::run(context, stdout),
-        Verb::Completions => pages::completions(options)?,
-        Verb::Man => pages::man(options)?,
-        Verb::Exec => return exec::run(context),
-        Verb::Curl => return curl::run(context, stdout),
-        Verb::Login => return login::run(context).map(|()| ExitCode::SUCCESS),
-        Verb::Logout => return logout::run(context).map(|()| ExitCode::SUCCESS),
-        Verb::Setup => setup::run(context)?,
-        Verb::Protocol(protocol) => return protocol::run(protocol, context, stdout),
+    let context = &Context::new(subcommand, options, environment, clock, &roots);
+    let output = match command {
+        Command::Token { json, uri } => token::run(context, json, uri.as_deref())?,
+        Command::Header { format, uri } => header::run(context, format, uri.as_deref())?,
+        Command::Store => store::run(context, &context.input(Limits::Person)?)?,
+        Command::Erase => erase::run(context, &context.input(Limits::Tool)?)?,
+        Command::List => list::run(context)?,
+        Command::Status { json } => status::run(context, json)?,
+        Command::Version => version::run(),
+        Command::Doctor { json } => return doctor::run(context, json, stdout),
+        Command::Completions { shell } => pages::completions(&shell)?,
+        Command::Man { page } => pages::man(page.as_deref())?,
+        Command::Exec(options) => return exec::run(context, &options),
+        Command::Curl { path, arguments } => {
+            return curl::run(context, &path, &arguments, stdout);
+        }
+        Command::Login(options) => {
+            return login::run(context, &options).map(|()| ExitCode::SUCCESS);
+        }
+        Command::Logout { yes } => return logout::run(context, yes).map(|()| ExitCode::SUCCESS),
+        Command::Setup(options) => setup::run(context, &options)?,
+        Command::Protocol { protocol, operands } => {
+            return protocol::run(protocol, &operands, context, stdout);
+        }
     };
     print(stdout, &output).map_err(Error::Stdout)?;
     Ok(ExitCode::SUCCESS)
@@ -178,9 +183,13 @@ pub(crate) fn run(
 
 /// The reporter at the level that `-v` or `CLOUDCONNEXA_AUTH_LOG` sets. The default for protocols is
 /// errors only, because some tools treat stderr as part of the response.
-fn reporter(verb: Verb, options: &Options, environment: &Environment) -> Reporter {
-    let default = match verb {
-        Verb::Protocol(_) => Level::Errors,
+fn reporter(
+    subcommand: Subcommand,
+    options: &CommonOptions,
+    environment: &Environment,
+) -> Reporter {
+    let default = match subcommand {
+        Subcommand::Protocol(_) => Level::Errors,
         _ => Level::Warnings,
     };
     if options.verbose {

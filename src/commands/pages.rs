@@ -1,22 +1,19 @@
-//! `completions` and `man`: what is made of the command line's own table, for a shell and for man.
+//! `completions` and `man`: shell completions and man pages, rendered from the table of subcommands.
 
 use zeroize::Zeroizing;
 
 use super::Output;
-use crate::cli::{self, Options};
+use crate::cli;
 use crate::diagnostics::error::Error;
 
 #[cold]
-pub(super) fn completions(options: &Options) -> Result<Output, Error> {
-    let shell = options.operands.first().map_or("", String::as_str);
+pub(super) fn completions(shell: &str) -> Result<Output, Error> {
     Ok(page(cli::completions(shell)?))
 }
 
 #[cold]
-pub(super) fn man(options: &Options) -> Result<Output, Error> {
-    Ok(page(cli::man(
-        options.operands.first().map(String::as_str),
-    )?))
+pub(super) fn man(name: Option<&str>) -> Result<Output, Error> {
+    Ok(page(cli::man(name)?))
 }
 
 fn page(text: String) -> Output {

@@ -19,18 +19,19 @@ use crate::token_provider::EraseTarget;
 
 pub(super) fn run(
     protocol: &Protocol,
+    operands: &[String],
     context: &Context<'_>,
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, Error> {
-    let StdinMode::Lines { greeting } = (protocol.intake)(&context.options.operands) else {
-        return answer(protocol, context, stdout, None);
+    let StdinMode::Lines { greeting } = (protocol.intake)(operands) else {
+        return answer(protocol, operands, context, stdout, None);
     };
     print(stdout, greeting.as_bytes()).map_err(Error::Stdout)?;
     let mut stdin = context.stdin(Limits::Tool);
     let mut is_answered = false;
     loop {
         match stdin.line() {
-            Ok(Some(line)) => answer(protocol, context, stdout, Some(&line))?,
+            Ok(Some(line)) => answer(protocol, operands, context, stdout, Some(&line))?,
             Ok(None) => return Ok(ExitCode::SUCCESS),
             // A tool that leaves the pipe open has its answer all the same.
             Err(StdinError::TimedOut(_)) if is_answered => return Ok(ExitCode::SUCCESS),
@@ -43,11 +44,12 @@ pub(super) fn run(
 /// Answers one call; `line` is its request in a dialogue.
 fn answer(
     protocol: &Protocol,
+    operands: &[String],
     context: &Context<'_>,
     stdout: &mut dyn Write,
     line: Option<&[u8]>,
 ) -> Result<ExitCode, Error> {
-    match reply(protocol, context, line) {
+    match reply(protocol, operands, context, line) {
         Ok(said) => {
             print(stdout, &said.stdout).map_err(Error::Stdout)?;
             Ok(match said.end {
@@ -82,10 +84,10 @@ fn complain(
 
 fn reply(
     protocol: &Protocol,
+    operands: &[String],
     context: &Context<'_>,
     line: Option<&[u8]>,
 ) -> Result<Response, Error> {
-    let operands = &context.options.operands;
     let all = match (line, (protocol.intake)(operands)) {
         (None, StdinMode::All) => Some(context.input(Limits::Tool)?),
         _ => None,
@@ -117,7 +119,7 @@ fn reply(
             if profile.is_some_and(|profile| session.holds(profile, secret.expose())) {
                 Ok(say(&Reply::Done))
             } else {
-                let verb = context.verb.name();
+                let verb = context.subcommand.name();
                 Err(Error::NotKept { verb })
             }
         }
@@ -137,10 +139,10 @@ fn give(
     let context = if wanted.flags.is_empty() {
         context
     } else {
-        let given = parse_flags(context.verb, wanted.flags)?;
+        let given = parse_flags(context.subcommand, wanted.flags)?;
         options = context.options.with(given);
         &Context::new(
-            context.verb,
+            context.subcommand,
             &options,
             context.environment,
             context.clock,

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::Context;
 use crate::cache::{Cache, Identity, Key, Slot};
-use crate::cli::Verb;
+use crate::cli::Subcommand;
 use crate::config::{Profile, Profiles, choose, choose_for, days_left, lifetime_warning, load};
 use crate::diagnostics::error::{Error, code_of};
 use crate::system::clock::Deadline;
@@ -102,9 +102,9 @@ impl<'a> Session<'a> {
         Ok(chosen)
     }
 
-    /// The profile that `--for` or the usual order picks.
-    pub(super) fn profile_or_refusal(&self) -> Result<&Profile, Error> {
-        let Some(uri) = &self.context.options.uri else {
+    /// The profile that has the host of `--for`, or else the usual one.
+    pub(super) fn profile_or_refusal(&self, uri: Option<&str>) -> Result<&Profile, Error> {
+        let Some(uri) = uri else {
             return self.profile();
         };
         self.profile_for(uri)?.ok_or_else(|| self.not_covered(uri))
@@ -374,7 +374,7 @@ pub(super) fn tell(context: &Context<'_>, profile: &Profile, notice: &Event<'_>)
             show(*limit)
         )),
         Event::StoreUnusable(error) => {
-            let then = if context.verb == Verb::Erase {
+            let then = if context.subcommand == Subcommand::Erase {
                 "what is shared stays there"
             } else {
                 "this host asks for itself"

@@ -8,12 +8,12 @@ use super::{Context, Output};
 use crate::diagnostics::error::Error;
 use crate::protocol::{json_line, timestamp};
 
-pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
+pub(super) fn run(context: &Context<'_>, json: bool, uri: Option<&str>) -> Result<Output, Error> {
     let session = Session::open(context, Caller::Person)?;
-    let profile = session.profile_or_refusal()?;
+    let profile = session.profile_or_refusal(uri)?;
     let issued = session.obtain(profile)?;
     let access_token = issued.token.access_token.expose();
-    if !context.options.json {
+    if !json {
         let mut line = Zeroizing::new(Vec::with_capacity(access_token.len() + 1));
         line.extend_from_slice(access_token.as_bytes());
         line.push(b'\n');

@@ -1,9 +1,9 @@
-//! Words of a command line: ours, and those that are for curl.
+//! Command lines: those of this program, and the arguments that `curl` passes on.
 
 use std::ffi::OsString;
 
 use super::reference_parser::assert_printable;
-use crate::cli::{Invocation, parse};
+use crate::cli::{Command, Invocation, SetupOptions, parse};
 use crate::curl::{ArgumentError, Arguments};
 use crate::types::uri::Scheme;
 
@@ -23,42 +23,59 @@ fn word(bytes: &[u8]) -> OsString {
     String::from_utf8_lossy(bytes).into_owned().into()
 }
 
-/// Any command line is read or refused, in words fit for a terminal; and what is read of it stood
-/// in it. The first line is the program's name.
+/// Any command line is read, or refused with a printable message, and each value that was read is
+/// the end of an argument. The first line is the name of the program.
 pub(super) fn argv(bytes: &[u8]) {
     let words = words(bytes);
-    let options = match parse(words.clone()) {
-        Ok(Invocation::Run(_, options)) => options,
+    let (command, options) = match parse(words.clone()) {
+        Ok(Invocation::Run(_, command, options)) => (command, options),
         Ok(Invocation::Help(_) | Invocation::Version) => return,
         Err(error) => return assert_printable(&error.to_string()),
     };
-    let stands = |text: &str| {
-        words
-            .iter()
-            .any(|word| word.to_string_lossy().ends_with(text))
+    let is_given = |text: &str| {
+        let mut words = words.iter();
+        words.any(|word| word.to_string_lossy().ends_with(text))
     };
-    let values = [
-        &options.profile,
-        &options.uri,
-        &options.client_id,
-        &options.cloud_id,
-        &options.base_url,
-        &options.lifetime,
-        &options.store,
-    ];
-    let values = values.into_iter().flatten();
-    for text in values
-        .chain(&options.env)
-        .chain(&options.hosts)
-        .chain(&options.operands)
-    {
-        assert!(stands(text), "{text:?} stands nowhere in {words:?}");
+    let (texts, rest) = values(command);
+    for text in texts.into_iter().chain(options.profile) {
+        assert!(is_given(&text), "{text:?} is not in {words:?}");
     }
     assert!(options.timeout.is_none_or(|limit| !limit.is_zero()));
     assert!(
-        words.ends_with(&options.rest),
-        "what is another program's is left as it is"
+        words.ends_with(&rest),
+        "the arguments of another program are unchanged"
     );
+}
+
+/// The texts of a command, and the arguments of another program.
+fn values(command: Command) -> (Vec<String>, Vec<OsString>) {
+    let texts: Vec<Option<String>> = match command {
+        Command::Token { uri, .. } | Command::Header { uri, .. } => vec![uri],
+        Command::Exec(options) => {
+            let texts = options.env.into_iter().chain(options.uri).collect();
+            let rest = [vec![options.program], options.arguments].concat();
+            return (texts, rest);
+        }
+        Command::Curl { path, arguments } => {
+            return (Vec::new(), [vec![path], arguments].concat());
+        }
+        Command::Login(options) => vec![
+            options.client_id,
+            options.cloud_id,
+            options.base_url,
+            options.lifetime,
+            options.store,
+        ],
+        Command::Completions { shell } => vec![Some(shell)],
+        Command::Man { page } => vec![page],
+        Command::Setup(SetupOptions::Undo { tool, .. }) => vec![Some(tool)],
+        Command::Setup(SetupOptions::Add { tool, hosts, .. }) => {
+            return (hosts.into_iter().chain([tool]).collect(), Vec::new());
+        }
+        Command::Protocol { operands, .. } => return (operands, Vec::new()),
+        _ => Vec::new(),
+    };
+    (texts.into_iter().flatten().collect(), Vec::new())
 }
 
 /// Whatever curl is given with the token has one URL, and that is ours: no word behind an

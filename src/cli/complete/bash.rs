@@ -1,7 +1,7 @@
 //! bash 3.2 and newer (that of macOS), without the bash-completion package.
 
 use super::super::grammar::FLAGS;
-use super::{Words, add, offered_names, program_flag_names, rules, verb_names, with_rest};
+use super::{Words, add, offered_names, program_flag_names, rules, subcommand_names, with_rest};
 
 /// Around the tables that are made of the grammar.
 const HEAD: &str = r#"# bash completion for cloudconnexa-auth, made by `cloudconnexa-auth completions bash`.
@@ -42,7 +42,7 @@ const TAIL: &str = r#"    esac
 }
 
 _cloudconnexa_auth() {
-    local cur=${COMP_WORDS[COMP_CWORD]} verb='' flag='' config='' place=0 rest=0 foreign=0
+    local cur=${COMP_WORDS[COMP_CWORD]} subcommand='' flag='' config='' place=0 rest=0 foreign=0
     local i word kind='' words='' IFS=$' \t\n'
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD && rest == 0; i++)); do
@@ -54,15 +54,15 @@ _cloudconnexa_auth() {
             flag=''
         elif _cloudconnexa_auth_value "$word"; then
             flag=$word
-        elif [[ $word == -- && $takes_rest == *" $verb "* ]]; then
+        elif [[ $word == -- && $takes_rest == *" $subcommand "* ]]; then
             rest=$((i + 1))
         elif [[ $word == -* ]]; then
             continue
-        elif [[ -z $verb || $verb == help ]]; then
-            verb=$word
-        elif [[ $takes_rest == *" $verb "* ]]; then
+        elif [[ -z $subcommand || $subcommand == help ]]; then
+            subcommand=$word
+        elif [[ $takes_rest == *" $subcommand "* ]]; then
             rest=$i
-        elif [[ $hands_on == *" $verb "* ]]; then
+        elif [[ $hands_on == *" $subcommand "* ]]; then
             foreign=1
             break
         else
@@ -85,11 +85,11 @@ _cloudconnexa_auth() {
     elif [[ -n $flag ]]; then
         _cloudconnexa_auth_value "$flag"
     elif [[ $cur == -* ]]; then
-        _cloudconnexa_auth_flags "$verb"
-    elif [[ $takes_rest == *" $verb "* ]]; then
+        _cloudconnexa_auth_flags "$subcommand"
+    elif [[ $takes_rest == *" $subcommand "* ]]; then
         kind=commands
     else
-        _cloudconnexa_auth_operand "$verb" "$place"
+        _cloudconnexa_auth_operand "$subcommand" "$place"
     fi
     case $kind in
     profiles) words=$(_cloudconnexa_auth_profiles "$config") ;;
@@ -118,7 +118,7 @@ pub(super) fn script() -> String {
         }
     }
     script.push_str(MIDDLE);
-    let with_help = ["help"].into_iter().chain(verb_names()).collect();
+    let with_help = ["help"].into_iter().chain(subcommand_names()).collect();
     line(&mut script, ":0", &Words::These(with_help));
     line(&mut script, "help:0", &Words::Verbs);
     for rule in rules() {
@@ -149,7 +149,7 @@ fn line(script: &mut String, pattern: &str, value: &Words) {
     let sets = match value {
         Words::Unknown => "kind=unknown".to_owned(),
         Words::These(words) => format!("words='{}'", words.join(" ")),
-        Words::Verbs => format!("words='{}'", verb_names().join(" ")),
+        Words::Verbs => format!("words='{}'", subcommand_names().join(" ")),
         Words::Profiles => "kind=profiles".to_owned(),
         Words::Files => "kind=files".to_owned(),
     };

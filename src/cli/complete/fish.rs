@@ -1,7 +1,7 @@
 //! fish 3 and newer.
 
 use super::super::grammar::{FLAGS, FlagRule};
-use super::{Words, offered, program_flags, quoted, rules, verb_names};
+use super::{Words, offered, program_flags, quoted, rules, subcommand_names};
 
 const HEAD: &str = r#"# fish completion for cloudconnexa-auth, made by `cloudconnexa-auth completions fish`.
 
@@ -148,7 +148,7 @@ fn values(words: &Words) -> String {
     match words {
         Words::Unknown => "-f".to_owned(),
         Words::These(words) => format!("-f -a '{}'", words.join(" ")),
-        Words::Verbs => format!("-f -a '{}'", verb_names().join(" ")),
+        Words::Verbs => format!("-f -a '{}'", subcommand_names().join(" ")),
         Words::Profiles => "-f -a '(__cloudconnexa_auth_profiles)'".to_owned(),
         Words::Files => "-F".to_owned(),
     }

@@ -8,7 +8,7 @@ mod powershell;
 mod zsh;
 
 use super::UsageError;
-use super::grammar::{COMMON, Flag, FlagRule, VERSION, VerbRule, verbs};
+use super::grammar::{COMMON, Flag, FlagRule, SubcommandRule, VERSION, subcommands};
 use crate::tool_config::TOOLS;
 
 /// The completion script for a shell.
@@ -19,7 +19,7 @@ pub(crate) fn completions(shell: &str) -> Result<String, UsageError> {
         "fish" => Ok(fish::script()),
         "powershell" | "pwsh" => Ok(powershell::script()),
         _ => Err(UsageError::NoOperand {
-            verb: "completions",
+            subcommand: "completions",
             words: "`bash`, `zsh`, `fish` and `powershell`",
         }),
     }
@@ -63,10 +63,10 @@ impl Words {
     }
 }
 
-/// Every verb. A list, for the size of the program: each use of the iterator is code of its own.
+/// Every subcommand. A list, for the size of the program: each use of the iterator is code of its own.
 #[inline(never)]
-fn rules() -> Vec<VerbRule> {
-    verbs().collect()
+fn rules() -> Vec<SubcommandRule> {
+    subcommands().collect()
 }
 
 /// The flags that may be given before a subcommand.
@@ -78,13 +78,13 @@ fn program_flags() -> Vec<&'static FlagRule> {
 
 /// The flags that a subcommand offers.
 #[inline(never)]
-fn offered(rule: &VerbRule) -> Vec<&'static FlagRule> {
+fn offered(rule: &SubcommandRule) -> Vec<&'static FlagRule> {
     rule.flag_rules().collect()
 }
 
 /// The names of all flags that a subcommand offers, separated by spaces.
 #[inline(never)]
-fn offered_names(rule: &VerbRule) -> String {
+fn offered_names(rule: &SubcommandRule) -> String {
     let mut written: Vec<String> = offered(rule).into_iter().map(names).collect();
     written.extend(rule.literal_flags().map(str::to_owned));
     written.join(" ")
@@ -96,11 +96,12 @@ fn program_flag_names() -> String {
     names.join(" ")
 }
 
-/// The verbs behind which another program's command line stands (`COMMAND`), or with `false`
+/// The subcommands behind which another program's command line stands (`COMMAND`), or with `false`
 /// those that hand words on to a program of their own.
 #[inline(never)]
 fn with_rest(is_command: bool) -> Vec<&'static str> {
-    let is_such = |rule: &VerbRule| rule.rest.map(|rest| rest == "COMMAND") == Some(is_command);
+    let is_such =
+        |rule: &SubcommandRule| rule.rest.map(|rest| rest == "COMMAND") == Some(is_command);
     let rules = rules().into_iter();
     rules.filter(is_such).map(|rule| rule.name).collect()
 }
@@ -113,9 +114,9 @@ fn names(rule: &FlagRule) -> String {
     }
 }
 
-/// The names of all verbs.
+/// The names of all subcommands.
 #[inline(never)]
-fn verb_names() -> Vec<&'static str> {
+fn subcommand_names() -> Vec<&'static str> {
     rules().into_iter().map(|rule| rule.name).collect()
 }
 
@@ -133,12 +134,12 @@ fn add(script: &mut String, line: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Words, completions, verb_names};
+    use super::{Words, completions, subcommand_names};
     use crate::cli::UsageError;
     use crate::cli::grammar::FLAGS;
 
     #[test]
-    fn every_script_knows_every_verb_and_every_flag() {
+    fn script_has_every_subcommand_and_flag() {
         for shell in ["bash", "zsh", "fish", "PowerShell"] {
             let script = completions(shell).unwrap();
             let words: Vec<&str> = script
@@ -146,7 +147,11 @@ mod tests {
                 .map(|word| word.trim_start_matches('-'))
                 .collect();
             let flags = FLAGS.iter().map(|rule| rule.long);
-            for word in verb_names().into_iter().chain(flags).chain(["version"]) {
+            for word in subcommand_names()
+                .into_iter()
+                .chain(flags)
+                .chain(["version"])
+            {
                 assert!(words.contains(&word), "{shell} does not know {word}");
             }
         }

@@ -1,7 +1,9 @@
 //! PowerShell 5.1 and newer.
 
 use super::super::grammar::FLAGS;
-use super::{Words, add, offered_names, program_flag_names, quoted, rules, verb_names, with_rest};
+use super::{
+    Words, add, offered_names, program_flag_names, quoted, rules, subcommand_names, with_rest,
+};
 
 const HEAD: &str = r"# PowerShell completion for cloudconnexa-auth, made by `cloudconnexa-auth completions powershell`.
 
@@ -120,7 +122,7 @@ fn words(words: &Words) -> String {
     match words {
         Words::Unknown => String::new(),
         Words::These(words) => words.join(" "),
-        Words::Verbs => verb_names().join(" "),
+        Words::Verbs => subcommand_names().join(" "),
         Words::Profiles => ":profiles".to_owned(),
         Words::Files => ":files".to_owned(),
     }

@@ -1,18 +1,18 @@
-//! Every verb and every flag, once. Parsing, help pages (and what else is made of the command
-//! line) follow this table; a new verb or flag is a new line here. The verbs that are protocols
+//! Every subcommand and every flag, once. Parsing, help pages (and what else is made of the command
+//! line) follow this table; a new subcommand or flag is a new line here. The subcommands that are protocols
 //! come from the list of adaptors.
 
 mod flags;
-mod verbs;
+mod subcommands;
 
 use crate::protocol::{PROTOCOLS, Protocol};
 
 pub(super) use flags::{FLAGS, VERSION};
-use verbs::VERBS;
+use subcommands::SUBCOMMANDS;
 
 /// What the program can be asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verb {
+pub(crate) enum Subcommand {
     Token,
     Header,
     Exec,
@@ -32,10 +32,10 @@ pub(crate) enum Verb {
     Protocol(&'static Protocol),
 }
 
-/// How a verb is called and what it does.
+/// How a subcommand is called and what it does.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct VerbRule {
-    pub(super) verb: Verb,
+pub(super) struct SubcommandRule {
+    pub(super) subcommand: Subcommand,
     pub(super) name: &'static str,
     pub(super) summary: &'static str,
     pub(super) details: &'static str,
@@ -104,18 +104,18 @@ pub(super) const COMMON: [Flag; 8] = [
     Flag::Help,
 ];
 
-/// Every verb, in the order of the help page.
-pub(super) fn verbs() -> impl Iterator<Item = VerbRule> {
-    VERBS
+/// Every subcommand, in the order of the help page.
+pub(super) fn subcommands() -> impl Iterator<Item = SubcommandRule> {
+    SUBCOMMANDS
         .iter()
         .copied()
         .chain(PROTOCOLS.into_iter().map(rule_of))
 }
 
-/// The rule of a verb that is a protocol.
-pub(super) fn rule_of(protocol: &'static Protocol) -> VerbRule {
-    VerbRule {
-        verb: Verb::Protocol(protocol),
+/// The rule of a subcommand that is a protocol.
+pub(super) fn rule_of(protocol: &'static Protocol) -> SubcommandRule {
+    SubcommandRule {
+        subcommand: Subcommand::Protocol(protocol),
         name: protocol.name,
         summary: protocol.summary,
         details: protocol.details,
@@ -129,7 +129,7 @@ pub(super) fn rule_of(protocol: &'static Protocol) -> VerbRule {
 
 /// The protocol that the program speaks under another name: that of a link to it, with `.exe`
 /// on Windows, and with the version that Terraform allows behind it (`_v1.2.3`).
-pub(super) fn verb_of_program(file_name: &str) -> Option<VerbRule> {
+pub(super) fn subcommand_of_program(file_name: &str) -> Option<SubcommandRule> {
     let name = file_name.strip_suffix(".exe").unwrap_or(file_name);
     let name = name.split_once("_v").map_or(name, |(name, _)| name);
     let protocol = PROTOCOLS
@@ -138,16 +138,19 @@ pub(super) fn verb_of_program(file_name: &str) -> Option<VerbRule> {
     Some(rule_of(protocol))
 }
 
-impl Verb {
-    /// The verb's name, as it is typed.
+impl Subcommand {
+    /// The subcommand's name, as it is typed.
     pub(crate) fn name(self) -> &'static str {
         self.rule().map_or("", |rule| rule.name)
     }
 
-    pub(super) fn rule(self) -> Option<VerbRule> {
+    pub(super) fn rule(self) -> Option<SubcommandRule> {
         match self {
             Self::Protocol(protocol) => Some(rule_of(protocol)),
-            _ => VERBS.iter().copied().find(|rule| rule.verb == self),
+            _ => SUBCOMMANDS
+                .iter()
+                .copied()
+                .find(|rule| rule.subcommand == self),
         }
     }
 }
@@ -158,17 +161,17 @@ impl Flag {
     }
 }
 
-impl VerbRule {
+impl SubcommandRule {
     /// The flags that the subcommand offers, its own first.
     pub(super) fn flag_rules(self) -> impl Iterator<Item = &'static FlagRule> {
         let flags = self.flags.iter().chain(self.common);
         flags.filter_map(|flag| flag.rule())
     }
 
-    /// The program's other name, under which it is this verb.
+    /// The program's other name, under which it is this subcommand.
     pub(super) fn other_name(self) -> Option<&'static str> {
-        match self.verb {
-            Verb::Protocol(protocol) => protocol.program,
+        match self.subcommand {
+            Subcommand::Protocol(protocol) => protocol.program,
             _ => None,
         }
     }
@@ -201,14 +204,14 @@ impl VerbRule {
 
 #[cfg(test)]
 mod tests {
-    use super::{FLAGS, verb_of_program, verbs};
+    use super::{FLAGS, subcommand_of_program, subcommands};
 
     #[test]
-    fn no_two_verbs_and_no_two_flags_share_a_name() {
-        let mut names: Vec<_> = verbs().map(|rule| rule.name).collect();
+    fn names_of_subcommands_and_flags_are_unique() {
+        let mut names: Vec<_> = subcommands().map(|rule| rule.name).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), verbs().count());
+        assert_eq!(names.len(), subcommands().count());
         let mut names: Vec<_> = FLAGS.iter().map(|rule| rule.long).collect();
         names.sort_unstable();
         names.dedup();
@@ -216,8 +219,8 @@ mod tests {
     }
 
     #[test]
-    fn every_verb_has_an_example_that_calls_it() {
-        for rule in verbs() {
+    fn subcommand_has_an_example_that_calls_it() {
+        for rule in subcommands() {
             let call = format!("cloudconnexa-auth {}", rule.name);
             assert!(
                 rule.examples.contains(&call),
@@ -227,12 +230,15 @@ mod tests {
         }
     }
     #[test]
-    fn the_programs_other_names_are_protocols() {
-        let verb = |name| verb_of_program(name).map(|rule| rule.name);
-        assert_eq!(verb("git-credential-cloudconnexa"), Some("git"));
-        assert_eq!(verb("docker-credential-cloudconnexa.exe"), Some("docker"));
+    fn other_program_names_are_protocols() {
+        let subcommand = |name| subcommand_of_program(name).map(|rule| rule.name);
+        assert_eq!(subcommand("git-credential-cloudconnexa"), Some("git"));
         assert_eq!(
-            verb("terraform-credentials-cloudconnexa_v1.2.3"),
+            subcommand("docker-credential-cloudconnexa.exe"),
+            Some("docker")
+        );
+        assert_eq!(
+            subcommand("terraform-credentials-cloudconnexa_v1.2.3"),
             Some("terraform")
         );
         for other in [
@@ -242,7 +248,7 @@ mod tests {
             "",
             "x-git-credential-cloudconnexa",
         ] {
-            assert_eq!(verb(other), None, "{other} is the program itself");
+            assert_eq!(subcommand(other), None, "{other} is the program itself");
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod run;
 
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -22,11 +23,12 @@ use crate::types::uri::Uri;
 use run::Call;
 
 #[cold]
-pub(super) fn run(context: &Context<'_>, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
-    let Some((path, arguments)) = context.options.rest.split_first() else {
-        let (verb, placeholder) = (context.verb.name(), "PATH");
-        return Err(Error::Usage(UsageError::NoRest { verb, placeholder }));
-    };
+pub(super) fn run(
+    context: &Context<'_>,
+    path: &OsStr,
+    arguments: &[OsString],
+    stdout: &mut dyn Write,
+) -> Result<ExitCode, Error> {
     let path = path.to_str().ok_or(UsageError::NotText)?;
     let session = Session::open(context, Caller::Person)?;
     let (profile, url) = target(&session, path)?;

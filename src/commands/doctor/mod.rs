@@ -47,7 +47,11 @@ impl Case<'_> {
 }
 
 #[cold]
-pub(super) fn run(context: &Context<'_>, stdout: &mut dyn Write) -> Result<ExitCode, Error> {
+pub(super) fn run(
+    context: &Context<'_>,
+    json: bool,
+    stdout: &mut dyn Write,
+) -> Result<ExitCode, Error> {
     let mut findings = Vec::new();
     let session = setup::configuration(context, &mut findings);
     let profile = session
@@ -77,7 +81,7 @@ pub(super) fn run(context: &Context<'_>, stdout: &mut dyn Write) -> Result<ExitC
     // What was not come to has its place all the same.
     findings.sort_by_key(|finding| order().position(|name| name == finding.name));
 
-    let output = if context.options.json {
+    let output = if json {
         finding::json(&findings, profile.map(|profile| profile.name.as_str()))
     } else {
         let style = Style::of(context.environment, io::stdout().is_terminal());

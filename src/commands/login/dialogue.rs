@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use time::Date;
 
 use super::untold;
-use crate::cli::{Options, UsageError};
+use crate::cli::{CommonOptions, LoginOptions, UsageError};
 use crate::commands::{Context, Limits};
 use crate::config::{
     LIFETIMES, NewProfile, Profiles, SecretBackend, check_client_id, check_name, end_of_lifetime,
@@ -43,27 +43,28 @@ impl Answers {
     /// Checks the flags, and asks for the rest where somebody can be asked.
     pub(super) fn collect(
         context: &Context<'_>,
+        options: &LoginOptions,
         known: &Profiles,
         terminal: Option<&Terminal>,
     ) -> Result<Self, Error> {
         let today = context.clock.now().date();
-        check_flags(context.options, today)?;
+        check_flags(context.options, options, today)?;
         match terminal {
             Some(terminal) => {
                 let dialogue = Dialogue {
                     context,
+                    options,
                     known,
                     terminal,
                     today,
                 };
                 dialogue.collect()
             }
-            None => Self::from_flags(context),
+            None => Self::from_flags(context, options),
         }
     }
 
-    fn from_flags(context: &Context<'_>) -> Result<Self, Error> {
-        let options = context.options;
+    fn from_flags(context: &Context<'_>, options: &LoginOptions) -> Result<Self, Error> {
         let client_id = options.client_id.clone();
         let guessed = client_id.as_deref().and_then(guess);
         let cloud_id = options.cloud_id.clone();
@@ -110,6 +111,7 @@ impl Answers {
 /// A conversation with a person, question by question; what a flag says is not asked.
 struct Dialogue<'a> {
     context: &'a Context<'a>,
+    options: &'a LoginOptions,
     known: &'a Profiles,
     terminal: &'a Terminal,
     today: Date,
@@ -117,7 +119,7 @@ struct Dialogue<'a> {
 
 impl Dialogue<'_> {
     fn collect(&self) -> Result<Answers, Error> {
-        let options = self.context.options;
+        let options = self.options;
         if options.client_id.is_none() {
             self.say(
                 "Make API credentials in the Administration portal: API & Logs > API, with Enable \
@@ -148,7 +150,7 @@ impl Dialogue<'_> {
     }
 
     fn server(&self, client_id: &str) -> Result<(Option<String>, Option<String>), Error> {
-        let options = self.context.options;
+        let options = self.options;
         if options.cloud_id.is_some() || options.base_url.is_some() {
             return Ok((options.cloud_id.clone(), options.base_url.clone()));
         }
@@ -301,7 +303,11 @@ fn check_lifetime(text: &str, today: Date) -> Result<(), String> {
 }
 
 /// Refuses a flag before anybody is asked anything.
-fn check_flags(options: &Options, today: Date) -> Result<(), UsageError> {
+fn check_flags(
+    common: &CommonOptions,
+    options: &LoginOptions,
+    today: Date,
+) -> Result<(), UsageError> {
     let check = |flag: &str, value: &Option<String>, check: &dyn Fn(&str) -> Result<(), String>| {
         let Some(value) = value else { return Ok(()) };
         check(value).map_err(|problem| UsageError::BadValue {
@@ -320,5 +326,5 @@ fn check_flags(options: &Options, today: Date) -> Result<(), UsageError> {
     check("--lifetime", &options.lifetime, &|text| {
         check_lifetime(&in_our_words(text), today)
     })?;
-    check("--profile", &options.profile, &check_name)
+    check("--profile", &common.profile, &check_name)
 }

@@ -24,8 +24,11 @@ pub(super) struct Candidates {
 
 impl Candidates {
     /// The one that `--store` names; `None` where it is for us to find out.
-    pub(super) fn chosen(context: &Context<'_>) -> Result<Option<Self>, Error> {
-        let Some(name) = context.options.store.as_deref() else {
+    pub(super) fn chosen(
+        context: &Context<'_>,
+        store: Option<&str>,
+    ) -> Result<Option<Self>, Error> {
+        let Some(name) = store else {
             return Ok(None);
         };
         if name == "file" {

@@ -9,6 +9,7 @@ mod trial;
 use std::time::Duration;
 
 use super::Context;
+use crate::cli::LoginOptions;
 use crate::config::{
     NewProfile, Profile, ProfileError, Profiles, SecretBackend, choose, load, preview, store,
 };
@@ -24,15 +25,15 @@ use keeper::Candidates;
 use trial::Trial;
 
 #[cold]
-pub(super) fn run(context: &Context<'_>) -> Result<(), Error> {
+pub(super) fn run(context: &Context<'_>, options: &LoginOptions) -> Result<(), Error> {
     let known = known(context)?;
-    let terminal = if context.options.secret_stdin {
+    let terminal = if options.secret_stdin {
         None
     } else {
         Terminal::open()
     };
-    let candidates = Candidates::chosen(context)?;
-    let answers = Answers::collect(context, &known, terminal.as_ref())?;
+    let candidates = Candidates::chosen(context, options.store.as_deref())?;
+    let answers = Answers::collect(context, options, &known, terminal.as_ref())?;
     let mut profile = answers.into_profile();
     let tried = preview(&context.editing(), &profile)?;
 

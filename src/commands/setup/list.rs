@@ -23,9 +23,9 @@ pub(in crate::commands) fn states(context: &Context<'_>) -> Result<Vec<State>, E
     Ok(states.collect())
 }
 
-pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
+pub(super) fn run(context: &Context<'_>, json: bool) -> Result<Output, Error> {
     let states = states(context)?;
-    if context.options.json {
+    if json {
         return Ok(json_line(&WireList { tools: &states }));
     }
     let mut table = format!("{:<10} {:<8} FILE\n", "TOOL", "STATE");
@@ -113,7 +113,7 @@ impl State {
         // What is lacking for the hosts of the profile, where there is one.
         let wished = profile.and_then(|profile| {
             let link = link.as_ref().and_then(|(_, found)| found.as_ref().ok());
-            wish(context, session, profile, tool, links, link).ok()
+            wish(&[], session, profile, tool, links, link).ok()
         });
         let lacking = wished.map(|wish| (tool.add)(text.as_deref(), &wish));
         let (is_whole, in_the_way) = match lacking {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::session::{Caller, Session};
 use super::{Context, Output};
-use crate::cli::UsageError;
+use crate::cli::{SetupOptions, UsageError};
 use crate::config::{Profile, choose_for};
 use crate::diagnostics::error::{Error, SetupError};
 use crate::system::file::{self, ReadError, Trust};
@@ -24,41 +24,22 @@ use links::{Links, Place as LinkPlace};
 const LARGEST_FILE: u64 = 4 * 1024 * 1024;
 
 #[cold]
-pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
-    let options = context.options;
-    let name = options.operands.first();
-    let conflicts = [
-        (options.list && options.undo, "--list", "--undo"),
-        (options.list && options.print, "--list", "--print"),
-        (options.list && name.is_some(), "--list", "TOOL"),
-        (
-            options.list && !options.hosts.is_empty(),
-            "--list",
-            "--host",
-        ),
-        (
-            options.undo && !options.hosts.is_empty(),
-            "--undo",
-            "--host",
-        ),
-    ];
-    if let Some((_, one, other)) = conflicts.into_iter().find(|(is_given, ..)| *is_given) {
-        return Err(UsageError::Conflict(one, other).into());
-    }
-    if options.list {
-        return list::run(context);
-    }
-    if options.json {
-        return Err(UsageError::BadValue {
-            flag: "--json".into(),
-            problem: "it goes with `--list`".into(),
+pub(super) fn run(context: &Context<'_>, options: &SetupOptions) -> Result<Output, Error> {
+    match options {
+        SetupOptions::List { json } => list::run(context, *json),
+        SetupOptions::Undo { tool, print } => {
+            let (tool, links) = named(context, tool)?;
+            undo(context, tool, &links, *print)
         }
-        .into());
+        SetupOptions::Add { tool, hosts, print } => {
+            let (tool, links) = named(context, tool)?;
+            set_up(context, tool, &links, hosts, *print)
+        }
     }
-    let Some(name) = name else {
-        let (verb, placeholder) = (context.verb.name(), "TOOL");
-        return Err(UsageError::NoRest { verb, placeholder }.into());
-    };
+}
+
+/// The tool with this name, and the links to this program.
+fn named<'a>(context: &Context<'a>, name: &str) -> Result<(&'static Tool, Links<'a>), Error> {
     let names = || TOOLS.iter().map(|tool| tool.name);
     let tool = TOOLS.into_iter().find(|tool| tool.name == name);
     let tool = tool.ok_or_else(|| SetupError::UnknownTool {
@@ -67,11 +48,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
         known: names().collect::<Vec<_>>().join(", "),
     })?;
     let links = Links::look(context.environment).map_err(SetupError::NoProgram)?;
-    if options.undo {
-        undo(context, tool, &links)
-    } else {
-        set_up(context, tool, &links)
-    }
+    Ok((tool, links))
 }
 
 /// One line on stdout.
@@ -79,13 +56,19 @@ fn said(what: &str, path: &Path) -> Output {
     Output::new(format!("{what}: {}\n", path.display()).into_bytes())
 }
 
-fn set_up(context: &Context<'_>, tool: &'static Tool, links: &Links<'_>) -> Result<Output, Error> {
+fn set_up(
+    context: &Context<'_>,
+    tool: &'static Tool,
+    links: &Links<'_>,
+    hosts: &[String],
+    print: bool,
+) -> Result<Output, Error> {
     let session = Session::open(context, Caller::Person)?;
     let place = place(context, tool)?;
     let file = TextFile::first(&place)?;
     let link = tool.link.map(|link| links.find(&link)).transpose()?;
-    let profile = profile(context, &session)?;
-    let wish = wish(context, &session, profile, tool, links, link.as_ref())?;
+    let profile = profile(&session, hosts)?;
+    let wish = wish(hosts, &session, profile, tool, links, link.as_ref())?;
     let draft = (tool.add)(file.text.as_deref(), &wish);
     let draft = draft.map_err(|refusal| refused(tool, Some(&file.path), refusal))?;
 
@@ -101,7 +84,7 @@ fn set_up(context: &Context<'_>, tool: &'static Tool, links: &Links<'_>) -> Resu
         shown.push(format!("+ link {path} -> {to}"));
     }
     let shown = text_of(&shown);
-    if context.options.print {
+    if print {
         return Ok(Output::new(shown.into_bytes()));
     }
     report.change(&shown);
@@ -147,7 +130,12 @@ fn warn(context: &Context<'_>, tool: &Tool, links: &Links<'_>, link: Option<&Lin
     }
 }
 
-fn undo(context: &Context<'_>, tool: &'static Tool, links: &Links<'_>) -> Result<Output, Error> {
+fn undo(
+    context: &Context<'_>,
+    tool: &'static Tool,
+    links: &Links<'_>,
+    print: bool,
+) -> Result<Output, Error> {
     let place = place(context, tool)?;
     let mut drafts = Vec::new();
     for file in TextFile::all(&place)? {
@@ -173,7 +161,7 @@ fn undo(context: &Context<'_>, tool: &'static Tool, links: &Links<'_>) -> Result
     }
     shown.extend(own.iter().map(|link| format!("- link {}", link.display())));
     let shown = text_of(&shown);
-    if context.options.print {
+    if print {
         return Ok(Output::new(shown.into_bytes()));
     }
     context.report.change(&shown);
@@ -187,7 +175,7 @@ fn undo(context: &Context<'_>, tool: &'static Tool, links: &Links<'_>) -> Result
 }
 
 /// The origins of every `--host`.
-fn named_origins(context: &Context<'_>) -> Result<Vec<Vec<Origin>>, Error> {
+fn named_origins(hosts: &[String]) -> Result<Vec<Vec<Origin>>, Error> {
     let read = |text: &String| {
         Origin::of_host(text).map_err(|error| {
             Error::from(UsageError::BadValue {
@@ -196,12 +184,12 @@ fn named_origins(context: &Context<'_>) -> Result<Vec<Vec<Origin>>, Error> {
             })
         })
     };
-    context.options.hosts.iter().map(read).collect()
+    hosts.iter().map(read).collect()
 }
 
 /// The profile that is meant: the chosen one, that of the hosts, or the usual one.
-fn profile<'a>(context: &Context<'_>, session: &'a Session<'_>) -> Result<&'a Profile, Error> {
-    let named = named_origins(context)?;
+fn profile<'a>(session: &'a Session<'_>, hosts: &[String]) -> Result<&'a Profile, Error> {
+    let named = named_origins(hosts)?;
     let Some(origins) = named.first() else {
         return session.profile();
     };
@@ -215,18 +203,18 @@ fn profile<'a>(context: &Context<'_>, session: &'a Session<'_>) -> Result<&'a Pr
 }
 
 fn wish(
-    context: &Context<'_>,
+    named_hosts: &[String],
     session: &Session<'_>,
     profile: &Profile,
     tool: &Tool,
     links: &Links<'_>,
     link: Option<&LinkPlace>,
 ) -> Result<Wish, Error> {
-    let hosts = if context.options.hosts.is_empty() {
+    let hosts = if named_hosts.is_empty() {
         Host::of_origins(&profile.origins)
     } else {
         let mut origins = Vec::new();
-        for named in named_origins(context)? {
+        for named in named_origins(named_hosts)? {
             let first = named.first().map(Origin::to_string);
             let before = origins.len();
             origins.extend(named.into_iter().filter(|origin| profile.covers(origin)));

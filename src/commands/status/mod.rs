@@ -21,7 +21,7 @@ use crate::token_provider::cooldown_message;
 use crate::types::token::RefreshAhead;
 
 #[cold]
-pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
+pub(super) fn run(context: &Context<'_>, json: bool) -> Result<Output, Error> {
     let session = Session::open(context, Caller::Person)?;
     let shown: Vec<&Profile> = match session.chosen_name() {
         Some(_) => vec![session.profile()?],
@@ -39,7 +39,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<Output, Error> {
             State::of(context, &session, profile, is_default, now)
         })
         .collect();
-    if context.options.json {
+    if json {
         return Ok(json_line(&WireStatus { profiles: &states }));
     }
     let style = Style::of(context.environment, io::stdout().is_terminal());

@@ -288,7 +288,7 @@ pub(crate) fn code_of(error: &ObtainError) -> Code {
 
 fn usage_hint(error: &UsageError) -> String {
     match error {
-        UsageError::UnknownVerb {
+        UsageError::UnknownSubcommand {
             meant: Some(meant), ..
         } => format!("did you mean `{meant}`?"),
         UsageError::UnknownFlag {
@@ -299,16 +299,18 @@ fn usage_hint(error: &UsageError) -> String {
              set CLOUDCONNEXA_CLIENT_SECRET"
                 .into()
         }
-        UsageError::UnknownFlag { verb: "curl", .. } => {
+        UsageError::UnknownFlag {
+            subcommand: "curl", ..
+        } => {
             "curl's own options stand behind PATH; see `cloudconnexa-auth curl --help`".into()
         }
-        UsageError::UnknownFlag { verb, .. }
-        | UsageError::UnexpectedArgument { verb }
-        | UsageError::NoRest { verb, .. }
-        | UsageError::NoOperand { verb, .. }
-            if *verb != "cloudconnexa-auth" =>
+        UsageError::UnknownFlag { subcommand, .. }
+        | UsageError::UnexpectedArgument { subcommand }
+        | UsageError::NoRest { subcommand, .. }
+        | UsageError::NoOperand { subcommand, .. }
+            if *subcommand != "cloudconnexa-auth" =>
         {
-            format!("see `cloudconnexa-auth {verb} --help`")
+            format!("see `cloudconnexa-auth {subcommand} --help`")
         }
         _ => "see `cloudconnexa-auth --help`, and each command's own `--help`".into(),
     }

@@ -1,11 +1,11 @@
-//! The table of verbs, but for those that are protocols of tools.
+//! The table of subcommands, but for those that are protocols of tools.
 
-use super::{COMMON, Flag, Verb, VerbRule};
+use super::{COMMON, Flag, Subcommand, SubcommandRule};
 
-/// The verbs that are no protocols, in the order of the help page.
-pub(super) const VERBS: &[VerbRule] = &[
-    VerbRule {
-        verb: Verb::Token,
+/// The subcommands that are no protocols, in the order of the help page.
+pub(super) const SUBCOMMANDS: &[SubcommandRule] = &[
+    SubcommandRule {
+        subcommand: Subcommand::Token,
         name: "token",
         summary: "Print the API token",
         details: "Prints the bare access token and a newline. All callers of one user share one \
@@ -18,8 +18,8 @@ pub(super) const VERBS: &[VerbRule] = &[
         operands: &[],
         rest: None,
     },
-    VerbRule {
-        verb: Verb::Header,
+    SubcommandRule {
+        subcommand: Subcommand::Header,
         name: "header",
         summary: "Print the Authorization header",
         details: "Prints `Authorization: Bearer …` and a newline; or the same as a line of a curl \
@@ -31,8 +31,8 @@ pub(super) const VERBS: &[VerbRule] = &[
         operands: &[],
         rest: None,
     },
-    VerbRule {
-        verb: Verb::Exec,
+    SubcommandRule {
+        subcommand: Subcommand::Exec,
         name: "exec",
         summary: "Run a command that has the token in its environment",
         details: "Becomes the command, with CLOUDCONNEXA_TOKEN, CLOUDCONNEXA_BASE_URL and \
@@ -47,8 +47,8 @@ pub(super) const VERBS: &[VerbRule] = &[
         operands: &[],
         rest: Some("COMMAND"),
     },
-    VerbRule {
-        verb: Verb::Curl,
+    SubcommandRule {
+        subcommand: Subcommand::Curl,
         name: "curl",
         summary: "Call the API with curl",
         details: "Runs the system's curl on PATH of the profile's base URL (or on a URL on one of \
@@ -65,8 +65,8 @@ pub(super) const VERBS: &[VerbRule] = &[
         operands: &[],
         rest: Some("PATH"),
     },
-    VerbRule {
-        verb: Verb::Login,
+    SubcommandRule {
+        subcommand: Subcommand::Login,
         name: "login",
         summary: "Save API credentials, after trying them",
         details: "Asks for the client ID, the Cloud ID, the client secret (which is not shown), \
@@ -96,8 +96,8 @@ pub(super) const VERBS: &[VerbRule] = &[
         operands: &[],
         rest: None,
     },
-    VerbRule {
-        verb: Verb::Logout,
+    SubcommandRule {
+        subcommand: Subcommand::Logout,
         name: "logout",
         summary: "Undo a login",
         details: "Removes the profile from the configuration file, its client secret where this \
@@ -115,8 +115,8 @@ pub(super) const VERBS: &[VerbRule] = &[
         operands: &[],
         rest: None,
     },
-    VerbRule {
-        verb: Verb::Store,
+    SubcommandRule {
+        subcommand: Subcommand::Store,
         name: "store",
         summary: "Save a profile and its client secret",
         details: "Reads {\"profile\":\"…\",\"cloud_id\":\"…\",\"client_id\":\"…\",\
@@ -130,8 +130,8 @@ pub(super) const VERBS: &[VerbRule] = &[
         operands: &[],
         rest: None,
     },
-    VerbRule {
-        verb: Verb::Erase,
+    SubcommandRule {
+        subcommand: Subcommand::Erase,
         name: "erase",
         summary: "Drop a cached token",
         details: "Reads {\"profile\":\"…\"} or {\"uri\":\"…\"} from stdin. With \"token\":\"…\" only \
@@ -149,8 +149,8 @@ pub(super) const VERBS: &[VerbRule] = &[
         operands: &[],
         rest: None,
     },
-    VerbRule {
-        verb: Verb::List,
+    SubcommandRule {
+        subcommand: Subcommand::List,
         name: "list",
         summary: "List the profiles as JSON",
         details: "Prints name, base URL and client ID of every profile; never a secret or a token.",
@@ -160,8 +160,8 @@ pub(super) const VERBS: &[VerbRule] = &[
         operands: &[],
         rest: None,
     },
-    VerbRule {
-        verb: Verb::Status,
+    SubcommandRule {
+        subcommand: Subcommand::Status,
         name: "status",
         summary: "Show profiles, tokens and cool-downs",
         details: "Says for every profile where its secret comes from, how long its token and its \
@@ -178,8 +178,8 @@ pub(super) const VERBS: &[VerbRule] = &[
         operands: &[],
         rest: None,
     },
-    VerbRule {
-        verb: Verb::Version,
+    SubcommandRule {
+        subcommand: Subcommand::Version,
         name: "version",
         summary: "Print name, version and protocols as JSON",
         details: "For people there is --version.",
@@ -189,8 +189,8 @@ pub(super) const VERBS: &[VerbRule] = &[
         operands: &[],
         rest: None,
     },
-    VerbRule {
-        verb: Verb::Doctor,
+    SubcommandRule {
+        subcommand: Subcommand::Doctor,
         name: "doctor",
         summary: "Check the whole way to an authorised API call",
         details: "A line a check, each ok, warning, failed or skipped, with what to fix: \
@@ -204,8 +204,8 @@ pub(super) const VERBS: &[VerbRule] = &[
         operands: &[],
         rest: None,
     },
-    VerbRule {
-        verb: Verb::Completions,
+    SubcommandRule {
+        subcommand: Subcommand::Completions,
         name: "completions",
         summary: "Print a completion script for a shell",
         details: "Completes commands, flags and the names of profiles. The packages and `make \
@@ -219,8 +219,8 @@ pub(super) const VERBS: &[VerbRule] = &[
         operands: &["bash|zsh|fish|powershell"],
         rest: None,
     },
-    VerbRule {
-        verb: Verb::Man,
+    SubcommandRule {
+        subcommand: Subcommand::Man,
         name: "man",
         summary: "Print a manual page",
         details: "Prints the page of the program, or of one command, for man to show. The packages \
@@ -232,8 +232,8 @@ pub(super) const VERBS: &[VerbRule] = &[
         operands: &["[COMMAND]"],
         rest: None,
     },
-    VerbRule {
-        verb: Verb::Setup,
+    SubcommandRule {
+        subcommand: Subcommand::Setup,
         name: "setup",
         summary: "Make a tool ask this program",
         details: "Adds this program to your own configuration of git, docker, terraform, kubectl, \
