@@ -47,6 +47,7 @@ mod helper;
 mod hosts;
 #[cfg(unix)]
 mod integrations;
+mod language;
 mod layers;
 mod leaks;
 #[cfg(target_os = "linux")]
