@@ -7,6 +7,7 @@
 
 mod digest;
 mod entry;
+mod format;
 #[cfg(any(test, fuzzing))]
 #[path = "../fuzzing/cache.rs"]
 pub(crate) mod fuzzing;
@@ -14,6 +15,6 @@ mod key;
 mod store;
 
 pub(crate) use digest::SecretDigest;
-pub(crate) use entry::{CachedToken, Cooldown, Entry, Reason};
+pub(crate) use entry::{CachedToken, Cooldown, Entry, Reason, Scope};
 pub(crate) use key::{Identity, Key};
 pub(crate) use store::{Cache, Slot};

@@ -138,15 +138,19 @@ mod tests {
             expires_at: OffsetDateTime::UNIX_EPOCH + Duration::from_secs(3600),
         };
         let entry = Entry {
-            held: Some(CachedToken {
+            tokens: vec![CachedToken {
                 token,
                 secret: None,
                 is_refused: false,
-            }),
+            }],
             ..Entry::default()
         };
         slot.write(&entry, &Guard::without_lock()).unwrap();
-        let read = slot.read().held.map(|held| held.token.access_token);
+        let read = slot
+            .read()
+            .tokens
+            .pop()
+            .map(|cached| cached.token.access_token);
         assert_eq!(read.as_ref().map(AccessToken::expose), Some(text.as_str()));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::Context;
-use crate::cache::{Cache, Identity, Key, Slot};
+use crate::cache::{Cache, CachedToken, Identity, Key, Slot};
 use crate::cli::Subcommand;
 use crate::config::{Profile, Profiles, choose, choose_for, days_left, lifetime_warning, load};
 use crate::diagnostics::error::{Error, code_of};
@@ -205,8 +205,9 @@ impl<'a> Session<'a> {
 
     /// Whether this is the cached token of this profile.
     pub(super) fn holds(&self, profile: &Profile, token: &str) -> bool {
-        let held = self.slot(profile).and_then(|slot| slot.read().held);
-        held.is_some_and(|held| held.token.access_token.expose() == token)
+        let entry = self.slot(profile).map(|slot| slot.read());
+        let is_it = |cached: &CachedToken| cached.token.access_token.expose() == token;
+        entry.is_some_and(|entry| entry.tokens.iter().any(is_it))
     }
 
     fn issue(

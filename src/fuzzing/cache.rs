@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::entry::Entry;
+use super::entry::{Cooldown, Entry};
 use super::{Identity, Key};
 use crate::types::quote::clean;
 use crate::types::token::{MinTtl, RefreshAhead};
@@ -42,7 +42,7 @@ pub(crate) fn entry(bytes: &[u8]) {
         None,
         "an entry is one identity's"
     );
-    if let Some(cooldown) = &entry.cooldown {
+    for cooldown in &entry.cooldowns {
         let words = [
             Some(&cooldown.message),
             cooldown.cause.as_ref(),
@@ -54,9 +54,10 @@ pub(crate) fn entry(bytes: &[u8]) {
     }
     for seconds in [0, 1_700_000_000, 253_402_300_000] {
         let now = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let bound = entry.cooldown_for(None, now);
-        assert!(bound.is_none_or(|cooldown| now < cooldown.until));
-        let Some(held) = entry.held_for(None, now) else {
+        let in_force = |cooldown: &&Cooldown| cooldown.is_in_force(now);
+        let mut bound = entry.cooldowns.iter().filter(in_force);
+        assert!(bound.all(|cooldown| now < cooldown.until));
+        let Some(held) = entry.token_for(None, now) else {
             continue;
         };
         let token = &held.token.as_of(now);
@@ -78,7 +79,7 @@ pub(crate) fn entry(bytes: &[u8]) {
             token.is_aging(now, ahead);
         }
     }
-    if let Some(held) = &entry.held {
+    for held in &entry.tokens {
         let token = held.token.access_token.expose();
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
         assert!(

@@ -51,6 +51,7 @@ pub(crate) fn answer(bytes: &[u8]) {
         retry_after: given(retry_after),
         replenish_time: given(replenish_time),
         replenish_rate: None,
+        date: None,
         encoding: None,
         body: Zeroizing::new(body.into_bytes()),
     };

@@ -24,8 +24,8 @@ pub(crate) struct TokenGrant {
 
 /// Asks for a token once.
 ///
-/// With [`AuthMethod::Auto`] the `remembered` form is the only one sent; where none is, `basic`
-/// is, and if that is answered 400, 401 or 415, the client's fallback once.
+/// With [`AuthMethod::Auto`] the `remembered` form is sent first, or `basic` if there is none. If that
+/// is answered 400, 401 or 415, the other form is sent once, unless `basic` was remembered.
 pub(crate) fn exchange(
     http: &Http<'_>,
     client: &Client,
@@ -39,17 +39,21 @@ pub(crate) fn exchange(
         let form = Some(form).filter(|_| client.auth_method == AuthMethod::Auto);
         Ok(TokenGrant { token, form })
     };
-    match (client.auth_method, remembered) {
-        (AuthMethod::Fixed(form), _) | (AuthMethod::Auto, Some(form)) => attempt(form),
-        (AuthMethod::Auto, None) => match attempt(Form::Basic) {
-            Err(
-                first @ ExchangeError::Refused {
-                    status: 400 | 401 | 415,
-                    ..
-                },
-            ) => attempt(client.fallback).map_err(|second| more_telling(first, second)),
-            other => other,
-        },
+    let (first, other) = match (client.auth_method, remembered) {
+        (AuthMethod::Fixed(form), _) => return attempt(form),
+        (AuthMethod::Auto, None) => (Form::Basic, client.fallback),
+        // The server is known to take `basic`: a refusal does not bring the secret into a URL.
+        (AuthMethod::Auto, Some(Form::Basic)) => return attempt(Form::Basic),
+        (AuthMethod::Auto, Some(form)) => (form, Form::Basic),
+    };
+    match attempt(first) {
+        Err(
+            refusal @ ExchangeError::Refused {
+                status: 400 | 401 | 415,
+                ..
+            },
+        ) => attempt(other).map_err(|second| more_telling(refusal, second)),
+        answer => answer,
     }
 }
 
@@ -155,11 +159,11 @@ mod tests {
                 retry_after: None,
                 replenish_time: None,
                 replenish_rate: None,
+                date: None,
                 encoding: None,
                 body: zeroize::Zeroizing::default(),
             },
             location: location.map(str::to_owned),
-            date: None,
             requests_left: None,
         };
         redirect(&from, &reply).map(|target| target.map(|target| target.to_string()))

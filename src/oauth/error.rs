@@ -115,6 +115,12 @@ impl From<Box<TransportError>> for ExchangeError {
 }
 
 impl ExchangeError {
+    /// Whether the cause is in this process's own settings or network, so that it says nothing about
+    /// the endpoint to other callers.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Self::Transport(error) if error.is_local())
+    }
+
     /// What the error means for the caller.
     pub(crate) fn class(&self) -> ErrorClass {
         match self {

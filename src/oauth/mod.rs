@@ -57,6 +57,14 @@ impl AuthMethod {
     /// Every name there is, for messages.
     pub(crate) const NAMES: [&str; 6] = ["auto", "basic", "basic-raw", "body", "query", "json"];
 
+    /// The name in the configuration.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Fixed(form) => form.name(),
+        }
+    }
+
     /// Reads a name of the configuration.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         if name == "auto" {

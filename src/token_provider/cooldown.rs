@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use crate::cache::{Cooldown, Reason, SecretDigest};
+use crate::cache::{Cooldown, Reason, Scope};
 use crate::oauth::{ErrorClass, ExchangeError};
 use crate::types::diagnostic::Diagnostic;
 
 /// After a refusal: whoever fixes it changes the secret, which ends the cool-down at once.
 const AFTER_REFUSAL: Duration = Duration::from_secs(30);
+
+/// The longest pause after refusals of a secret that stays the same.
+const LONGEST_REFUSAL_PAUSE: Duration = Duration::from_secs(300);
 
 /// After no answer, or one that is no token.
 const AFTER_UNAVAILABLE: Duration = Duration::from_secs(5);
@@ -29,12 +32,12 @@ const MOST_RETRIES: u32 = 3;
 /// The first of the pauses between these tries; each later one is twice as long.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 
-/// The cool-down that a failure leaves.
+/// The cool-down after a failure, for the callers in `scope`.
 pub(super) fn of(
     failure: &ExchangeError,
     told: Diagnostic,
     now: OffsetDateTime,
-    secret: Option<SecretDigest>,
+    scope: Scope,
 ) -> Cooldown {
     let (reason, pause) = match failure {
         ExchangeError::Refused { .. } => (Reason::Refused, AFTER_REFUSAL),
@@ -43,6 +46,19 @@ pub(super) fn of(
         | ExchangeError::InvalidResponse(_)
         | ExchangeError::Transport(_) => (Reason::Unavailable, AFTER_UNAVAILABLE),
     };
+    // The credential is limited and an outage concerns all callers; only a refusal depends on the
+    // secret and on the form of the request, and only a time-out on the time.
+    let is_timeout = failure.class() == ErrorClass::TimedOut;
+    let scope = match reason {
+        Reason::Refused => Scope {
+            time_limit: None,
+            ..scope
+        },
+        _ => Scope {
+            time_limit: scope.time_limit.filter(|_| is_timeout),
+            ..Scope::default()
+        },
+    };
     Cooldown {
         since: now,
         until: now + pause,
@@ -50,14 +66,19 @@ pub(super) fn of(
         message: told.what,
         cause: told.cause,
         hint: told.hint,
-        // A limit is the credential's and an outage is everybody's; only a refusal is the secret's.
-        secret: secret.filter(|_| reason == Reason::Refused),
+        scope,
     }
 }
 
-/// What is left for those who wait while a program that knows the secret does not give it, so that
-/// a locked vault asks a person once and not for every process of a storm.
-pub(super) fn of_missing_secret(told: Diagnostic, now: OffsetDateTime) -> Cooldown {
+/// The pause after a refusal of a secret that was refused before, which had the pause `last`. It
+/// grows, so that an old secret that stays in use does not use up the rate limit of the credential.
+pub(super) fn pause_after_repeated_refusal(last: Duration) -> Duration {
+    (last * 2).clamp(AFTER_REFUSAL, LONGEST_REFUSAL_PAUSE)
+}
+
+/// The cool-down for the waiting callers if a program that knows the secret does not return it, so
+/// that a locked vault asks the user once and not for each process.
+pub(super) fn of_missing_secret(told: Diagnostic, now: OffsetDateTime, scope: Scope) -> Cooldown {
     Cooldown {
         since: now,
         until: now + AFTER_UNAVAILABLE,
@@ -65,7 +86,7 @@ pub(super) fn of_missing_secret(told: Diagnostic, now: OffsetDateTime) -> Cooldo
         message: told.what,
         cause: told.cause,
         hint: told.hint,
-        secret: None,
+        scope,
     }
 }
 
@@ -104,7 +125,10 @@ mod tests {
 
     use time::OffsetDateTime;
 
-    use super::{Diagnostic, ExchangeError, Reason, of, pause_before_refresh, pause_before_retry};
+    use super::{
+        AFTER_REFUSAL, Diagnostic, ExchangeError, Reason, Scope, of, pause_after_repeated_refusal,
+        pause_before_refresh, pause_before_retry,
+    };
     use crate::cache::{Cooldown, SecretDigest};
     use crate::oauth::{InvalidResponse, Refusal};
     use crate::types::secret::Secret;
@@ -145,8 +169,13 @@ mod tests {
             cause: Some("cause".to_owned()),
             hint: Some("hint".to_owned()),
         };
-        let digest = SecretDigest::of(&Secret::new("s3cret".to_owned()));
-        of(failure, told, NOW, digest)
+        let scope = Scope {
+            secret: SecretDigest::of(&Secret::new("s3cret".to_owned())),
+            is_from_program: false,
+            auth_method: Some("auto".to_owned()),
+            time_limit: Some(Duration::from_secs(9)),
+        };
+        of(failure, told, NOW, scope)
     }
 
     #[test]
@@ -172,17 +201,27 @@ mod tests {
     }
 
     #[test]
-    fn only_a_refusal_is_bound_to_the_secret() {
-        assert!(
-            left_by(&refused()).secret.is_some(),
-            "a corrected secret is asked with at once"
-        );
-        for failure in [limited(None), unavailable(), unusable(), timed_out()] {
-            assert!(
-                left_by(&failure).secret.is_none(),
-                "another secret changes nothing of {failure:?}"
-            );
+    fn scope_is_as_wide_as_the_failure_concerns_callers() {
+        let refusal = left_by(&refused()).scope;
+        assert!(refusal.secret.is_some() && refusal.auth_method.is_some());
+        assert_eq!(refusal.time_limit, None);
+        for failure in [limited(None), unavailable(), unusable()] {
+            let scope = left_by(&failure).scope;
+            assert_eq!(scope, Scope::default(), "{failure:?} binds all callers");
         }
+        let limit = left_by(&timed_out()).scope.time_limit;
+        assert_eq!(limit, Some(Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn pause_grows_while_a_secret_stays_refused() {
+        let mut pause = AFTER_REFUSAL;
+        let mut pauses = Vec::new();
+        for _ in 0..5 {
+            pause = pause_after_repeated_refusal(pause);
+            pauses.push(pause.as_secs());
+        }
+        assert_eq!(pauses, [60, 120, 240, 300, 300]);
     }
 
     #[test]

@@ -51,23 +51,29 @@ impl CacheState {
     }
 }
 
+/// The caller of a request, as far as it determines which parts of an entry are its own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller<'a> {
+    /// The current client secret, if it is known.
+    pub(super) secret: Option<&'a Secret>,
+    /// The name of the `auth_method` of its profile.
+    pub(super) auth_method: &'a str,
+}
+
 /// Decides what `entry` allows at `now` for `ask`.
-///
-/// `secret` is the current client secret if it is known: tokens and cool-downs of another secret do
-/// not count.
 pub(super) fn decide(
     entry: &Entry,
     now: OffsetDateTime,
     ask: &TokenRequest,
-    secret: Option<&Secret>,
+    caller: Caller<'_>,
 ) -> CacheState {
-    let cooldown = binding_cooldown(entry, now, ask, secret);
+    let cooldown = binding_cooldown(entry, now, ask, caller);
     let in_cooldown = |cooldown: &Cooldown| CacheState::InCooldown(Box::new(cooldown.clone()));
-    let held = entry
-        .held_for(secret, now)
-        .filter(|held| is_new(held.token.requested_at, now, ask));
-    let (token, is_refused) = match held {
-        Some(held) => (held.token.as_of(now), held.is_refused),
+    let cached = entry
+        .token_for(caller.secret, now)
+        .filter(|cached| is_new(cached.token.requested_at, now, ask));
+    let (token, is_refused) = match cached {
+        Some(cached) => (cached.token.as_of(now), cached.is_refused),
         None => return cooldown.map_or(CacheState::Miss, in_cooldown),
     };
     if token.is_fresh(now, ask.min_ttl) {
@@ -88,22 +94,31 @@ pub(super) fn decide(
     cooldown.map_or(CacheState::Miss, in_cooldown)
 }
 
-/// The cool-down of the entry if it binds this request.
+/// The cool-down of the entry that binds this request; of several, the one that ends last.
 fn binding_cooldown<'a>(
     entry: &'a Entry,
     now: OffsetDateTime,
     ask: &TokenRequest,
-    secret: Option<&Secret>,
+    caller: Caller<'_>,
 ) -> Option<&'a Cooldown> {
-    let cooldown = match &entry.cooldown {
-        // That a program gave no secret binds the callers that waited for it, however long the disk
-        // took to record it. It does not bind a later caller: the vault may be unlocked by then.
-        Some(cooldown) if cooldown.reason == Reason::NoSecret => {
-            Some(cooldown).filter(|cooldown| is_since(cooldown.since, ask.began, now))
-        }
-        _ => entry.cooldown_for(secret, now),
-    };
-    cooldown.filter(|cooldown| is_new(cooldown.since, now, ask))
+    let binding = entry.cooldowns.iter().filter(|cooldown| {
+        let has_waited = is_since(cooldown.since, ask.began, now);
+        let is_in_force = match cooldown.reason {
+            // That a program gave no secret binds the callers that waited for it, however long the
+            // disk took to record it. It does not bind a later caller: the vault may be unlocked by
+            // then.
+            Reason::NoSecret => has_waited,
+            _ => cooldown.is_in_force(now),
+        };
+        // The secret is compared once the program has given it. Until then the refusal binds only
+        // callers that waited while another process asked a program.
+        let binds = cooldown.binds(caller.secret, caller.auth_method);
+        let binds = binds.unwrap_or(cooldown.scope.is_from_program && has_waited);
+        let limit = cooldown.scope.time_limit;
+        let has_more_time = limit.is_some_and(|limit| ask.deadline.limit() > limit);
+        is_in_force && binds && !has_more_time && is_new(cooldown.since, now, ask)
+    });
+    binding.max_by_key(|cooldown| cooldown.until)
 }
 
 /// Whether `--refresh` accepts something of that time.
@@ -126,9 +141,21 @@ fn needs_refresh(entry: &Entry, token: &Token, now: OffsetDateTime, ask: &TokenR
 }
 
 impl TokenProvider<'_> {
-    /// Decides with the clock of this moment and the current secret.
+    /// Decides with the clock of this moment and the current secret, if reading it costs next to
+    /// nothing and the entry holds a digest to compare it with.
     pub(super) fn decide(&self, entry: &Entry, ask: &TokenRequest) -> CacheState {
-        let secret = self.current_secret(entry);
+        let has_digests = entry.has_digests();
+        let secret = has_digests.then(|| self.endpoint.cheap_secret()).flatten();
+        self.decide_for(entry, ask, secret.as_ref())
+    }
+
+    /// Decides with the clock of this moment for a caller with this secret.
+    pub(super) fn decide_for(
+        &self,
+        entry: &Entry,
+        ask: &TokenRequest,
+        secret: Option<&Secret>,
+    ) -> CacheState {
         let refresh_ahead = if self.endpoint.is_secret_costly() {
             // The program may ask the user something, and no caller needs the answer yet.
             RefreshAhead::Never
@@ -139,19 +166,11 @@ impl TokenProvider<'_> {
             refresh_ahead,
             ..*ask
         };
-        decide(entry, self.clock.now(), &ask, secret.as_ref())
-    }
-
-    /// The current secret, if reading it costs next to nothing and the entry holds a digest to
-    /// compare it with.
-    fn current_secret(&self, entry: &Entry) -> Option<Secret> {
-        let held = entry.held.as_ref().and_then(|held| held.secret.as_ref());
-        let cooling = entry
-            .cooldown
-            .as_ref()
-            .and_then(|cooldown| cooldown.secret.as_ref());
-        held.or(cooling)?;
-        self.endpoint.cheap_secret()
+        let caller = Caller {
+            secret,
+            auth_method: self.endpoint.auth_method(),
+        };
+        decide(entry, self.clock.now(), &ask, caller)
     }
 }
 

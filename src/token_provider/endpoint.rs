@@ -6,7 +6,8 @@ use super::ObtainError;
 use super::explain::{ANY_PROFILE, explain_failure, explain_missing};
 use crate::config::Profile;
 use crate::oauth::{
-    ApiResponse, ExchangeError, Form, Http, HttpSettings, Proxies, TokenGrant, exchange, get,
+    ApiResponse, AuthMethod, ExchangeError, Form, Http, HttpSettings, Proxies, TokenGrant,
+    exchange, get,
 };
 use crate::secret_source::SourceError;
 use crate::system::clock::{Clock, Deadline};
@@ -33,6 +34,11 @@ pub(crate) trait Endpoint {
         clock: &dyn Clock,
         deadline: Deadline,
     ) -> Result<TokenGrant, ObtainError>;
+
+    /// The name of the `auth_method`: a refusal of one does not bind callers with another.
+    fn auth_method(&self) -> &str {
+        AuthMethod::Auto.name()
+    }
 
     /// Whether getting the secret starts a program, which may ask a person something.
     fn is_secret_costly(&self) -> bool;
@@ -140,6 +146,10 @@ impl Endpoint for ProfileEndpoint<'_> {
 
     fn tell(&self, failure: &ExchangeError) -> Diagnostic {
         explain_failure(failure, self.profile, ANY_PROFILE)
+    }
+
+    fn auth_method(&self) -> &str {
+        self.profile.client.auth_method.name()
     }
 
     fn is_secret_costly(&self) -> bool {

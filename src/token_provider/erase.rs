@@ -44,16 +44,12 @@ impl TokenProvider<'_> {
         let Some(slot) = &self.slot else {
             return Ok(());
         };
-        let is_meant = |entry: &Entry| {
-            let held = entry.held.as_ref();
-            let held = held.map(|held| held.token.access_token.expose());
-            match which {
-                EraseTarget::Any => held.is_some() || entry.auth_method.is_some(),
-                EraseTarget::Only(token) => held == Some(token),
-                EraseTarget::Refused(token) => {
-                    let is_it = held.is_some() && token.is_none_or(|token| held == Some(token));
-                    is_it && !was_refused_lately(entry, self.clock.now())
-                }
+        let is_meant = |entry: &Entry| match which {
+            EraseTarget::Any => !entry.tokens.is_empty() || entry.auth_method.is_some(),
+            EraseTarget::Only(_) => self.target(entry, which).is_some(),
+            EraseTarget::Refused(_) => {
+                let is_believed = !was_refused_lately(entry, self.clock.now());
+                is_believed && self.target(entry, which).is_some()
             }
         };
         if !is_meant(&slot.read()) {
@@ -65,34 +61,47 @@ impl TokenProvider<'_> {
             },
             WaitError::Io(error) => unwritable(slot, error),
         })?;
-        let entry = slot.read();
+        let mut entry = slot.read();
         if is_meant(&entry) {
-            let entry = match which {
+            let target = self.target(&entry, which);
+            match (which, target) {
                 // Whoever drops whatever is there starts anew.
-                EraseTarget::Any => Entry {
-                    cooldown: entry.cooldown,
-                    ..Entry::default()
-                },
+                (EraseTarget::Any, _) => {
+                    entry = Entry {
+                        cooldowns: entry.cooldowns,
+                        ..Entry::default()
+                    };
+                }
                 // One bad token says nothing of the form of request.
-                EraseTarget::Only(_) => Entry {
-                    held: None,
-                    refresh_not_before: None,
-                    ..entry
-                },
-                EraseTarget::Refused(_) => Entry {
-                    held: entry.held.map(|held| CachedToken {
-                        is_refused: true,
-                        ..held
-                    }),
-                    refused_at: Some(self.clock.now()),
-                    ..entry
-                },
-            };
+                (EraseTarget::Only(_), Some(index)) => {
+                    entry.tokens.remove(index);
+                    entry.refresh_not_before = None;
+                }
+                (EraseTarget::Refused(_), Some(index)) => {
+                    if let Some(cached) = entry.tokens.get_mut(index) {
+                        cached.is_refused = true;
+                    }
+                    entry.refused_at = Some(self.clock.now());
+                }
+                (_, None) => {}
+            }
             // On a full disk nothing can be written, but a file can still be removed.
             let dropped = slot.write(&entry, &guard).or_else(|_| slot.remove(&guard));
             dropped.map_err(|error| unwritable(slot, error))?;
         }
         Ok(())
+    }
+
+    /// The index of the token that is meant: the one that is named, or the one that this caller
+    /// would get.
+    fn target(&self, entry: &Entry, which: EraseTarget<'_>) -> Option<usize> {
+        let (EraseTarget::Only(token) | EraseTarget::Refused(Some(token))) = which else {
+            let secret = entry.has_digests().then(|| self.endpoint.cheap_secret());
+            let mine = entry.token_for(secret.flatten().as_ref(), self.clock.now())?;
+            return entry.tokens.iter().position(|cached| cached == mine);
+        };
+        let is_it = |cached: &CachedToken| cached.token.access_token.expose() == token;
+        entry.tokens.iter().position(is_it)
     }
 }
 

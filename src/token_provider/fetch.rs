@@ -4,15 +4,18 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::{Event, ObtainError, TokenProvider, TokenRequest, cooldown};
-use crate::cache::{CachedToken, Cooldown, Entry, SecretDigest, Slot};
+use crate::cache::{CachedToken, Cooldown, Entry, Reason, Scope, SecretDigest, Slot};
 use crate::oauth::{ErrorClass, ExchangeError, Form, TokenGrant};
 use crate::secret_source::SourceError;
 use crate::system::file::Guard;
 use crate::types::secret::Secret;
-use crate::types::token::Token;
+use crate::types::token::{Token, is_from_the_future};
 
 /// A request that was given this long and was not answered says something of the server.
 const PATIENT: Duration = Duration::from_secs(4);
+
+/// How long another form than `basic` is sent first before `basic` is tried again.
+const BASIC_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
 /// The least time in which a request is sent after a wait: one that is cut short is wasted.
 pub(super) const TIME_FOR_REQUEST: Duration = Duration::from_secs(1);
@@ -58,16 +61,21 @@ impl TokenProvider<'_> {
             Err(error) => {
                 let is_hasty = matches!(error, SourceError::TimedOut { .. }) && given < PATIENT;
                 if self.endpoint.is_secret_costly() && purpose == Purpose::Answer && !is_hasty {
-                    self.record_missing(place, entry, &error);
+                    self.record_missing(place, &error, ask);
                 }
                 return Err(ObtainError::Source(error));
             }
         };
+        if self.endpoint.is_secret_costly()
+            && let Some(answer) = self.decide_for(entry, ask, Some(&secret)).answer(ask)
+        {
+            return answer.map(|token| TokenGrant { token, form: None });
+        }
         let mut hold = match self.share(place, entry, ask, purpose, &secret) {
             ControlFlow::Break(answer) => return answer,
             ControlFlow::Continue(hold) => hold,
         };
-        let remembered = entry.auth_method.as_deref().and_then(Form::parse);
+        let remembered = self.remembered_form(entry);
         let mut has_paused = false;
         let mut retries = 0;
         let mut before: Option<ExchangeError> = None;
@@ -112,8 +120,8 @@ impl TokenProvider<'_> {
                 continue;
             }
             // A caller in a hurry must not spoil it for those who would have waited.
-            let recorded =
-                (!is_hasty(&failure)).then(|| self.record(place, entry, &failure, Some(&secret)));
+            let is_shared = !is_hasty(&failure) && !failure.is_local();
+            let recorded = is_shared.then(|| self.record(place, &failure, &secret, ask));
             self.share_failure(&hold, &failure, recorded.as_ref(), pause, &secret, ask);
             let Some(pause) = pause else {
                 return Err(ObtainError::Exchange(failure));
@@ -138,30 +146,34 @@ impl TokenProvider<'_> {
         secret: &Secret,
         ask: &TokenRequest,
     ) -> bool {
+        let now = self.clock.now();
         let form = granted.form.map(|form| form.name().to_owned());
-        let longer = old.held.as_ref().filter(|held| {
-            let is_of = |digest: &SecretDigest| digest.is_of(secret);
-            let cached = held.token.as_of(self.clock.now());
+        let is_longer = |cached: &CachedToken| {
             ask.not_before.is_none()
-                && !held.is_refused
-                && held.secret.as_ref().is_some_and(is_of)
-                && cached.usable_until(ask.min_ttl) > granted.token.usable_until(ask.min_ttl)
-        });
-        let is_better = longer.is_none();
-        let entry = Entry {
-            held: longer.cloned().or_else(|| {
-                Some(CachedToken {
-                    token: granted.token.clone(),
-                    secret: SecretDigest::of(secret),
-                    is_refused: false,
-                })
-            }),
-            longest_life: Some(old.longest_life(&granted.token)),
-            auth_method: form.or_else(|| old.auth_method.clone()),
-            cooldown: None,
-            refresh_not_before: old.refresh_not_before.filter(|_| !is_better),
-            refused_at: old.refused_at,
+                && !cached.is_refused
+                && cached.secret.is_some()
+                && cached.token.as_of(now).usable_until(ask.min_ttl)
+                    > granted.token.usable_until(ask.min_ttl)
         };
+        let is_better = !old.token_for(Some(secret), now).is_some_and(is_longer);
+        let mut entry = old.clone();
+        if is_better {
+            let new = CachedToken {
+                token: granted.token.clone(),
+                secret: SecretDigest::of(secret),
+                is_refused: false,
+            };
+            entry.add_token(new, secret, now);
+            entry.refresh_not_before = None;
+        }
+        entry.longest_life = Some(old.longest_life(&granted.token));
+        if form.is_some() {
+            let was_tried = form != old.auth_method || self.remembered_form(old).is_none();
+            entry.auth_method_found_at = old.auth_method_found_at.filter(|_| !was_tried);
+            entry.auth_method_found_at = entry.auth_method_found_at.or(Some(now));
+            entry.auth_method = form;
+        }
+        entry.end_cooldowns(secret, now);
         if let Some((slot, guard)) = place
             && let Err(error) = slot.write(&entry, guard)
         {
@@ -172,54 +184,64 @@ impl TokenProvider<'_> {
         is_better
     }
 
-    /// Leaves the failure for everybody, beside the token at hand.
+    /// The form of request to try first: the one that worked last. `None` now and then, so that a
+    /// server which refused `basic` by mistake does not get the secret in URLs for ever.
+    fn remembered_form(&self, entry: &Entry) -> Option<Form> {
+        let form = entry.auth_method.as_deref().and_then(Form::parse)?;
+        let found_at = entry.auth_method_found_at?;
+        let now = self.clock.now();
+        let is_recent = now < found_at + BASIC_INTERVAL && !is_from_the_future(found_at, now);
+        Some(form).filter(|form| is_recent || *form == Form::Basic)
+    }
+
+    /// Records a failure for the callers that it concerns, beside the cached tokens.
     pub(super) fn record(
         &self,
         place: Place<'_>,
-        entry: &Entry,
         failure: &ExchangeError,
-        secret: Option<&Secret>,
+        secret: &Secret,
+        ask: &TokenRequest,
     ) -> Cooldown {
         let now = self.clock.now();
-        let told = self.endpoint.tell(failure);
-        let cooldown = cooldown::of(failure, told, now, secret.and_then(SecretDigest::of));
-        self.note(place, entry, &cooldown);
+        let scope = Scope {
+            secret: SecretDigest::of(secret),
+            is_from_program: self.endpoint.is_secret_costly(),
+            auth_method: Some(self.endpoint.auth_method().to_owned()),
+            time_limit: Some(ask.deadline.limit()),
+        };
+        let mut cooldown = cooldown::of(failure, self.endpoint.tell(failure), now, scope);
+        let last = place.and_then(|(slot, _)| {
+            let entry = slot.read();
+            entry.last_pause_like(&cooldown, Some(secret), now)
+        });
+        if let (Reason::Refused, Some(last)) = (cooldown.reason, last) {
+            cooldown.until = now + cooldown::pause_after_repeated_refusal(last);
+        }
+        self.note(place, &cooldown, Some(secret));
         cooldown
     }
 
-    /// Leaves a cool-down for everybody, beside the token at hand.
-    pub(super) fn note(&self, place: Place<'_>, entry: &Entry, cooldown: &Cooldown) {
+    /// Records a cool-down beside the cached tokens.
+    pub(super) fn note(&self, place: Place<'_>, cooldown: &Cooldown, secret: Option<&Secret>) {
+        let Some((slot, guard)) = place else { return };
         let now = self.clock.now();
-        let held = entry
-            .held
-            .clone()
-            .filter(|held| now < held.token.expires_at);
-        let entry = Entry {
-            held,
-            cooldown: Some(cooldown.clone()),
-            ..entry.clone()
-        };
-        self.write(place, &entry);
-    }
-
-    /// Leaves word that the program which knows the secret does not give it.
-    fn record_missing(&self, place: Place<'_>, entry: &Entry, error: &SourceError) {
-        let told = self.endpoint.tell_missing(error);
-        let cooldown = cooldown::of_missing_secret(told, self.clock.now());
-        self.write(
-            place,
-            &Entry {
-                cooldown: Some(cooldown),
-                ..entry.clone()
-            },
-        );
-    }
-
-    fn write(&self, place: Place<'_>, entry: &Entry) {
-        if let Some((slot, guard)) = place
-            && let Err(error) = slot.write(entry, guard)
-        {
+        let mut entry = slot.read();
+        entry.tokens.retain(|cached| now < cached.token.expires_at);
+        entry.add_cooldown(cooldown.clone(), secret, now);
+        if let Err(error) = slot.write(&entry, guard) {
             (self.notify)(Event::CacheUnusable(&error));
         }
+    }
+
+    /// Records that the program which knows the secret did not return it.
+    fn record_missing(&self, place: Place<'_>, error: &SourceError, ask: &TokenRequest) {
+        let is_timeout = matches!(error, SourceError::TimedOut { .. });
+        let scope = Scope {
+            time_limit: is_timeout.then(|| ask.deadline.limit()),
+            ..Scope::default()
+        };
+        let told = self.endpoint.tell_missing(error);
+        let cooldown = cooldown::of_missing_secret(told, self.clock.now(), scope);
+        self.note(place, &cooldown, None);
     }
 }

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use crate::cache::{Cooldown, Entry, Slot};
+use crate::cache::{Cooldown, Entry, Scope, Slot};
 use crate::oauth::{ExchangeError, InvalidResponse, SetupError};
 use crate::secret_source::SourceError;
 use crate::system::clock::{Clock, Deadline};
@@ -258,9 +258,9 @@ impl TokenProvider<'_> {
             return Err(too_short(life, ask));
         }
         let failure = ExchangeError::InvalidResponse(InvalidResponse::TooLittleLife(token.life()));
-        if let Some((slot, _)) = place {
-            self.record(place, &slot.read(), &failure, None);
-        }
+        let told = self.endpoint.tell(&failure);
+        let cooldown = cooldown::of(&failure, told, self.clock.now(), Scope::default());
+        self.note(place, &cooldown, None);
         Err(ObtainError::Exchange(failure))
     }
 

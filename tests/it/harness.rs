@@ -294,7 +294,11 @@ impl World {
         let tokens = self
             .entries()
             .into_iter()
-            .filter_map(|(_, entry)| entry["token"]["access_token"].as_str().map(str::to_owned));
+            .flat_map(|(_, mut entry)| match entry["other_tokens"].take() {
+                Value::Array(others) => [vec![entry["token"].take()], others].concat(),
+                _ => vec![entry["token"].take()],
+            })
+            .filter_map(|token| token["access_token"].as_str().map(str::to_owned));
         leaks::Canaries {
             secrets: self.secrets.borrow().clone(),
             tokens: tokens.collect(),
@@ -309,8 +313,10 @@ impl World {
 }
 
 fn move_moments(value: &mut Value, by_ms: i64) {
-    let Value::Object(members) = value else {
-        return;
+    let members = match value {
+        Value::Object(members) => members,
+        Value::Array(items) => return items.iter_mut().for_each(|it| move_moments(it, by_ms)),
+        _ => return,
     };
     for (name, member) in members {
         match member.as_i64() {

@@ -28,6 +28,8 @@ mod completions;
 mod concurrency;
 mod configuration;
 #[cfg(target_os = "linux")]
+mod cooldown;
+#[cfg(target_os = "linux")]
 mod curl;
 #[cfg(unix)]
 mod docker_helpers;

@@ -137,8 +137,8 @@ fn look(case: &Case<'_>, findings: &mut Vec<Finding>) -> Option<Found> {
     let entry = case.session.slot(case.profile).map(|slot| slot.read());
     let token = entry
         .as_ref()
-        .and_then(|entry| entry.held_for(None, now))
-        .map(|held| held.token.clone())
+        .and_then(|entry| entry.token_for(None, now))
+        .map(|cached| cached.token.as_of(now))
         .filter(|token| token.is_fresh(now, min_ttl) && !case.context.options.refresh);
     let Some(token) = token else {
         findings.push(Finding::skipped(NAME, "not asked: no client secret"));
@@ -327,6 +327,10 @@ impl Endpoint for Attentive<'_> {
         let granted = self.inner.exchange(secret, remembered, clock, deadline)?;
         self.form.replace(granted.form);
         Ok(granted)
+    }
+
+    fn auth_method(&self) -> &str {
+        self.inner.auth_method()
     }
 
     fn is_secret_costly(&self) -> bool {

@@ -103,13 +103,19 @@ impl State {
             Some(Err(error)) => (None, Some(error)),
             None => (None, None),
         };
-        let held = entry.held_for(secret.as_ref(), now);
+        let held = entry.token_for(secret.as_ref(), now);
         let token = held.map(|held| held.token.as_of(now));
         let token = token.as_ref();
         let is_refused = held.is_some_and(|held| held.is_refused);
+        let auth_method = profile.client.auth_method.name();
         let cooldown = entry
-            .cooldown_for(secret.as_ref(), now)
-            .filter(|cooldown| cooldown.reason != Reason::NoSecret);
+            .cooldowns
+            .iter()
+            .filter(|cooldown| {
+                let binds = cooldown.binds(secret.as_ref(), auth_method).unwrap_or(true);
+                binds && cooldown.is_in_force(now) && cooldown.reason != Reason::NoSecret
+            })
+            .max_by_key(|cooldown| cooldown.until);
         let secret_days_left = profile.secret_expires.map(|end| days_left(end, now.date()));
         let token_state = match token {
             None => "none",

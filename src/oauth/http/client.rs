@@ -212,11 +212,11 @@ impl<'a> Http<'a> {
                 retry_after,
                 replenish_time,
                 replenish_rate,
+                date,
                 encoding,
                 body,
             },
             location,
-            date,
             requests_left,
         })
     }
@@ -346,6 +346,7 @@ pub(in crate::oauth) struct Answer {
     pub(in crate::oauth) retry_after: Option<String>,
     pub(in crate::oauth) replenish_time: Option<String>,
     pub(in crate::oauth) replenish_rate: Option<String>,
+    pub(in crate::oauth) date: Option<String>,
     /// The `Content-Encoding` of a body that is compressed although `identity` was requested.
     pub(in crate::oauth) encoding: Option<String>,
     pub(in crate::oauth) body: Zeroizing<Vec<u8>>,
@@ -355,7 +356,6 @@ pub(in crate::oauth) struct Answer {
 pub(in crate::oauth) struct Reply {
     pub(in crate::oauth) answer: Answer,
     pub(in crate::oauth) location: Option<String>,
-    pub(in crate::oauth) date: Option<String>,
     pub(in crate::oauth) requests_left: Option<String>,
 }
 

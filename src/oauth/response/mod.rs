@@ -53,10 +53,10 @@ impl ApiResponse {
     pub(super) fn of(reply: Reply, now: OffsetDateTime) -> Self {
         Self {
             status: reply.answer.status,
-            date: reply.date,
             requests_left: reply.requests_left,
             next_request_in: replenish_interval(&reply.answer),
             pause: read_pause(&reply.answer, now),
+            date: reply.answer.date,
             encoding: reply.answer.encoding,
             location: reply.location,
             body: reply.answer.body,
@@ -211,8 +211,11 @@ fn jwt_life(token: &str, now: OffsetDateTime) -> Option<Life> {
 }
 
 /// How long a 429 asks to wait: `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), else the
-/// vendor's `X-RateLimit-Replenish-Time` ÷ `X-RateLimit-Replenish-Rate`. At most 5 minutes.
+/// vendor's `X-RateLimit-Replenish-Time` ÷ `X-RateLimit-Replenish-Rate`. At most 5 minutes. A date is
+/// compared with the `Date` of the response, because the clocks of the server and of this machine may
+/// differ; `now` counts only if there is none.
 fn read_pause(answer: &Answer, now: OffsetDateTime) -> Option<Duration> {
+    let now = answer.date.as_deref().and_then(date_of).unwrap_or(now);
     let until = |text: &str| date_of(text).map(|at| (at - now).as_seconds_f64());
     let retry_after = answer
         .retry_after

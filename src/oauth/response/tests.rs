@@ -20,6 +20,7 @@ fn answer(status: u16, body: &str) -> Answer {
         retry_after: None,
         replenish_time: None,
         replenish_rate: None,
+        date: None,
         encoding: None,
         body,
     }
@@ -220,6 +221,16 @@ fn a_429_tells_how_long_to_wait_and_is_not_believed_beyond_five_minutes() {
         "a date"
     );
     assert_eq!(pause(Some("soon"), None), None);
+    let mut answer = answer(429, "");
+    answer.retry_after = Some("Mon, 01 Jan 2001 00:00:40 GMT".to_owned());
+    answer.date = Some("Mon, 01 Jan 2001 00:00:00 GMT".to_owned());
+    assert!(
+        matches!(
+            read_answer(&answer),
+            Err(ExchangeError::RateLimited { pause: Some(pause) }) if pause.as_secs() == 40
+        ),
+        "by the clock of the server"
+    );
 }
 
 #[test]

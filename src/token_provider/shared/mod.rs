@@ -101,13 +101,15 @@ impl Lease {
 struct Lookup<'a> {
     sealer: Sealer<'a>,
     names: Keys,
-    mine: &'a Entry,
+    /// The local token of this secret.
+    cached: Option<&'a CachedToken>,
+    secret: &'a Secret,
     purpose: Purpose,
 }
 
 impl Lookup<'_> {
     fn is_renewal(&self) -> bool {
-        self.mine.held.as_ref().is_some_and(|held| held.is_refused)
+        self.cached.is_some_and(|cached| cached.is_refused)
     }
 }
 
@@ -132,7 +134,8 @@ impl TokenProvider<'_> {
         let search = Lookup {
             sealer,
             names,
-            mine: entry,
+            cached: entry.token_for(Some(secret), self.clock.now()),
+            secret,
             purpose,
         };
         let found = self.find(&search, place, ask);
@@ -142,7 +145,7 @@ impl TokenProvider<'_> {
                 self.keep(place, entry, granted, secret, ask);
             }
             ControlFlow::Break(Err(ObtainError::CoolingDown(cooldown))) => {
-                self.note(place, entry, cooldown);
+                self.note(place, cooldown, Some(secret));
             }
             _ => {}
         }
@@ -172,7 +175,7 @@ impl TokenProvider<'_> {
         };
         let (key, life) = match search.purpose {
             Purpose::Answer => (&names.lease, LEASE),
-            Purpose::Ahead => (&names.refresh, self.refresh_pause(search.mine)),
+            Purpose::Ahead => (&names.refresh, self.refresh_pause(search.cached)),
         };
         self.win(search, place, (key, &holder, life), ask)
     }
@@ -216,7 +219,7 @@ impl TokenProvider<'_> {
                     return ControlFlow::Break(answer);
                 };
                 if let Err(ObtainError::CoolingDown(cooldown)) = &answer {
-                    self.note(place, search.mine, cooldown);
+                    self.note(place, cooldown, Some(search.secret));
                 }
                 (self.notify)(Event::WaitingForHost(ask.deadline.limit()));
                 has_spoken = true;
@@ -264,20 +267,21 @@ impl TokenProvider<'_> {
         let open = |kind, value: &[u8]| search.sealer.open(kind, value);
         let shared = open(Kind::Token, &seen.token)
             .and_then(|plain| payload::read_token(&plain, seen.now_ms, asked_at))
-            .filter(|shared| counts(shared, search.mine.held.as_ref(), asked_at));
+            .filter(|shared| counts(shared, search.cached, asked_at));
         let cooldown = open(Kind::Cooldown, &seen.cooldown)
             .and_then(|plain| payload::read_cooldown(&plain, seen.now_ms, self.clock.now()));
         let (token, form) = match shared {
             Some(shared) => (Some(shared.token), shared.form),
             None => (None, None),
         };
+        let unrefused = |token| CachedToken {
+            token,
+            secret: None,
+            is_refused: false,
+        };
         let entry = Entry {
-            held: token.map(|token| CachedToken {
-                token,
-                secret: None,
-                is_refused: false,
-            }),
-            cooldown,
+            tokens: token.into_iter().map(unrefused).collect(),
+            cooldowns: cooldown.into_iter().collect(),
             ..Entry::default()
         };
         let granted = |token| TokenGrant {
@@ -319,9 +323,9 @@ impl TokenProvider<'_> {
     }
 
     /// How long nobody else looks for the next token.
-    fn refresh_pause(&self, mine: &Entry) -> Duration {
+    fn refresh_pause(&self, cached: Option<&CachedToken>) -> Duration {
         let now = self.clock.now();
-        let left = mine.held.as_ref().map(|held| held.token.time_left(now));
+        let left = cached.map(|cached| cached.token.time_left(now));
         cooldown::pause_before_refresh(left.unwrap_or_default())
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::cache::{Cooldown, Reason};
+use crate::cache::{Cooldown, Reason, Scope};
 use crate::oauth::TokenGrant;
 use crate::types::quote::clean;
 use crate::types::token::{AccessToken, Token};
@@ -154,7 +154,7 @@ pub(super) fn read_cooldown(plain: &[u8], store_ms: i64, now: OffsetDateTime) ->
         message: clean(&wire.message),
         cause: wire.cause.as_deref().map(clean),
         hint: wire.hint.as_deref().map(clean),
-        secret: None,
+        scope: Scope::default(),
     })
 }
 

@@ -2,13 +2,19 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::super::decide::{CacheState, decide};
+use super::super::decide::{CacheState, Caller, decide};
 use super::Fixture;
-use crate::cache::{CachedToken, Cooldown, Entry, Reason};
+use crate::cache::{CachedToken, Cooldown, Entry, Reason, Scope};
 use crate::token_provider::TokenRequest;
 use crate::types::token::{AccessToken, MinTtl, Token};
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH.saturating_add(Duration::days(20_000));
+
+/// A caller whose secret is not known.
+const ANYONE: Caller<'_> = Caller {
+    secret: None,
+    auth_method: "auto",
+};
 
 /// A token of one hour that was obtained this long ago.
 #[expect(clippy::unnecessary_wraps, reason = "a cell of the decision table")]
@@ -36,7 +42,7 @@ fn cooldown(reason: Reason) -> Option<Cooldown> {
         message: String::new(),
         cause: None,
         hint: None,
-        secret: None,
+        scope: Scope::default(),
     })
 }
 
@@ -86,11 +92,11 @@ fn token_and_cooldown_determine_the_state() {
         (token_of_age(60, true), None, "miss"),
     ] {
         let entry = Entry {
-            held,
-            cooldown,
+            tokens: held.into_iter().collect(),
+            cooldowns: cooldown.into_iter().collect(),
             ..Entry::default()
         };
-        let state = decide(&entry, NOW, &request(), None);
+        let state = decide(&entry, NOW, &request(), ANYONE);
         assert_eq!(name(&state), expected, "{entry:?}");
     }
 }
@@ -103,11 +109,11 @@ fn life_is_too_short_only_if_no_token_lived_longer() {
     };
     for (longest_life, expected) in [(None, "too short"), (Some(43_199), "miss")] {
         let entry = Entry {
-            held: token_of_age(10, false),
+            tokens: token_of_age(10, false).into_iter().collect(),
             longest_life: longest_life.map(std::time::Duration::from_secs),
             ..Entry::default()
         };
-        let state = decide(&entry, NOW, &request, None);
+        let state = decide(&entry, NOW, &request, ANYONE);
         assert_eq!(name(&state), expected, "{longest_life:?}");
     }
 }
@@ -115,7 +121,7 @@ fn life_is_too_short_only_if_no_token_lived_longer() {
 #[test]
 fn refresh_compares_the_time_of_the_request() {
     let entry = Entry {
-        held: token_of_age(0, false),
+        tokens: token_of_age(0, false).into_iter().collect(),
         ..Entry::default()
     };
     for (began_ms_ago, expected) in [(500, "miss"), (1000, "fresh"), (1500, "fresh")] {
@@ -123,7 +129,7 @@ fn refresh_compares_the_time_of_the_request() {
             not_before: Some(NOW - Duration::milliseconds(began_ms_ago)),
             ..request()
         };
-        let state = decide(&entry, NOW, &request, None);
+        let state = decide(&entry, NOW, &request, ANYONE);
         assert_eq!(name(&state), expected, "{began_ms_ago} ms ago");
     }
 }

@@ -25,7 +25,7 @@ fn word_of_a_secret_that_a_program_does_not_give_is_left_for_those_who_wait() {
             scene.call(seconds, false),
             Err(ObtainError::Source(_))
         ));
-        let left = scene.slot.read().cooldown;
+        let left = scene.slot.read().cooldowns.pop();
         left.is_some_and(|left| {
             assert_eq!(left.reason, Reason::NoSecret);
             assert!(left.until > scene.clock.now(), "it is for who comes next");

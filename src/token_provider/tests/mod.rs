@@ -384,7 +384,7 @@ fn callers_in_a_hurry_do_not_all_try_to_refresh() {
     }
     assert_eq!(scene.asked(), 2, "one of them tried");
     assert!(
-        scene.slot.read().cooldown.is_none(),
+        scene.slot.read().cooldowns.is_empty(),
         "and spoiled nothing for the patient"
     );
 }
@@ -407,7 +407,7 @@ fn a_caller_in_a_hurry_does_not_spoil_it_for_the_patient() {
     scene.clock.advance(Duration::from_secs(1));
     scene.endpoint.takes.set(Duration::from_secs(60));
     assert!(scene.call(30, true).is_err());
-    let cooldown = scene.slot.read().cooldown;
+    let cooldown = scene.slot.read().cooldowns.pop();
     assert!(
         cooldown.is_some(),
         "30 s without an answer say something of the server"
@@ -427,7 +427,7 @@ fn a_last_try_without_time_does_not_hide_what_the_one_before_it_met() {
         failed,
         Err(ObtainError::Exchange(ExchangeError::ServerError { .. }))
     ));
-    assert!(scene.slot.read().cooldown.is_some(), "10 s were enough");
+    assert!(!scene.slot.read().cooldowns.is_empty(), "10 s were enough");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::super::decide::CacheState;
 use super::Fixture;
-use crate::cache::{CachedToken, Cooldown, Entry, Reason};
+use crate::cache::{CachedToken, Cooldown, Entry, Reason, Scope};
 use crate::system::clock::Clock as _;
 use crate::types::token::{AccessToken, Token};
 
@@ -35,7 +35,7 @@ fn cooldown(now: OffsetDateTime, age: Duration, length: Duration) -> Cooldown {
         message: "down".to_owned(),
         cause: None,
         hint: None,
-        secret: None,
+        scope: Scope::default(),
     }
 }
 
@@ -92,7 +92,7 @@ fn a_token_is_worth_what_the_rules_say_at_every_moment() {
         let margin = MINUTE.min(life / 2);
         for age in ages(life, margin) {
             let entry = Entry {
-                held: Some(held(now, age, life)),
+                tokens: vec![held(now, age, life)],
                 ..Entry::default()
             };
             let expected = if age < -MINUTE || age >= life - margin {
@@ -118,8 +118,8 @@ fn a_cool_down_binds_from_a_minute_before_its_record_to_its_end() {
             let cooldown = cooldown(now, age, length);
             let binds = (-MINUTE..length).contains(&age);
             let with = |held: Option<CachedToken>| Entry {
-                held,
-                cooldown: Some(cooldown.clone()),
+                tokens: held.into_iter().collect(),
+                cooldowns: vec![cooldown.clone()],
                 ..Entry::default()
             };
             for (held, unbound, bound) in [
@@ -152,7 +152,7 @@ fn a_pause_of_the_refresh_is_kept_to_for_five_minutes_at_most() {
     let longest = MINUTE * 5;
     for left in around(&[Duration::ZERO, longest, Duration::days(3650), -MINUTE]) {
         let entry = Entry {
-            held: Some(held(now, MINUTE * 55, Duration::HOUR)),
+            tokens: vec![held(now, MINUTE * 55, Duration::HOUR)],
             refresh_not_before: Some(now + left),
             ..Entry::default()
         };
@@ -203,10 +203,10 @@ fn those_who_waited_for_a_secret_are_told_that_there_is_none_however_late_they_l
         let now = noted + later;
         scene.clock.wall_offset_seconds.set(later.whole_seconds());
         let mut entry = Entry {
-            cooldown: Some(cooldown(now, later, Duration::seconds(5))),
+            cooldowns: vec![cooldown(now, later, Duration::seconds(5))],
             ..Entry::default()
         };
-        entry.cooldown.as_mut().unwrap().reason = Reason::NoSecret;
+        entry.cooldowns[0].reason = Reason::NoSecret;
         for (began, is_bound) in [
             (noted - Duration::SECOND, true),
             (noted, true),
@@ -237,8 +237,8 @@ fn whatever_two_moments_stand_in_an_entry_nothing_overflows() {
             cooldown.since = obtained_at;
             cooldown.until = expires_at;
             let entry = Entry {
-                held: Some(held),
-                cooldown: Some(cooldown),
+                tokens: vec![held],
+                cooldowns: vec![cooldown],
                 refresh_not_before: Some(expires_at),
                 refused_at: Some(obtained_at),
                 ..Entry::default()

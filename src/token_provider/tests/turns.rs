@@ -75,7 +75,7 @@ fn a_limit_that_another_host_waits_out_is_waited_for_in_one_piece() {
                 let passed = hosts.elapsed().saturating_sub(start);
                 spoken.borrow_mut().push((passed, limit));
                 assert!(
-                    hosts.slot(2).read().cooldown.is_some(),
+                    !hosts.slot(2).read().cooldowns.is_empty(),
                     "the other processes of this host know why it waits"
                 );
                 hosts.put(":token", &token, 3600);
@@ -118,7 +118,7 @@ fn whoever_waited_for_a_host_that_never_comes_back_asks_when_its_lease_ends() {
 fn a_limit_is_waited_for_only_where_more_than_the_second_to_ask_is_left_behind_it() {
     let hosts = Hosts::new();
     hosts.while_one_waits_out(20, &|| {
-        let until = hosts.slot(1).read().cooldown.unwrap().until;
+        let until = hosts.slot(1).read().cooldowns.remove(0).until;
         for (host, further, is_waited_for) in [(2, 0, false), (3, 1, true)] {
             let left: Duration = (until - hosts.scene.clock.now()).try_into().unwrap();
             let limit = left + Duration::from_millis(1000 + further);

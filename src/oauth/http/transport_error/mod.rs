@@ -1,6 +1,8 @@
 //! Errors of connections, as data, and the message for each. No I/O. No text of a library is shown
 //! unless it is known to hold no URL.
 
+#[cfg(test)]
+mod scope_tests;
 mod tls;
 
 use std::io;
@@ -84,6 +86,28 @@ pub(crate) enum TransportCause {
 }
 
 impl TransportError {
+    /// Whether the cause is in this process's own settings or network: name resolution, the proxy, or
+    /// the trust in the server's certificate.
+    pub(crate) fn is_local(&self) -> bool {
+        let is_before_server = match self.stage {
+            Stage::LookUp => true,
+            Stage::Connect | Stage::Tunnel => self.endpoints.proxy.is_some(),
+            Stage::Handshake | Stage::Exchange => false,
+        };
+        let is_deadline = matches!(
+            self.cause,
+            TransportCause::DeadlineExceeded(_) | TransportCause::NoTimeLeft
+        );
+        match &self.cause {
+            TransportCause::Tls { .. }
+            | TransportCause::ProxyStatus(_)
+            | TransportCause::CertificateName(_)
+            | TransportCause::Header
+            | TransportCause::Unsendable => true,
+            _ => is_before_server && !is_deadline,
+        }
+    }
+
     /// The error in words.
     pub(crate) fn message(&self) -> ErrorMessage {
         let (endpoints, stage) = (&self.endpoints, self.stage);
