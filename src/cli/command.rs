@@ -57,6 +57,9 @@ pub(crate) enum Command {
     Logout {
         yes: bool,
     },
+    Use {
+        name: String,
+    },
     Store,
     Erase,
     List,
@@ -114,6 +117,8 @@ pub(crate) struct LoginOptions {
     pub(crate) client_id: Option<String>,
     pub(crate) cloud_id: Option<String>,
     pub(crate) base_url: Option<String>,
+    /// Make the profile the default.
+    pub(crate) default: bool,
     pub(crate) lifetime: Option<String>,
     pub(crate) store: Option<String>,
     pub(crate) secret_stdin: bool,

@@ -130,12 +130,19 @@ impl Given {
                 client_id: self.text(Flag::ClientId)?,
                 cloud_id: self.text(Flag::CloudId)?,
                 base_url: self.text(Flag::BaseUrl)?,
+                default: self.has(Flag::Default),
                 lifetime: self.text(Flag::Lifetime)?,
                 store: self.text(Flag::Store)?,
                 secret_stdin: self.has(Flag::SecretStdin),
             }),
             Subcommand::Logout => Command::Logout {
                 yes: self.has(Flag::Yes),
+            },
+            Subcommand::Use => Command::Use {
+                name: self.operand().ok_or(UsageError::NoRest {
+                    subcommand: rule.name,
+                    placeholder: "NAME",
+                })?,
             },
             Subcommand::Store => Command::Store,
             Subcommand::Erase => Command::Erase,

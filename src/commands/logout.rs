@@ -3,7 +3,7 @@
 use super::login::yes_or_no;
 use super::session::{Caller, Session};
 use super::{Context, Error};
-use crate::config::{ENVIRONMENT_PROFILE, Profile, remove};
+use crate::config::{ENVIRONMENT_PROFILE, Profile, ProfileError, choose, load, remove};
 use crate::diagnostics::error::LoginError;
 use crate::system::terminal::Terminal;
 
@@ -42,6 +42,10 @@ pub(super) fn run(context: &Context<'_>, yes: bool) -> Result<(), Error> {
         (false, _) => tell(&format!(
             "removed profile `{name}`; its secret is not kept by this program ({source})"
         )),
+    }
+    let left = load(context.environment, context.options.config.as_deref());
+    if left.is_ok_and(|left| matches!(choose(&left, None), Err(ProfileError::Undecided { .. }))) {
+        tell("no profile is the default now: choose one with `cloudconnexa-auth use NAME`");
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ mod setup;
 mod status;
 mod store;
 mod token;
+mod use_profile;
 mod version;
 
 use std::cell::Cell;
@@ -172,6 +173,9 @@ pub(crate) fn run(
             return login::run(context, &options).map(|()| ExitCode::SUCCESS);
         }
         Command::Logout { yes } => return logout::run(context, yes).map(|()| ExitCode::SUCCESS),
+        Command::Use { name } => {
+            return use_profile::run(context, &name).map(|()| ExitCode::SUCCESS);
+        }
         Command::Setup(options) => setup::run(context, &options)?,
         Command::Protocol { protocol, operands } => {
             return protocol::run(protocol, &operands, context, stdout);

@@ -26,6 +26,7 @@ pub(super) fn run(context: &Context<'_>, input: &[u8]) -> Result<Output, Error> 
         lifetime: request.lifetime,
         settings: request.settings,
         keeper: SecretBackend::File,
+        make_default: false,
     };
     store(&context.editing(), &profile)?;
     Ok(json_line(&WireStored {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use time::Date;
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
+use super::default::{default_after_store, with_default};
 use super::file::listed;
 use super::{Position, Profile, ProfileError, lifetime, load, resolve, secret_file_name};
 use crate::secret_source::{Source, SourceError};
@@ -50,6 +51,8 @@ pub(crate) struct NewProfile {
     pub(crate) settings: Vec<(&'static str, String)>,
     /// Where the secret is kept.
     pub(crate) keeper: SecretBackend,
+    /// Make it the default.
+    pub(crate) make_default: bool,
 }
 
 /// Who keeps a client secret.
@@ -110,8 +113,16 @@ fn prepared(
     let secret_expires = end_of_life(profile, editing.clock.now().date())?;
     let old = read_old(path)?;
     // The old file must be whole before it is changed; this gives the position of what is not.
-    load::parse(path, &old, editing.environment)?;
-    let new = edited(path, &old, profile, secret_expires)?;
+    let before = load::parse(path, &old, editing.environment)?;
+    let mut new = edited(path, &old, profile, secret_expires)?;
+    let default = if profile.make_default {
+        Some((profile.name.as_str(), ""))
+    } else {
+        default_after_store(&before, &profile.name)
+    };
+    if let Some((default, comment)) = default {
+        new = with_default(path, &new, default, comment)?;
+    }
     let read = load::parse(path, &new, editing.environment).map_err(not_storable)?;
     let is_it = |stored: &Profile| stored.name == profile.name;
     let stored = read.all.into_iter().find(is_it);
@@ -358,7 +369,7 @@ fn fill(table: &mut dyn TableLike, profile: &NewProfile, secret_expires: Option<
 }
 
 /// Sets a key; where it was set before, the comment on its line stays.
-fn set(table: &mut dyn TableLike, key: &str, mut new: Value) {
+pub(super) fn set(table: &mut dyn TableLike, key: &str, mut new: Value) {
     match table.get_mut(key).and_then(Item::as_value_mut) {
         Some(old) => {
             *new.decor_mut() = old.decor().clone();
@@ -392,6 +403,7 @@ mod tests {
             lifetime: None,
             settings: vec![("cloud_id", "acme".to_owned())],
             keeper: SecretBackend::File,
+            make_default: false,
         };
         let table = "[profiles.p]\ncloud_id = \"acme\"\nclient_id = \"x.acme\"\n\
                      client_secret = { file = \"p.secret\" }";

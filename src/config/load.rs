@@ -108,7 +108,9 @@ pub(super) fn parse(
     for profile in written.profiles {
         all.push(resolve::resolve(&document, profile)?);
     }
+    let is_default_cleared = matches!(&written.default_profile, Some(at) if at.value.is_empty());
     let default = match written.default_profile {
+        _ if is_default_cleared => None,
         Some(at) if !all.iter().any(|profile| profile.name == at.value) => {
             let names = all.iter().map(|profile| profile.name.as_str());
             let problem = format!(
@@ -125,6 +127,7 @@ pub(super) fn parse(
     Ok(Profiles {
         all,
         default,
+        is_default_cleared,
         ..Profiles::default()
     })
 }

@@ -5,6 +5,7 @@
 //! what it means, checked once and for all; `select` picks the one that a request is for; `edit`
 //! changes the file without touching what else stands in it.
 
+mod default;
 mod edit;
 mod file;
 #[cfg(any(test, fuzzing))]
@@ -33,6 +34,7 @@ use crate::secret_source::Source;
 use crate::types::token::MinTtl;
 use crate::types::uri::{Origin, Uri};
 
+pub(crate) use default::set_default;
 pub(crate) use edit::{Editing, NewProfile, SETTABLE, SecretBackend, preview, store};
 pub(crate) use lifetime::{
     NAMES as LIFETIMES, days_left, end as end_of_lifetime, warning as lifetime_warning,
@@ -111,6 +113,8 @@ pub(crate) struct Profiles {
     pub(crate) all: Vec<Profile>,
     /// `default_profile` of the file.
     pub(crate) default: Option<String>,
+    /// `default_profile = ""`: no profile is the default, not even the only one.
+    pub(crate) is_default_cleared: bool,
     /// Where the file stands or would stand; `None` without a home.
     pub(crate) path: Option<PathBuf>,
     /// Which variables are missing for a profile from the environment, where some are set.
@@ -261,9 +265,14 @@ pub(crate) enum ProfileError {
         /// All of them.
         known: Vec<String>,
     },
-    /// Several, and nothing says which.
-    #[error("{} profiles are set up and none is the default", known.len())]
+    /// None of the profiles is the default.
+    #[error("{}", match known.len() {
+        1 => "1 profile is set up and it is not the default".to_owned(),
+        count => format!("{count} profiles are set up and none is the default"),
+    })]
     Undecided {
+        /// The configuration file.
+        path: Option<PathBuf>,
         /// Their names.
         known: Vec<String>,
     },

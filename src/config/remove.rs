@@ -9,12 +9,13 @@ use std::str::FromStr as _;
 
 use toml_edit::{Document, DocumentMut, Item, Table};
 
+use super::default::{is_cleared_by_removal, is_superfluous_after_removal, with_default};
 use super::edit::{Editing, read_old, write, written};
 use super::{ProfileError, Profiles, load};
 use crate::system::file;
 
-/// Takes the profile of that name out of the file, and `default_profile` with it where that names
-/// it. A file of which nothing is left is removed.
+/// Removes the profile from the file. If it was the default, or nothing was, no profile is the
+/// default afterwards. A file that is empty then is removed.
 ///
 /// # Errors
 /// Where the file cannot be read, locked or written, or not be changed without harm to the rest.
@@ -26,11 +27,21 @@ pub(crate) fn remove(editing: &Editing<'_>, name: &str) -> Result<(), ProfileErr
     };
     let guard = editing.lock(&path)?;
     let old = read_old(&path)?;
-    let before = load::parse(&path, &old, editing.environment)?;
+    let mut before = load::parse(&path, &old, editing.environment)?;
     if before.named(name).is_none() {
         return Ok(());
     }
-    let new = without(&old, name, before.default.as_deref() == Some(name));
+    let is_cleared = is_cleared_by_removal(&before, name);
+    let has_key = before.is_default_cleared || before.default.as_deref() == Some(name);
+    let is_last = before.all.iter().all(|profile| profile.name == name);
+    let is_superfluous = is_superfluous_after_removal(&old, &before, name);
+    if is_superfluous {
+        before.default = None;
+    }
+    let mut new = without(&old, name, is_superfluous || (has_key && is_last));
+    if is_cleared && let Some(text) = new {
+        new = Some(with_default(&path, &text, "", "")?);
+    }
     let after = new
         .as_deref()
         .map(|new| load::parse(&path, new, editing.environment));

@@ -66,9 +66,11 @@ fn preferred(profiles: &Profiles) -> Result<&Profile, ProfileError> {
         .and_then(|name| profiles.named(name));
     let chosen = profiles.named(ENVIRONMENT_PROFILE).or(default);
     match (chosen, profiles.all.as_slice()) {
-        (Some(profile), _) | (None, [profile]) => Ok(profile),
+        (Some(profile), _) => Ok(profile),
+        (None, [profile]) if !profiles.is_default_cleared => Ok(profile),
         (None, []) => Err(none(profiles)),
         (None, several) => Err(ProfileError::Undecided {
+            path: profiles.path.clone(),
             known: several.iter().map(|profile| profile.name.clone()).collect(),
         }),
     }
@@ -159,7 +161,7 @@ mod tests {
         assert!(
             matches!(
                 choose(&undecided, None),
-                Err(ProfileError::Undecided { known }) if known == ["a", "b"]
+                Err(ProfileError::Undecided { known, .. }) if known == ["a", "b"]
             ),
             "nobody guesses"
         );

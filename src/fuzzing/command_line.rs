@@ -67,6 +67,7 @@ fn values(command: Command) -> (Vec<String>, Vec<OsString>) {
             options.store,
         ],
         Command::Completions { shell } => vec![Some(shell)],
+        Command::Use { name } => vec![Some(name)],
         Command::Man { page } => vec![page],
         Command::Setup(SetupOptions::Undo { tool, .. }) => vec![Some(tool)],
         Command::Setup(SetupOptions::Add { tool, hosts, .. }) => {

@@ -149,6 +149,7 @@ pub(crate) fn stored(bytes: &[u8]) {
         .find(|known| *known == key)
         .unwrap_or("cloud_id");
     let profile = NewProfile {
+        make_default: false,
         name: name.to_owned(),
         client_id: client_id.to_owned(),
         client_secret: Secret::new(CANARY.to_owned()),

@@ -142,7 +142,7 @@ fn a_person_is_asked_for_what_is_needed_and_the_secret_never_shows() {
     assert_eq!(
         config,
         format!(
-            "[profiles.prod]\ncloud_id = \"acme\"\nclient_id = \"{}\"\n\
+            "default_profile = \"prod\"\n\n[profiles.prod]\ncloud_id = \"acme\"\nclient_id = \"{}\"\n\
              client_secret = {{ file = \"prod.secret\" }}\nsecret_expires = 2099-05-22\n",
             credential.client_id
         )
@@ -213,7 +213,7 @@ fn an_answer_that_will_not_do_is_asked_for_again() {
         .answer(NAME, "");
     assert_eq!(terminal.end().code, 0);
     let config = fs::read_to_string(world.config()).unwrap();
-    assert!(config.starts_with("[profiles.acme]\n"), "{config}");
+    assert!(config.contains("\n[profiles.acme]\n"), "{config}");
     assert!(!config.contains("secret_expires"), "{config}");
 }
 
@@ -321,6 +321,26 @@ fn ctrl_c_between_the_two_files_waits_for_the_second() {
     let ended = terminal.end();
     assert_eq!(ended.code, 0, "{}", ended.screen);
     world.token();
+}
+
+#[test]
+fn login_asks_before_it_changes_the_default() {
+    let world = acme();
+    let run = login(&world, &["--profile", "first"]);
+    run.outcome().succeeds_with_stderr();
+    for (name, answer, default) in [("second", "", "first"), ("third", "y", "third")] {
+        let mut terminal = Terminal::run(&world, &["login"]);
+        type_credentials(&mut terminal, &world);
+        let question = format!("Make `{name}` the default instead of `first`? [y/N]: ");
+        terminal
+            .answer(LIFETIME, "")
+            .answer(NAME, name)
+            .answer(&question, answer);
+        assert_eq!(terminal.end().code, 0);
+        let config = fs::read_to_string(world.config()).unwrap();
+        let line = format!("default_profile = \"{default}\"\n");
+        assert!(config.starts_with(&line), "{config}");
+    }
 }
 
 #[test]

@@ -52,27 +52,35 @@ fn a_logout_takes_what_it_was_told_and_no_more() {
         .outcome()
         .succeeds_with_stderr();
     let config = fs::read_to_string(world.config()).unwrap();
-    world.write_config(&format!(
-        "default_profile = \"b\" # the usual\n# then\n{config}"
-    ));
+    let default = "default_profile = \"a\"\n";
+    assert!(config.starts_with(default), "{config}");
+    world.write_config(&config.replacen(default, "default_profile = \"b\" # mine\n# then\n", 1));
 
     let stderr = world.run(["logout", "--profile", "bb"]).fails(3);
     assert!(
         stderr.contains("no profile `bb`") && stderr.contains("did you mean `b`?"),
         "{stderr}"
     );
-    world
-        .run(["logout", "--yes"])
-        .outcome()
-        .succeeds_with_stderr();
+    let logout = world.run(["logout", "--yes"]).outcome();
+    let (_, stderr) = logout.succeeds_with_stderr();
+    assert!(
+        stderr.contains("no profile is the default now")
+            && stderr.contains("`cloudconnexa-auth use NAME`"),
+        "{stderr}"
+    );
 
     let left = fs::read_to_string(world.config()).unwrap();
-    assert!(left.starts_with("# then\n[profiles.a]\n"), "{left}");
-    assert!(
-        !left.contains("default_profile") && !left.contains("profiles.b"),
-        "{left}"
-    );
+    let start = "default_profile = \"\" # mine\n# then\n\n[profiles.a]\n";
+    assert!(left.starts_with(start), "{left}");
+    assert!(!left.contains("profiles.b"), "{left}");
     assert!(!world.config_folder().join("b.secret").exists());
+    let stderr = world.run(["token"]).fails(3);
+    assert!(
+        stderr.contains("1 profile is set up and it is not the default")
+            && stderr.contains("`cloudconnexa-auth use NAME`"),
+        "{stderr}"
+    );
+    world.run(["use", "a"]).outcome().succeeds_with_stderr();
     world.token();
 
     let stderr = world.run(["logout", "--profile", "b"]).fails(3);
@@ -169,4 +177,40 @@ fn a_link_in_the_place_of_the_file_stays_when_nothing_is_left_in_it() {
 
     assert!(world.config().symlink_metadata().unwrap().is_symlink());
     assert_eq!(fs::read_to_string(&real).unwrap(), "");
+}
+
+#[test]
+fn logout_of_one_of_two_never_selects_the_other() {
+    let world = acme();
+    for name in ["a", "b"] {
+        let run = login(&world, &["--profile", name]);
+        run.outcome().succeeds_with_stderr();
+    }
+    // As written by hand: two profiles and no default.
+    let config = fs::read_to_string(world.config()).unwrap();
+    world.write_config(config.strip_prefix("default_profile = \"a\"\n").unwrap());
+    world.run(["token"]).fails(3);
+
+    let logout = world.run(["logout", "--profile", "a", "--yes"]);
+    let (_, stderr) = logout.outcome().succeeds_with_stderr();
+    assert!(stderr.contains("no profile is the default now"), "{stderr}");
+    world.run(["token"]).fails(3);
+    world.run(["token", "--profile", "b"]).succeeds();
+
+    let logout = world.run(["logout", "--profile", "b", "--yes"]);
+    let (_, stderr) = logout.outcome().succeeds_with_stderr();
+    assert!(!stderr.contains("default"), "no profile is left: {stderr}");
+}
+
+#[test]
+fn logout_of_another_profile_keeps_the_default() {
+    let world = acme();
+    for name in ["a", "b"] {
+        let run = login(&world, &["--profile", name]);
+        run.outcome().succeeds_with_stderr();
+    }
+    let logout = world.run(["logout", "--profile", "b", "--yes"]);
+    let (_, stderr) = logout.outcome().succeeds_with_stderr();
+    assert!(!stderr.contains("default"), "{stderr}");
+    world.token();
 }

@@ -32,6 +32,7 @@ mod cooldown;
 #[cfg(target_os = "linux")]
 mod curl;
 #[cfg(unix)]
+mod default_profile;
 mod docker_helpers;
 #[cfg(target_os = "linux")]
 mod docs;

@@ -55,6 +55,7 @@ impl Words {
         match text.trim_matches(['[', ']']) {
             "COMMAND" => Self::Verbs,
             "FILE" => Self::Files,
+            "NAME" => Self::Profiles,
             "TOOL" => Self::These(TOOLS.iter().map(|tool| tool.name).collect()),
             "LIFETIME" => Self::These(vec!["2w", "1mo", "6mo", "1y"]),
             text if text.contains('|') => Self::These(text.split('|').collect()),

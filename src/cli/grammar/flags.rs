@@ -125,6 +125,13 @@ pub(in crate::cli) const FLAGS: &[FlagRule] = &[
         help: "The API's address, where it is not https://CLOUD_ID.api.openvpn.com",
     },
     FlagRule {
+        flag: Flag::Default,
+        long: "default",
+        short: None,
+        value: None,
+        help: "Make the profile the default, as `use NAME` does",
+    },
+    FlagRule {
         flag: Flag::Lifetime,
         long: "lifetime",
         short: None,

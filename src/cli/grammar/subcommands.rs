@@ -81,6 +81,7 @@ pub(super) const SUBCOMMANDS: &[SubcommandRule] = &[
             Flag::ClientId,
             Flag::CloudId,
             Flag::BaseUrl,
+            Flag::Default,
             Flag::Lifetime,
             Flag::Store,
             Flag::SecretStdin,
@@ -113,6 +114,19 @@ pub(super) const SUBCOMMANDS: &[SubcommandRule] = &[
             Flag::Help,
         ],
         operands: &[],
+        rest: None,
+    },
+    SubcommandRule {
+        subcommand: Subcommand::Use,
+        name: "use",
+        summary: "Make a profile the default",
+        details: "Sets `default_profile` in the configuration file. The default profile is used if \
+                  neither --profile nor CLOUDCONNEXA_PROFILE names one, and no URI selects one. The \
+                  first profile that `login` or `store` saves is the default.",
+        examples: "  cloudconnexa-auth use prod",
+        flags: &[],
+        common: &[Flag::Config, Flag::Timeout, Flag::Verbose, Flag::Help],
+        operands: &["NAME"],
         rest: None,
     },
     SubcommandRule {

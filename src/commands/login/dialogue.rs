@@ -37,6 +37,7 @@ pub(super) struct Answers {
     lifetime: Option<String>,
     /// `cloud_id`, `base_url` or both.
     server: Vec<(&'static str, String)>,
+    make_default: bool,
 }
 
 impl Answers {
@@ -93,6 +94,7 @@ impl Answers {
             client_secret: secret,
             lifetime: options.lifetime.clone().map(|text| in_our_words(&text)),
             server: server(cloud_id, options.base_url.clone()),
+            make_default: options.default,
         })
     }
 
@@ -104,6 +106,7 @@ impl Answers {
             lifetime: self.lifetime,
             settings: self.server,
             keeper: SecretBackend::File,
+            make_default: self.make_default,
         }
     }
 }
@@ -140,12 +143,14 @@ impl Dialogue<'_> {
             None => self.lifetime()?,
         };
         let name = self.name(cloud_id.as_deref())?;
+        let make_default = options.default || self.is_new_default(&name)?;
         Ok(Answers {
             name,
             client_id,
             client_secret,
             lifetime,
             server: server(cloud_id, base_url),
+            make_default,
         })
     }
 
@@ -204,6 +209,16 @@ impl Dialogue<'_> {
                 return Ok(name);
             }
         }
+    }
+
+    /// Asks whether the profile takes the place of another default.
+    fn is_new_default(&self, name: &str) -> Result<bool, Error> {
+        let current = self.known.default.as_deref();
+        let Some(current) = current.filter(|current| *current != name) else {
+            return Ok(false);
+        };
+        let question = format!("Make `{name}` the default instead of `{current}`? [y/N]: ");
+        self.ask(&question, yes_or_no)
     }
 
     /// Whether a profile may have this name; the person is asked where one has it already.

@@ -161,7 +161,8 @@ fn report(context: &Context<'_>, stored: &Profile, why_not: &[String]) {
         .is_ok_and(|profiles| choose(&profiles, None).is_ok_and(|profile| profile.name == *name));
     if !is_first {
         tell(&format!(
-            "choose it with `--profile {name}`, or set `default_profile`"
+            "choose it with `--profile {name}`, or make it the default with `cloudconnexa-auth use \
+             {name}`"
         ));
     }
 }

@@ -351,8 +351,17 @@ fn profile_hint(error: &ProfileError) -> Option<String> {
             meant: Some(meant), ..
         } => Some(format!("did you mean `{meant}`?")),
         ProfileError::Unknown { known, .. } => Some(some_of(known)),
-        ProfileError::Undecided { known } | ProfileError::Ambiguous { known, .. } => Some(format!(
-            "choose with `--profile` or set `default_profile`; {}",
+        ProfileError::Undecided { known, path } => {
+            let file = path.as_ref().map(|path| format!(" in {}", path.display()));
+            Some(format!(
+                "choose with `--profile`, or set the default{} with `cloudconnexa-auth use \
+                 NAME`; {}",
+                file.unwrap_or_default(),
+                some_of(known)
+            ))
+        }
+        ProfileError::Ambiguous { known, .. } => Some(format!(
+            "choose with `--profile`, or set the default with `cloudconnexa-auth use NAME`; {}",
             some_of(known)
         )),
         ProfileError::Locked(_) => Some("try again when it has finished".into()),
