@@ -15,11 +15,12 @@ DENY := $(if $(filter cargo-deny $(CARGO_DENY),$(shell cargo-deny --version 2>/d
 
 INSTALL_TOOL := env -u CARGO_TARGET_DIR CARGO_PROFILE_DEV_DEBUG=false $(CARGO) install --quiet --locked --debug
 
-.PHONY: help build test soak fleet fuzz bench lint advisories miri mutants demo release order show-binary install uninstall deb package-test reproduce clean
+.PHONY: help build test bare-test soak fleet fuzz bench lint advisories miri mutants demo release order show-binary install uninstall deb package-test reproduce clean
 
 help:
 	@echo 'make build     build the program'
 	@echo 'make test      install what the tests need, run them, run the demonstration'
+	@echo 'make bare-test  make demo and make test on a bare Debian, as root; SUITE=NAME of the release'
 	@echo 'make soak      the faults of docs/reliability.md, many times over; FILTER=NAME for one'
 	@echo 'make fuzz      the parsers with inputs that a fuzzer finds; TARGET=NAME for one, SECONDS=N for each'
 	@echo 'make bench     times, beside the least there can be and beside others; writes docs/performance.md'
@@ -43,6 +44,12 @@ build:
 test:
 	tests/setup.sh '$(TEST_TOOLS)'
 	CARGO='$(CARGO)' tests/run.sh '$(TEST_TOOLS)'
+
+# Needs root and debootstrap.
+SUITE ?= bookworm
+
+bare-test:
+	tests/bare.sh '$(SUITE)'
 
 soak:
 	tests/setup.sh '$(TEST_TOOLS)'

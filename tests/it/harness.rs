@@ -10,15 +10,14 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Mutex, Once};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cloudconnexa_sandbox::{Builder, Credential, Sandbox};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::leaks;
+use crate::time_limit::TimeLimit;
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cloudconnexa-auth");
@@ -31,62 +30,13 @@ pub(crate) fn copy_program(to: &Path) {
     assert!(status.success(), "cp {PROGRAM}");
 }
 
-/// How long a test may take. A longer one has hung: the suite ends with its name.
-fn test_limit() -> Duration {
-    let is_soak = std::env::var_os("SOAK").is_some();
-    Duration::from_secs(if is_soak { 4 * 60 * 60 } else { 10 * 60 })
-}
-
-/// The running tests that have a `World`: name and start.
-static RUNNING: Mutex<Vec<(String, Instant)>> = Mutex::new(Vec::new());
-
-/// Starts the watchdog once and adds the current test to its list.
-#[expect(clippy::exit, reason = "a thread that hangs cannot be stopped")]
-fn watch() {
-    static WATCHDOG: Once = Once::new();
-    WATCHDOG.call_once(|| {
-        thread::spawn(|| {
-            loop {
-                thread::sleep(Duration::from_secs(1));
-                let running = RUNNING.lock().unwrap();
-                let limit = test_limit();
-                if let Some((name, _)) = running.iter().find(|it| it.1.elapsed() > limit) {
-                    let message = format!("\ntest {name} ... FAILED (no end after {limit:?})\n");
-                    std::io::stderr().write_all(message.as_bytes()).unwrap();
-                    std::process::exit(101);
-                }
-            }
-        });
-    });
-    RUNNING.lock().unwrap().push((test_name(), Instant::now()));
-}
-
-/// libtest names the thread of a test after the test.
-fn test_name() -> String {
-    thread::current().name().unwrap_or("?").to_owned()
-}
-
-/// Takes the current test off the list, once for each `World`.
-fn unwatch() {
-    let name = test_name();
-    let mut running = RUNNING.lock().unwrap();
-    if let Some(at) = running.iter().position(|it| it.0 == name) {
-        running.swap_remove(at);
-    }
-}
-
 /// A home, and perhaps a server.
 pub(crate) struct World {
     folder: TempDir,
     variables: RefCell<Vec<(String, String)>>,
     secrets: RefCell<Vec<String>>,
     pub(crate) sandbox: Sandbox,
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        unwatch();
-    }
+    _time_limit: TimeLimit,
 }
 
 impl World {
@@ -106,7 +56,7 @@ impl World {
 
     /// With a server, but set up for nothing.
     pub(crate) fn without_profile(builder: Builder) -> Self {
-        watch();
+        let time_limit = TimeLimit::start();
         let sandbox = builder.start();
         let folder = TempDir::new().unwrap();
         let world = Self {
@@ -114,6 +64,7 @@ impl World {
             variables: RefCell::default(),
             secrets: RefCell::default(),
             sandbox,
+            _time_limit: time_limit,
         };
         let ca = world.path("ca.pem");
         fs::write(&ca, world.sandbox.ca_pem()).unwrap();
@@ -392,6 +343,18 @@ impl<'a> Run<'a> {
         fs::create_dir_all(&directory).unwrap();
         self.program = directory.join("cloudconnexa-auth");
         copy_program(&self.program);
+        self
+    }
+
+    /// Started with the default handling of SIGINT, SIGQUIT and SIGHUP, which a caller of the tests
+    /// may ignore (`nohup`, or `&` in a script). Ignored signals are inherited.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub(crate) fn with_default_signals(mut self) -> Self {
+        let program = std::mem::replace(&mut self.program, PathBuf::from("/usr/bin/env"));
+        let program = program.to_str().unwrap().to_owned();
+        let first = ["--default-signal=INT,QUIT,HUP".to_owned(), program];
+        self.arguments.splice(0..0, first);
         self
     }
 

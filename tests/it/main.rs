@@ -87,6 +87,7 @@ mod style;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod tidy;
+mod time_limit;
 #[cfg(unix)]
 mod transcripts;
 mod workflows;

@@ -70,8 +70,19 @@ impl<'a> Terminal<'a> {
             .open(Path::new(name.to_str().unwrap()))
             .unwrap();
         let stream = || Stdio::from(slave.try_clone().unwrap());
-        let shell = Command::new("/usr/bin/setsid")
-            .args(["--ctty", "--wait", "/bin/sh", "-c", script, "sh", PROGRAM])
+        // A caller of the tests may ignore signals, which the shell would inherit.
+        let shell = Command::new("/usr/bin/env")
+            .arg("--default-signal=INT,QUIT,HUP")
+            .args([
+                "/usr/bin/setsid",
+                "--ctty",
+                "--wait",
+                "/bin/sh",
+                "-c",
+                script,
+                "sh",
+                PROGRAM,
+            ])
             .args(arguments)
             .env_clear()
             // What is said counts here; how it is painted is `style`'s business.

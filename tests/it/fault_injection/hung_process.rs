@@ -212,7 +212,7 @@ fn a_signal_ends_the_one_that_asks_and_the_next_one_asks_for_all_who_wait() {
         for _ in 0..tries(1, 50) {
             let world = World::new();
             let gate = world.sandbox.gate();
-            let leader = world.run(["token"]).start();
+            let leader = world.run(["token"]).with_default_signals().start();
             gate.wait_for_requests(1);
             let waiters: Vec<_> = (0..4).map(|_| world.run(["token"]).start()).collect();
             for waiter in &waiters {
@@ -246,7 +246,9 @@ fn a_signal_ends_one_who_waits_and_nobody_else() {
             let gate = world.sandbox.gate();
             let leader = world.run(["token"]).start();
             gate.wait_for_requests(1);
-            let mut waiters: Vec<_> = (0..4).map(|_| world.run(["token"]).start()).collect();
+            let mut waiters: Vec<_> = (0..4)
+                .map(|_| world.run(["token"]).with_default_signals().start())
+                .collect();
             for waiter in &waiters {
                 until("a waiter waits", || waits_for_lock(waiter.id()));
             }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use cloudconnexa_sandbox::{Fault, Sandbox};
 
+use super::networks::in_own_network;
 use super::{Claim, tries};
 use crate::harness::Outcome;
 use crate::shared_store::{Fleet, Server};
@@ -301,12 +302,7 @@ fn a_store_that_is_cut_off_at_any_stage_fails_no_answer() {
         "callers are given a token although iptables cuts the shared store off at some stage of a \
          fetch, at no more than one token request a host",
     );
-    // Gone again at the end of the question.
-    if !Wall(1).change("-I") {
-        crate::clients::found_or_skipped("iptables as root", None);
-        return;
-    }
-    survives_at_every_stage(&claim, Blow::CutOff);
+    in_own_network(|| survives_at_every_stage(&claim, Blow::CutOff));
 }
 
 #[test]

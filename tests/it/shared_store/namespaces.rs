@@ -81,6 +81,10 @@ impl Drop for Namespace {
 
 #[test]
 fn hosts_with_addresses_of_their_own_share_a_token() {
+    in_own_network(separate_hosts_share_a_token);
+}
+
+fn separate_hosts_share_a_token() {
     let namespaces: Option<Vec<Namespace>> = (0..4).map(Namespace::new).collect();
     let Some(namespaces) = namespaces else {
         found_or_skipped("leave to make network namespaces", None);
