@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use rustix::process::{Pid, Signal, getpgrp, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::system::file::{self, Trust};
 
@@ -34,15 +34,22 @@ fn signal(process: i32, signal: Signal) {
 }
 
 fn children(parent: i32) -> Vec<i32> {
-    let group = getpgrp().as_raw_nonzero().get();
+    // Not getpgrp(2): if the group's leader is outside of this process namespace, the group is 0, which
+    // is not a `Pid`.
+    let Some((_, group)) = parent_and_group("self") else {
+        return Vec::new();
+    };
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let ids = processes.filter_map(|it| it.file_name().to_str()?.parse().ok());
-    ids.filter(|id| parent_and_group(*id) == Some((parent, group)))
-        .collect()
+    let ids = processes.filter_map(|it| {
+        let name = it.file_name();
+        let id = name.to_str()?;
+        (parent_and_group(id)? == (parent, group)).then(|| id.parse().ok())?
+    });
+    ids.collect()
 }
 
 /// Two fields behind the name, which stands in brackets and may hold anything (`proc_pid_stat(5)`).
-fn parent_and_group(process: i32) -> Option<(i32, i32)> {
+fn parent_and_group(process: &str) -> Option<(i32, i32)> {
     let path = format!("/proc/{process}/stat");
     let stat = file::read(Path::new(&path), LONGEST_STAT, Trust::Anything).ok()?;
     let stat = String::from_utf8_lossy(&stat);

@@ -304,6 +304,25 @@ fn a_program_that_gives_no_secret_is_told_by_how_it_failed() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn hung_program_is_ended_in_a_process_namespace() {
+    let unshare = "unshare --user --map-root-user --pid --fork --kill-child --mount-proc";
+    let tried = Command::new("sh")
+        .args(["-c", &format!("{unshare} true")])
+        .output()
+        .unwrap();
+    let found = tried.status.success().then(|| "/usr/bin/unshare".into());
+    if crate::clients::found_or_skipped("a process namespace (unshare --pid)", found).is_none() {
+        return;
+    }
+    let world = world_with(&script("sleep 1000 2>&-; :"));
+    // The leader of the process group is outside, so getpgrp(2) returns 0 inside.
+    let command = format!("exec {unshare} \"$0\" token --timeout 3s");
+    let stderr = world.run(["-c", &command]).through_shell().fails(6);
+    assert!(stderr.contains("gave no answer within 3s"), "{stderr}");
+}
+
 #[test]
 fn a_program_that_hangs_is_ended_with_the_run() {
     let world = world_with(&command(&["true"]));
