@@ -14,8 +14,9 @@ changed() {
   find "${CARGO_TARGET_DIR:-target}/debug" -maxdepth 1 \( -type l -o -type f ! -name '*.d' ! -name '.*' \) -cnewer "$1"
   local place
   for place in /etc /usr /opt /run/netns /var/lib/containers; do
-    # Not -cnewer: a mount on a file in another mount namespace changes its ctime.
-    [[ -e $place ]] && find "$place" -xdev -newer "$1" ! -type d ! -path "$tree/*" 2>/dev/null
+    # Not -cnewer: a mount on a file in another mount namespace changes its ctime. A __pycache__ is
+    # written when gdb, or a tool in Python, is started for the first time.
+    [[ -e $place ]] && find "$place" -xdev -newer "$1" ! -type d ! -path "$tree/*" ! -path '*/__pycache__/*' 2>/dev/null
   done
   # Cargo, rustup and their caches belong to the build.
   find "${HOME:?}" -maxdepth 3 -xdev \( -path "$tree" -o -name .cargo -o -name .rustup -o -name .cache \) -prune \

@@ -40,7 +40,7 @@ impl Dns {
             "echo 'nameserver 127.0.0.1' > /run/resolv.conf; echo 'hosts: files dns' > /run/nsswitch.conf
              echo > /run/hosts
              for file in resolv.conf nsswitch.conf hosts; do
-               touch /etc/$file 2>/dev/null || true
+               [ -e /etc/$file ] || touch /etc/$file
                mount --bind /run/$file \"$(readlink -f /etc/$file)\"
              done",
         );
