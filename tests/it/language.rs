@@ -26,6 +26,9 @@ const CHECKED: &[&str] = &[
     "docs/glossary.md",
     "docs/guides",
     "docs/decisions",
+    "docs/exec.md",
+    "docs/exit-codes.md",
+    "docs/protocols",
 ];
 
 fn files(path: &Path) -> Vec<PathBuf> {
