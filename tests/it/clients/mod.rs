@@ -20,6 +20,7 @@ mod rclone;
 mod setup;
 mod snippets;
 mod terraform;
+mod vendor_api;
 
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
