@@ -1,4 +1,4 @@
-//! The program: what it prints, what it writes, what it leaves behind.
+//! The program: its output and its files.
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ struct Running {
 }
 
 impl Running {
-    /// Starts it and reads the lines up to the last export.
+    /// Starts the program and reads its output up to the export of `last`.
     fn start(args: &[&str], last: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_cloudconnexa-sandbox"))
             .args(args)
@@ -42,18 +42,18 @@ impl Running {
         found.unwrap_or_else(|| panic!("no {name} in {:?}", self.lines))
     }
 
-    /// Ends it as a shell would, and gives what it wrote to stderr.
+    /// Stops the program with a signal; returns its stderr.
     fn stop(mut self, signal: &str) -> String {
         let killed = Command::new("kill")
             .args([signal, &self.child.id().to_string()])
             .status();
         assert!(
             killed.expect("kill runs").success(),
-            "the program was still there"
+            "the program was running"
         );
         assert!(
             self.child.wait().expect("it ends").success(),
-            "{signal} is an orderly end"
+            "{signal} stops it with success"
         );
         let mut text = String::new();
         self.child
@@ -68,14 +68,14 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It has ended already where the test got that far.
+        // Fails if the program has already ended.
         self.child.kill().ok();
         self.child.wait().ok();
     }
 }
 
 #[test]
-fn its_directory_is_private_and_gone_after_each_signal() {
+fn directory_is_private_and_removed_at_the_end() {
     for signal in ["-INT", "-TERM", "-HUP"] {
         let running = Running::start(&["--cloud-id", "acme"], "SSL_CERT_FILE");
         let ca = Path::new(running.value("SSL_CERT_FILE")).to_owned();
@@ -85,7 +85,7 @@ fn its_directory_is_private_and_gone_after_each_signal() {
             .expect("it is there")
             .permissions()
             .mode();
-        assert_eq!(mode & 0o777, 0o700, "nobody else looks in");
+        assert_eq!(mode & 0o777, 0o700, "not accessible to other users");
         assert!(
             std::fs::read_to_string(&ca)
                 .expect("it is there")
@@ -94,7 +94,7 @@ fn its_directory_is_private_and_gone_after_each_signal() {
         );
         assert!(
             running.lines[0].starts_with("# cloudconnexa-sandbox: "),
-            "a comment says what this is"
+            "a comment explains the lines"
         );
         assert!(
             running
@@ -108,15 +108,15 @@ fn its_directory_is_private_and_gone_after_each_signal() {
                 .split('.')
                 .next_back()
                 == Some("acme"),
-            "as the vendor's IDs end"
+            "the suffix of the vendor's IDs"
         );
         running.stop(signal);
-        assert!(!directory.exists(), "{signal} leaves nothing behind");
+        assert!(!directory.exists(), "{signal} removes the directory");
     }
 }
 
 #[test]
-fn the_ready_file_has_the_same_lines_and_is_private() {
+fn ready_file_has_the_printed_lines_and_is_private() {
     let directory = tempfile::tempdir().expect("a directory");
     let ready = directory.path().join("env");
     let kept = directory.path().join("deep/er");
@@ -129,7 +129,8 @@ fn the_ready_file_has_the_same_lines_and_is_private() {
         ],
         "SSL_CERT_FILE",
     );
-    let text = std::fs::read_to_string(&ready).expect("it is there before the lines are printed");
+    let text =
+        std::fs::read_to_string(&ready).expect("the file exists before the lines are printed");
     assert_eq!(
         text.lines().collect::<Vec<_>>(),
         running.lines,
@@ -138,18 +139,15 @@ fn the_ready_file_has_the_same_lines_and_is_private() {
     assert_eq!(
         ready.metadata().expect("there").permissions().mode() & 0o777,
         0o600,
-        "it holds a secret"
+        "it contains a secret"
     );
     running.stop("-TERM");
-    assert!(!ready.exists(), "nothing is ready any more");
-    assert!(
-        kept.join("ca.pem").exists(),
-        "a directory that was asked for stays"
-    );
+    assert!(!ready.exists(), "removed at the end");
+    assert!(kept.join("ca.pem").exists(), "the given directory stays");
 }
 
 #[test]
-fn flags_reach_the_server_and_each_request_is_one_line_without_secrets() {
+fn flags_take_effect_and_the_log_has_no_secret() {
     let args = [
         "--http",
         "--accept",
@@ -183,7 +181,7 @@ fn flags_reach_the_server_and_each_request_is_one_line_without_secrets() {
         "--token-lifetime: {body}"
     );
     let log = running.stop("-INT");
-    assert_eq!(log.lines().count(), 2, "one line a request: {log}");
+    assert_eq!(log.lines().count(), 2, "one line per request: {log}");
     assert!(
         log.contains("POST /api/v1/oauth/token 503 form=query") && !log.contains(&secret),
         "{log}"
@@ -191,12 +189,13 @@ fn flags_reach_the_server_and_each_request_is_one_line_without_secrets() {
 }
 
 #[test]
-fn a_mistake_on_the_command_line_says_what_would_be_right() {
+fn usage_error_names_the_valid_values() {
     let cases = [
         (["--accept", "carrier-pigeon"], "basic-raw"),
         (["--fault", "explode"], "cut_off"),
         (["--cloud-id", "a.b"], "letters, digits and hyphens"),
         (["--permissions", "admin"], "`read` nor `write`"),
+        (["--resources", "devices"], "user-groups"),
     ];
     for (args, text) in cases {
         let output = Command::new(env!("CARGO_BIN_EXE_cloudconnexa-sandbox"))
@@ -210,13 +209,13 @@ fn a_mistake_on_the_command_line_says_what_would_be_right() {
 }
 
 #[test]
-fn help_tells_every_control_request() {
+fn help_lists_all_control_requests() {
     let output = Command::new(env!("CARGO_BIN_EXE_cloudconnexa-sandbox"))
         .arg("--help")
         .output()
         .expect("it runs");
     let help = String::from_utf8(output.stdout).expect("text");
-    for path in ["requests", "faults", "api", "clock", "credentials"] {
+    for path in ["requests", "reset", "faults", "api", "clock", "credentials"] {
         assert!(
             help.contains(&format!("/sandbox/{path}")),
             "{path} is missing from {help}"

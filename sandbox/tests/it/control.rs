@@ -1,4 +1,4 @@
-//! Steering over HTTP.
+//! The control interface.
 
 use cloudconnexa_sandbox::{Form, Sandbox};
 use serde_json::json;
@@ -10,7 +10,7 @@ fn post(sandbox: &Sandbox, path: &str, body: &str) -> Reply {
 }
 
 #[test]
-fn requests_are_listed_and_added_up_and_control_is_not_among_them() {
+fn record_counts_requests_without_control_requests() {
     let sandbox = http();
     let id = sandbox.credential().client_id;
     networks(&sandbox, &basic_token(&sandbox).token());
@@ -29,25 +29,25 @@ fn requests_are_listed_and_added_up_and_control_is_not_among_them() {
     assert_eq!(
         sandbox.requests().len(),
         2,
-        "steering is not part of the traffic"
+        "control requests are not recorded"
     );
 }
 
 #[test]
-fn faults_can_be_scripted_made_to_stand_and_cleared() {
+fn faults_can_be_queued_set_and_removed() {
     let sandbox = http();
     let standing = r#"{"status":{"code":503,"headers":[["Retry-After","7"]],"body":"later"}}"#;
     assert_eq!(
         post(&sandbox, "/sandbox/faults?always", standing).status,
         204,
-        "taken"
+        "accepted"
     );
     assert_eq!(
         post(&sandbox, "/sandbox/faults", r#"{"body":"{}"}"#).status,
         204,
-        "taken"
+        "accepted"
     );
-    assert_eq!(basic_token(&sandbox).body, "{}", "the scripted one first");
+    assert_eq!(basic_token(&sandbox).body, "{}", "the queued one first");
     let reply = basic_token(&sandbox);
     assert_eq!(
         (reply.status, reply.header("Retry-After")),
@@ -57,13 +57,13 @@ fn faults_can_be_scripted_made_to_stand_and_cleared() {
     assert_eq!(
         ask(&sandbox, "DELETE", "/sandbox/faults", &[], "").status,
         204,
-        "cleared"
+        "removed"
     );
-    assert_eq!(basic_token(&sandbox).status, 200, "and then the truth");
+    assert_eq!(basic_token(&sandbox).status, 200, "then the real response");
 }
 
 #[test]
-fn the_api_switch_and_the_clock_can_be_moved() {
+fn api_switch_and_clock_can_be_set() {
     let sandbox = http();
     let token = basic_token(&sandbox).token();
     post(&sandbox, "/sandbox/api", r#"{"enabled":false}"#);
@@ -75,45 +75,45 @@ fn the_api_switch_and_the_clock_can_be_moved() {
 }
 
 #[test]
-fn credentials_can_be_made_rotated_and_revoked() {
+fn credentials_can_be_created_rotated_and_revoked() {
     let sandbox = http();
     let spec = r#"{"name":"ci","lifetime":"two_weeks","allowed_subnets":["127.0.0.0/8"],"permissions":["read"]}"#;
     let reply = post(&sandbox, "/sandbox/credentials", spec);
     assert_eq!(
         (reply.status, reply.json()["name"].as_str()),
         (201, Some("ci")),
-        "made"
+        "created"
     );
-    let mut made = sandbox.credential();
-    made.client_id = reply.json()["client_id"]
+    let mut created = sandbox.credential();
+    created.client_id = reply.json()["client_id"]
         .as_str()
         .expect("an id")
         .to_owned();
-    made.client_secret = reply.json()["client_secret"]
+    created.client_secret = reply.json()["client_secret"]
         .as_str()
         .expect("a secret")
         .to_owned();
     assert_eq!(
-        token(&sandbox, Form::Basic, &made).json()["scope"],
+        token(&sandbox, Form::Basic, &created).json()["scope"],
         "read",
-        "with the permissions asked for"
+        "with the requested permissions"
     );
 
-    let path = format!("/sandbox/credentials/{}", made.client_id);
+    let path = format!("/sandbox/credentials/{}", created.client_id);
     let rotated = post(&sandbox, &format!("{path}/secret"), "").json();
     assert_eq!(
-        token(&sandbox, Form::Basic, &made).status,
+        token(&sandbox, Form::Basic, &created).status,
         401,
-        "the old secret is dead"
+        "the old secret is refused"
     );
-    made.client_secret = rotated["client_secret"]
+    created.client_secret = rotated["client_secret"]
         .as_str()
         .expect("a secret")
         .to_owned();
     assert_eq!(
-        token(&sandbox, Form::Basic, &made).status,
+        token(&sandbox, Form::Basic, &created).status,
         200,
-        "the new one works"
+        "the new secret is accepted"
     );
 
     assert_eq!(
@@ -122,19 +122,19 @@ fn credentials_can_be_made_rotated_and_revoked() {
         "revoked"
     );
     assert_eq!(
-        token(&sandbox, Form::Basic, &made).status,
+        token(&sandbox, Form::Basic, &created).status,
         401,
-        "it works no more"
+        "it is refused"
     );
     assert_eq!(
         ask(&sandbox, "DELETE", &path, &[], "").status,
         404,
-        "there is nothing left to revoke"
+        "it does not exist"
     );
 }
 
 #[test]
-fn a_mistaken_control_request_is_told_what_is_wrong() {
+fn invalid_control_request_gets_the_reason() {
     let sandbox = http();
     let cases = [
         (

@@ -1,4 +1,4 @@
-//! Every fault, as it comes over the wire.
+//! Each fault, as a client receives it.
 
 use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::client::{FORM, GRANT, TOKEN, basic, basic_token, http, networks, parse, rest, send};
 
-/// Sends a right token request and leaves the answer to be read.
+/// Sends a valid token request without reading the response.
 fn request(sandbox: &Sandbox) -> TcpStream {
     let Credential {
         client_id,
@@ -26,7 +26,7 @@ fn request(sandbox: &Sandbox) -> TcpStream {
 }
 
 #[test]
-fn scripted_faults_happen_in_order_and_then_the_standing_one() {
+fn queued_faults_come_first_then_the_standing_one() {
     let sandbox = Sandbox::builder().http().always(Fault::status(503)).start();
     sandbox.next(Fault::status(500));
     sandbox.next(Fault::status(502));
@@ -34,22 +34,22 @@ fn scripted_faults_happen_in_order_and_then_the_standing_one() {
     assert_eq!(
         seen,
         [500, 502, 503, 503],
-        "the queue, then the standing fault again and again"
+        "the queue in order, then the standing fault"
     );
     sandbox.always(None);
-    assert_eq!(basic_token(&sandbox).status, 200, "and then the truth");
+    assert_eq!(basic_token(&sandbox).status, 200, "then the real response");
 }
 
 #[test]
-fn faults_are_of_the_token_endpoint_only() {
+fn faults_do_not_affect_the_api() {
     let sandbox = http();
     sandbox.always(Some(Fault::status(503)));
     let token = sandbox.issue_token(&sandbox.credential().client_id);
-    assert_eq!(networks(&sandbox, &token).status, 200, "the API works on");
+    assert_eq!(networks(&sandbox, &token).status, 200, "the API works");
 }
 
 #[test]
-fn a_latency_comes_before_the_truth_and_before_another_fault() {
+fn latency_delays_real_responses_and_faults() {
     let sandbox = http();
     let latency = Duration::from_millis(60);
     sandbox.always(Some(Fault::Latency(latency)));
@@ -59,14 +59,14 @@ fn a_latency_comes_before_the_truth_and_before_another_fault() {
         assert_eq!(
             basic_token(&sandbox).status,
             status,
-            "late, but the same answer"
+            "the same response, later"
         );
         assert!(start.elapsed() >= latency, "late");
     }
 }
 
 #[test]
-fn a_status_carries_its_headers_and_any_bytes() {
+fn status_fault_has_its_headers_and_body() {
     let sandbox = http();
     sandbox.next(Fault::Status {
         code: 429,
@@ -80,64 +80,68 @@ fn a_status_carries_its_headers_and_any_bytes() {
     assert_eq!(
         (reply.status, reply.body.as_str()),
         (429, "<html>\0slow down"),
-        "as it was given"
+        "unchanged"
     );
-    assert_eq!(reply.header("Retry-After"), Some("7"), "headers too");
+    assert_eq!(reply.header("Retry-After"), Some("7"), "with its header");
     assert_eq!(
         reply.header("X-RateLimit-Remaining"),
         None,
-        "and nothing besides"
+        "without other headers"
     );
 }
 
 #[test]
-fn a_body_is_sent_as_it_is_with_200() {
+fn body_fault_is_sent_unchanged_with_200() {
     let sandbox = http();
     sandbox.next(Fault::Body(r#"{"access_token":"#.to_owned()));
     let reply = basic_token(&sandbox);
     assert_eq!(
         (reply.status, reply.body.as_str()),
         (200, r#"{"access_token":"#),
-        "not even JSON"
+        "not JSON"
     );
     assert_eq!(
         reply.header("Content-Type"),
         Some("application/json"),
-        "though it says so"
+        "declared as JSON"
     );
 }
 
 #[test]
-fn a_cut_off_answer_promises_more_than_it_sends() {
+fn cut_off_response_is_shorter_than_its_length() {
     let sandbox = http();
     sandbox.next(Fault::CutOff);
     let text = rest(&mut request(&sandbox)).expect("the connection ends by FIN");
     let reply = parse(&text);
-    let promised: usize = reply
+    let announced: usize = reply
         .header("Content-Length")
         .expect("a promise")
         .parse()
         .expect("a number");
-    assert_eq!(reply.status, 200, "it begins well");
-    assert_eq!(reply.body.len(), promised / 2, "half of it comes: {text:?}");
-    assert!(reply.body.starts_with('{'), "the true answer's half");
+    assert_eq!(reply.status, 200, "a normal status");
+    assert_eq!(
+        reply.body.len(),
+        announced / 2,
+        "half of the body: {text:?}"
+    );
+    assert!(reply.body.starts_with('{'), "half of the real response");
 }
 
 #[test]
-fn an_oversized_answer_is_right_but_for_its_size() {
+fn oversized_response_is_valid() {
     let sandbox = http();
     sandbox.next(Fault::Oversized(2 * 1024 * 1024));
     let reply = basic_token(&sandbox);
-    assert_eq!(reply.body.len(), 2 * 1024 * 1024, "as large as asked");
+    assert_eq!(reply.body.len(), 2 * 1024 * 1024, "the requested size");
     assert_eq!(
         networks(&sandbox, &reply.token()).status,
         200,
-        "and the token in it works"
+        "its token is valid"
     );
 }
 
 #[test]
-fn a_slow_body_trickles_and_never_ends() {
+fn slow_body_does_not_end() {
     let sandbox = http();
     sandbox.next(Fault::SlowBody {
         chunk: 3,
@@ -148,17 +152,14 @@ fn a_slow_body_trickles_and_never_ends() {
     let mut buffer = [0; 4096];
     while text.windows(8).filter(|it| it == b"3\r\n   \r\n").count() < 3 {
         let count = stream.read(&mut buffer).expect("more and more");
-        assert_ne!(count, 0, "it does not end by itself");
+        assert_ne!(count, 0, "the body goes on");
         text.extend_from_slice(&buffer[..count]);
     }
-    assert!(
-        text.starts_with(b"HTTP/1.1 200 OK\r\n"),
-        "it looks like an answer"
-    );
+    assert!(text.starts_with(b"HTTP/1.1 200 OK\r\n"), "a normal status");
 }
 
 #[test]
-fn a_redirect_points_where_it_was_told() {
+fn redirect_has_its_location() {
     let sandbox = http();
     sandbox.next(Fault::Redirect {
         status: 307,
@@ -173,7 +174,7 @@ fn a_redirect_points_where_it_was_told() {
 }
 
 #[test]
-fn a_reset_is_a_tcp_rst() {
+fn reset_is_a_tcp_rst() {
     let sandbox = http();
     sandbox.next(Fault::Reset);
     let error = rest(&mut request(&sandbox)).expect_err("no orderly end");
@@ -185,18 +186,18 @@ fn a_reset_is_a_tcp_rst() {
 }
 
 #[test]
-fn a_close_is_an_end_of_file_before_any_byte() {
+fn close_is_an_end_of_file_before_the_response() {
     let sandbox = http();
     sandbox.next(Fault::Close);
     assert_eq!(
         rest(&mut request(&sandbox)).expect("an orderly end"),
         "",
-        "FIN and not one byte"
+        "FIN without a byte"
     );
 }
 
 #[test]
-fn a_hanging_request_is_read_and_gets_no_answer() {
+fn hanging_request_gets_no_response() {
     let sandbox = http();
     sandbox.next(Fault::Hang);
     let mut stream = request(&sandbox);
@@ -209,16 +210,20 @@ fn a_hanging_request_is_read_and_gets_no_answer() {
         matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
         "{error}"
     );
-    assert_eq!(sandbox.requests()[0].status, None, "recorded as unanswered");
+    assert_eq!(
+        sandbox.requests()[0].status,
+        None,
+        "recorded without a status"
+    );
     assert_eq!(
         basic_token(&sandbox).status,
         200,
-        "others are served meanwhile"
+        "other requests are served"
     );
 }
 
 #[test]
-fn expires_in_can_be_anything_or_missing() {
+fn expires_in_can_have_any_value_or_be_missing() {
     let sandbox = http();
     for value in [
         json!("3600"),
@@ -230,49 +235,46 @@ fn expires_in_can_be_anything_or_missing() {
     ] {
         sandbox.next(Fault::ExpiresIn(Some(value.clone())));
         let reply = basic_token(&sandbox);
-        assert_eq!(reply.json()["expires_in"], value, "as it was given");
+        assert_eq!(reply.json()["expires_in"], value, "unchanged");
         assert_eq!(
             networks(&sandbox, &reply.token()).status,
             200,
-            "the rest is the true answer"
+            "the rest is unchanged"
         );
     }
     sandbox.next(Fault::ExpiresIn(None));
     assert_eq!(
         basic_token(&sandbox).json().get("expires_in"),
         None,
-        "left out"
+        "removed"
     );
 }
 
 #[test]
-fn a_fault_that_http_cannot_carry_says_so() {
+fn invalid_fault_is_reported_in_the_response() {
     let sandbox = http();
     sandbox.next(Fault::Redirect {
         status: 307,
         location: "two\nlines".to_owned(),
     });
     let reply = basic_token(&sandbox);
-    assert_eq!(
-        reply.status, 500,
-        "a mistake in the test shows up in the test"
-    );
+    assert_eq!(reply.status, 500, "the test sees its mistake");
     assert!(
         reply.body.starts_with("cloudconnexa-sandbox: "),
-        "and says whose it is: {reply:?}"
+        "named in the body: {reply:?}"
     );
 }
 
 #[test]
-fn the_time_that_answers_tell_is_the_sandboxs() {
+fn date_header_follows_the_sandbox_clock() {
     let sandbox = http();
-    let told = || networks(&sandbox, "none").header("Date").map(str::to_owned);
-    let before = told().expect("every answer has a date");
+    let date = || networks(&sandbox, "none").header("Date").map(str::to_owned);
+    let before = date().expect("every answer has a date");
     assert!(
         before.ends_with(" GMT") && before.len() == 29,
         "RFC 9110 section 5.6.7: {before}"
     );
     sandbox.advance(Duration::from_secs(48 * 60 * 60));
-    let after = told().expect("every answer has a date");
+    let after = date().expect("every answer has a date");
     assert_ne!(before.get(..16), after.get(..16), "two days later");
 }

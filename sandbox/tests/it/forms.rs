@@ -1,4 +1,4 @@
-//! Every request form, taken and refused.
+//! All request forms, accepted and refused.
 
 use cloudconnexa_sandbox::{Credential, CredentialSpec, Form, Sandbox, TokenPath};
 
@@ -13,7 +13,7 @@ fn odd_credential() -> CredentialSpec {
 }
 
 #[test]
-fn each_form_alone_is_taken_by_a_server_that_knows_it() {
+fn each_form_is_accepted_by_a_server_with_only_that_form() {
     for form in Form::ALL {
         let sandbox = Sandbox::builder()
             .http()
@@ -23,12 +23,12 @@ fn each_form_alone_is_taken_by_a_server_that_knows_it() {
         let reply = token(&sandbox, form, &sandbox.credential());
         assert_eq!(
             reply.status, 200,
-            "{form}: the only known form works: {reply:?}"
+            "{form}: the only accepted form: {reply:?}"
         );
         assert_eq!(
             reply.json()["token_type"],
             "bearer",
-            "{form}: as the vendor writes it"
+            "{form}: the vendor's spelling"
         );
         assert_eq!(
             reply.json()["expires_in"],
@@ -48,13 +48,13 @@ fn each_form_alone_is_taken_by_a_server_that_knows_it() {
         assert_eq!(
             sandbox.requests()[0].form,
             Some(form),
-            "{form}: told apart from the others"
+            "{form}: recorded as this form"
         );
     }
 }
 
 #[test]
-fn a_form_that_is_switched_off_is_refused_as_by_a_server_that_never_knew_it() {
+fn disabled_form_is_refused_like_an_unknown_one() {
     for form in Form::ALL {
         let others: Vec<Form> = Form::ALL.into_iter().filter(|it| *it != form).collect();
         let sandbox = Sandbox::builder()
@@ -68,18 +68,18 @@ fn a_form_that_is_switched_off_is_refused_as_by_a_server_that_never_knew_it() {
             _ => (400, "invalid_request"),
         };
         let (status, error, _) = reply.error();
-        assert_eq!((status, error.as_str()), expected, "{form} is off");
+        assert_eq!((status, error.as_str()), expected, "{form} is disabled");
         let challenge = reply.header("WWW-Authenticate").is_some();
         assert_eq!(
             challenge,
             status == 401,
-            "{form}: a challenge comes with 401 and only with it"
+            "{form}: 401 has a challenge, other statuses do not"
         );
     }
 }
 
 #[test]
-fn a_secret_without_special_characters_is_basic_to_a_server_of_either_reading() {
+fn unreserved_secret_is_accepted_as_basic_and_basic_raw() {
     for known in [Form::Basic, Form::BasicRaw] {
         let sandbox = Sandbox::builder().http().accept(&[known]).start();
         assert_eq!(
@@ -90,13 +90,13 @@ fn a_secret_without_special_characters_is_basic_to_a_server_of_either_reading() 
         assert_eq!(
             sandbox.requests()[0].form,
             Some(Form::Basic),
-            "and count as `basic`"
+            "they count as `basic`"
         );
     }
 }
 
 #[test]
-fn an_ambiguous_secret_is_read_the_way_that_makes_it_right() {
+fn ambiguous_secret_is_read_as_the_right_one() {
     let ambiguous = CredentialSpec {
         client_secret: Some("a+b%2Fc".to_owned()),
         ..CredentialSpec::default()
@@ -106,19 +106,19 @@ fn an_ambiguous_secret_is_read_the_way_that_makes_it_right() {
         assert_eq!(
             token(&sandbox, form, &sandbox.credential()).status,
             200,
-            "{form} carries the right secret"
+            "{form} contains the right secret"
         );
     }
     let seen: Vec<_> = sandbox.requests().iter().map(|it| it.form).collect();
     assert_eq!(
         seen,
         [Some(Form::Basic), Some(Form::BasicRaw)],
-        "the plain one could pass for an encoded one"
+        "the plain text is also valid encoded text"
     );
 }
 
 #[test]
-fn basic_with_an_empty_body_is_taken() {
+fn basic_with_an_empty_body_is_accepted() {
     let sandbox = http();
     let Credential {
         client_id,
@@ -136,7 +136,7 @@ fn basic_with_an_empty_body_is_taken() {
 }
 
 #[test]
-fn credentials_in_two_places_or_in_none_are_no_known_form() {
+fn credentials_in_two_places_or_none_are_an_unknown_form() {
     let sandbox = http();
     let Credential {
         client_id,
@@ -164,12 +164,12 @@ fn credentials_in_two_places_or_in_none_are_no_known_form() {
             .requests()
             .iter()
             .all(|it| it.form == Some(Form::Unknown)),
-        "and counted as unknown"
+        "recorded as unknown"
     );
 }
 
 #[test]
-fn both_token_paths_work_and_each_can_be_switched_off() {
+fn each_token_path_can_be_disabled() {
     let paths = [
         (TokenPath::V1, "/api/v1/oauth/token"),
         (TokenPath::Beta, "/api/beta/oauth/token"),
@@ -193,25 +193,25 @@ fn both_token_paths_work_and_each_can_be_switched_off() {
             assert_eq!(
                 reply.status,
                 if path == only { 200 } else { 404 },
-                "{address} where only {only:?} exists"
+                "{address} if only {only:?} exists"
             );
         }
         assert_eq!(
             sandbox.token_requests(),
             2,
-            "a request to a path that is off is still a token request"
+            "a request to a disabled path is a token request too"
         );
     }
 }
 
 #[test]
-fn the_token_endpoint_answers_post_only() {
+fn token_endpoint_accepts_post_only() {
     let sandbox = http();
     let reply = ask(&sandbox, "GET", TOKEN, &[], "");
     assert_eq!(
         (reply.status, reply.header("Allow")),
         (405, Some("POST")),
-        "GET would put a secret into logs"
+        "a GET would write the secret to logs"
     );
-    assert_eq!(sandbox.token_requests(), 0, "a GET asks for no token");
+    assert_eq!(sandbox.token_requests(), 0, "a GET is not a token request");
 }

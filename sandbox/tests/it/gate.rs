@@ -1,4 +1,4 @@
-//! The gate: a test decides when answers go out.
+//! The gate: a test decides when responses are sent.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use cloudconnexa_sandbox::{CredentialSpec, Fault, Form};
 use crate::client::{basic_token, http, networks, token};
 
 #[test]
-fn a_gate_holds_every_token_request_until_it_is_released() {
+fn gate_delays_all_token_requests_until_release() {
     let sandbox = http();
     let gate = sandbox.gate();
     thread::scope(|scope| {
@@ -19,27 +19,27 @@ fn a_gate_holds_every_token_request_until_it_is_released() {
         gate.wait_for_requests(4);
         assert!(
             callers.iter().all(|caller| !caller.is_finished()),
-            "nobody has an answer yet"
+            "no response was sent"
         );
         assert!(
             sandbox.requests().iter().all(|it| it.status.is_none()),
-            "the record agrees"
+            "the record has no status either"
         );
         gate.release();
         for caller in callers {
             assert_eq!(
                 caller.join().expect("a caller ends well"),
                 200,
-                "each gets its true answer"
+                "each gets its real response"
             );
         }
     });
     assert_eq!(basic_token(&sandbox).status, 200, "later requests pass");
-    assert_eq!(gate.requests(), 5, "and are counted");
+    assert_eq!(gate.requests(), 5, "later requests are counted");
 }
 
 #[test]
-fn a_fault_behind_a_gate_waits_as_well() {
+fn gate_delays_faults_too() {
     let sandbox = http();
     sandbox.next(Fault::status(503));
     let gate = sandbox.gate();
@@ -57,25 +57,25 @@ fn a_fault_behind_a_gate_waits_as_well() {
 }
 
 #[test]
-fn a_dropped_gate_holds_nothing_and_the_api_was_never_held() {
+fn dropped_gate_delays_nothing() {
     let sandbox = http();
     let gate = sandbox.gate();
     let token = sandbox.issue_token(&sandbox.credential().client_id);
     assert_eq!(
         networks(&sandbox, &token).status,
         200,
-        "a gate is for token requests"
+        "the gate does not delay API requests"
     );
     drop(gate);
     assert_eq!(
         basic_token(&sandbox).status,
         200,
-        "a test that fails early leaves no server stuck"
+        "the drop releases the gate"
     );
 }
 
 #[test]
-fn requests_at_once_are_counted_until_they_are_answered_or_their_client_has_gone() {
+fn concurrent_requests_are_counted_while_pending() {
     let sandbox = http();
     let other = sandbox.add_credential(CredentialSpec::default());
     let gate = sandbox.gate();
@@ -93,19 +93,27 @@ fn requests_at_once_are_counted_until_they_are_answered_or_their_client_has_gone
     sandbox.wait_until_idle();
     let here = leave();
     gate.wait_for_requests(2);
-    assert_eq!(sandbox.most_token_requests_at_once(), 1, "one has gone");
+    assert_eq!(
+        sandbox.most_token_requests_at_once(),
+        1,
+        "one client has disconnected"
+    );
 
     thread::scope(|scope| {
         scope.spawn(|| token(&sandbox, Form::Basic, &other));
         gate.wait_for_requests(3);
-        assert_eq!(sandbox.most_token_requests_at_once(), 1, "another's");
+        assert_eq!(
+            sandbox.most_token_requests_at_once(),
+            1,
+            "of another credential"
+        );
         let beside = leave();
         gate.wait_for_requests(4);
         assert_eq!(sandbox.most_token_requests_at_once(), 2);
         let known = here.local_addr().expect("it is connected").port();
         let asked = sandbox.requests();
         let last = asked.last().expect("there are four");
-        assert_eq!(last.beside, [known], "told by its port");
+        assert_eq!(last.beside, [known], "identified by its port");
         assert_eq!(
             last.port,
             beside.local_addr().expect("it is connected").port()

@@ -1,4 +1,4 @@
-//! What the record holds, and what it never holds.
+//! The content of the record, and the absence of secrets.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,45 +7,50 @@ use cloudconnexa_sandbox::{Credential, CredentialSpec, Form, Sandbox};
 use crate::client::{TOKEN, ask, basic_token, http, networks, token};
 
 #[test]
-fn each_request_is_recorded_with_what_can_be_told() {
+fn record_has_the_properties_of_each_request() {
     let sandbox = http();
     let id = sandbox.credential().client_id;
     ask(&sandbox, "POST", TOKEN, &[("User-Agent", "probe/1")], "");
     let token = basic_token(&sandbox).token();
     networks(&sandbox, &token);
-    let [nobody, asked, called] = sandbox.requests().try_into().expect("three requests");
+    let [without_id, token_request, api_request] =
+        sandbox.requests().try_into().expect("three requests");
 
     assert_eq!(
-        (nobody.form, nobody.client_id, nobody.status),
+        (without_id.form, without_id.client_id, without_id.status),
         (Some(Form::Unknown), None, Some(400)),
-        "no id"
+        "no client ID"
     );
-    assert_eq!(nobody.user_agent.as_deref(), Some("probe/1"), "who asked");
     assert_eq!(
-        (asked.method.as_str(), asked.path.as_str()),
+        without_id.user_agent.as_deref(),
+        Some("probe/1"),
+        "user agent"
+    );
+    assert_eq!(
+        (token_request.method.as_str(), token_request.path.as_str()),
         ("POST", TOKEN),
-        "what was asked"
+        "method and path"
     );
     assert_eq!(
-        (asked.client_id, asked.status),
+        (token_request.client_id, token_request.status),
         (Some(id.clone()), Some(200)),
-        "for whom, and the answer"
+        "client ID and status"
     );
     assert_eq!(
-        (called.form, called.client_id),
+        (api_request.form, api_request.client_id),
         (None, Some(id.clone())),
-        "a token tells its owner"
+        "the owner of the token"
     );
-    assert!(called.peer.is_loopback(), "where from");
+    assert!(api_request.peer.is_loopback(), "source address");
     assert_eq!(
         (sandbox.token_requests(), sandbox.token_requests_of(&id)),
         (2, 1),
-        "counted in all and by id"
+        "counted in total and per client ID"
     );
 }
 
 #[test]
-fn neither_record_nor_log_nor_debug_text_holds_a_secret_or_a_token() {
+fn record_log_and_debug_output_contain_no_secret() {
     let log = Arc::new(Mutex::new(Vec::new()));
     let lines = Arc::clone(&log);
     let spec = CredentialSpec {
@@ -71,8 +76,8 @@ fn neither_record_nor_log_nor_debug_text_holds_a_secret_or_a_token() {
     let summary = ask(&sandbox, "GET", "/sandbox/requests", &[], "").body;
 
     let log = log.lock().expect("one reader").clone();
-    assert_eq!(log.len(), 11, "one line a request");
-    let told = format!(
+    assert_eq!(log.len(), 11, "one line per request");
+    let text = format!(
         "{summary}{:?}{credential:?}{sandbox:?}{log:?}",
         sandbox.requests()
     );
@@ -80,12 +85,12 @@ fn neither_record_nor_log_nor_debug_text_holds_a_secret_or_a_token() {
         .into_iter()
         .chain(tokens.iter().map(String::as_str))
     {
-        assert!(!told.contains(secret), "{secret} was told in {told}");
+        assert!(!text.contains(secret), "{secret} is in {text}");
     }
 }
 
 #[test]
-fn a_hostile_client_id_cannot_forge_a_log_line() {
+fn control_characters_in_a_client_id_are_escaped() {
     let sandbox = http();
     let forged = Credential {
         client_id: format!("x\n{}", "y".repeat(500)),
@@ -100,7 +105,7 @@ fn a_hostile_client_id_cannot_forge_a_log_line() {
 }
 
 #[test]
-fn waiting_ends_as_soon_as_the_requests_are_there() {
+fn wait_ends_when_the_requests_have_arrived() {
     let sandbox = http();
     std::thread::scope(|scope| {
         scope.spawn(|| basic_token(&sandbox));
@@ -113,12 +118,12 @@ fn waiting_ends_as_soon_as_the_requests_are_there() {
 }
 
 #[test]
-fn a_dropped_sandbox_listens_no_more() {
+fn dropped_sandbox_does_not_listen() {
     let sandbox = http();
     let address = sandbox.address();
     drop(sandbox);
     assert!(
         std::net::TcpStream::connect(address).is_err(),
-        "its thread has ended with it"
+        "its thread has ended"
     );
 }

@@ -1,4 +1,4 @@
-//! Why a right-looking request gets no token.
+//! Refused token requests and their reasons.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ fn assert_refused(reply: &Reply, status: u16, error: &str, description: &str) {
     assert_eq!(
         reply.error(),
         (status, error.to_owned(), description.to_owned()),
-        "our reading of the vendor"
+        "status, code and text"
     );
 }
 
 #[test]
-fn a_wrong_secret_and_an_unknown_id_get_the_same_answer() {
+fn wrong_secret_and_unknown_id_get_the_same_response() {
     let sandbox = http();
     let right = sandbox.credential();
     let wrong_secret = Credential {
@@ -24,7 +24,7 @@ fn a_wrong_secret_and_an_unknown_id_get_the_same_answer() {
         ..right.clone()
     };
     let wrong_id = Credential {
-        client_id: "nobody.sandbox".to_owned(),
+        client_id: "unknown.sandbox".to_owned(),
         ..right
     };
     for form in Form::ALL {
@@ -43,7 +43,7 @@ fn a_wrong_secret_and_an_unknown_id_get_the_same_answer() {
 }
 
 #[test]
-fn a_valid_credential_gets_nothing_while_the_api_is_off() {
+fn disabled_api_refuses_a_valid_credential() {
     let sandbox = Sandbox::builder().http().api_enabled(false).start();
     assert_refused(
         &basic_token(&sandbox),
@@ -57,12 +57,12 @@ fn a_valid_credential_gets_nothing_while_the_api_is_off() {
     assert_eq!(
         networks(&sandbox, &token).status,
         403,
-        "the switch also stops tokens handed out before"
+        "tokens issued earlier are refused too"
     );
 }
 
 #[test]
-fn a_source_outside_the_allowed_subnets_is_told_its_address() {
+fn source_outside_the_allowed_subnets_is_refused() {
     let only = |subnet: &str| CredentialSpec {
         allowed_subnets: vec![subnet.parse().expect("a subnet")],
         ..CredentialSpec::default()
@@ -82,7 +82,7 @@ fn a_source_outside_the_allowed_subnets_is_told_its_address() {
     assert_eq!(
         networks(&sandbox, &token).status,
         403,
-        "the API looks at the source as well"
+        "the API checks the source too"
     );
 
     let inside = Sandbox::builder()
@@ -92,12 +92,12 @@ fn a_source_outside_the_allowed_subnets_is_told_its_address() {
     assert_eq!(
         networks(&inside, &basic_token(&inside).token()).status,
         200,
-        "inside it works"
+        "a source inside is accepted"
     );
 }
 
 #[test]
-fn an_expired_credential_is_refused_by_date_by_time_and_by_hand() {
+fn expired_credential_is_refused() {
     let expired = "Client credentials have expired";
     let past = time::macros::date!(2020 - 01 - 01);
     let spec = CredentialSpec {
@@ -112,11 +112,7 @@ fn an_expired_credential_is_refused_by_date_by_time_and_by_hand() {
         ..CredentialSpec::default()
     };
     let sandbox = Sandbox::builder().http().credential(spec).start();
-    assert_eq!(
-        basic_token(&sandbox).status,
-        200,
-        "it works on its first day"
-    );
+    assert_eq!(basic_token(&sandbox).status, 200, "valid on its first day");
     sandbox.advance(Duration::from_secs(14 * 24 * 60 * 60));
     assert_refused(&basic_token(&sandbox), 401, "invalid_client", expired);
 
@@ -126,7 +122,7 @@ fn an_expired_credential_is_refused_by_date_by_time_and_by_hand() {
 }
 
 #[test]
-fn another_grant_type_is_unsupported_and_none_is_an_invalid_request() {
+fn other_and_missing_grant_types_are_refused() {
     let sandbox = http();
     let Credential {
         client_id,
@@ -154,31 +150,31 @@ fn another_grant_type_is_unsupported_and_none_is_an_invalid_request() {
 }
 
 #[test]
-fn a_rotated_secret_replaces_the_old_one_and_spares_tokens() {
+fn rotated_secret_replaces_the_old_one() {
     let sandbox = http();
     let old = sandbox.credential();
     let kept = basic_token(&sandbox).token();
     let new = sandbox.rotate_secret(&old.client_id);
-    assert_eq!(new.client_secret.len(), 64, "as long as the first one");
+    assert_eq!(new.client_secret.len(), 64, "the length of the first one");
     assert_eq!(
         token(&sandbox, Form::Basic, &old).status,
         401,
-        "the old secret is dead"
+        "the old secret is refused"
     );
     assert_eq!(
         token(&sandbox, Form::Basic, &new).status,
         200,
-        "the new one works"
+        "the new secret is accepted"
     );
     assert_eq!(
         networks(&sandbox, &kept).status,
         200,
-        "a token handed out before lives on"
+        "an earlier token stays valid"
     );
 }
 
 #[test]
-fn a_revoked_credential_takes_its_tokens_along() {
+fn revoking_a_credential_revokes_its_tokens() {
     let sandbox = http();
     let other = sandbox.add_credential(CredentialSpec::default());
     let token_of_other = token(&sandbox, Form::Basic, &other).token();
@@ -187,16 +183,16 @@ fn a_revoked_credential_takes_its_tokens_along() {
     assert_eq!(
         token(&sandbox, Form::Basic, &other).status,
         401,
-        "the credential is unknown now"
+        "the credential is unknown"
     );
     assert_eq!(
         networks(&sandbox, &token_of_other).status,
         401,
-        "and so is its token"
+        "its token is revoked"
     );
     assert_eq!(
         networks(&sandbox, &kept).status,
         200,
-        "the other credential is untouched"
+        "another credential is unchanged"
     );
 }

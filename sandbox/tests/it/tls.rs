@@ -1,4 +1,4 @@
-//! HTTPS, with the certificate really verified.
+//! HTTPS with verification of the certificate.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::client::{GRANT, TOKEN, basic};
 
-/// A client that trusts the sandbox's CA and nothing else.
+/// A client that trusts the sandbox's CA only.
 fn agent(sandbox: &Sandbox) -> Agent {
     let roots = parse_pem(sandbox.ca_pem().as_bytes()).filter_map(|item| match item {
         Ok(PemItem::Certificate(certificate)) => Some(certificate),
@@ -37,7 +37,7 @@ fn token(sandbox: &Sandbox, base_url: &str) -> Result<serde_json::Value, ureq::E
 }
 
 #[test]
-fn a_client_that_trusts_the_ca_gets_a_token_by_address_and_by_name() {
+fn trusted_ca_works_by_address_and_by_name() {
     let sandbox = Sandbox::start();
     let by_name = format!("https://localhost:{}", sandbox.address().port());
     for base_url in [sandbox.base_url(), by_name.as_str()] {
@@ -47,7 +47,7 @@ fn a_client_that_trusts_the_ca_gets_a_token_by_address_and_by_name() {
 }
 
 #[test]
-fn a_certificate_that_is_wrong_in_one_way_is_refused_for_that_way() {
+fn invalid_certificates_are_refused_for_their_reason() {
     let cases = [
         (Certificate::WrongHost, "not valid for name"),
         (Certificate::Expired, "expired"),
@@ -58,16 +58,12 @@ fn a_certificate_that_is_wrong_in_one_way_is_refused_for_that_way() {
             .expect_err("verified and refused")
             .to_string();
         assert!(error.contains(reason), "{certificate:?}: {error}");
-        assert_eq!(
-            sandbox.requests(),
-            [],
-            "no request was sent, so no secret either"
-        );
+        assert_eq!(sandbox.requests(), [], "no request was sent");
     }
 }
 
 #[test]
-fn another_sandboxs_ca_is_not_trusted() {
+fn ca_of_another_sandbox_is_not_trusted() {
     let (here, there) = (Sandbox::start(), Sandbox::start());
     let error = token(&here, there.base_url())
         .expect_err("each has a CA of its own")
@@ -76,7 +72,7 @@ fn another_sandboxs_ca_is_not_trusted() {
 }
 
 #[test]
-fn socket_faults_are_real_under_tls_too() {
+fn socket_faults_work_under_tls() {
     let sandbox = Sandbox::start();
     for fault in [Fault::Reset, Fault::Close, Fault::CutOff] {
         sandbox.next(fault.clone());
@@ -90,9 +86,9 @@ fn socket_faults_are_real_under_tls_too() {
 }
 
 #[test]
-fn a_plain_sandbox_has_no_ca() {
+fn plain_http_sandbox_has_no_ca() {
     let sandbox = Sandbox::builder().http().start();
-    assert_eq!(sandbox.ca_pem(), "", "nothing to trust");
+    assert_eq!(sandbox.ca_pem(), "", "no certificate");
     assert!(
         sandbox.base_url().starts_with("http://127.0.0.1:"),
         "{}",
