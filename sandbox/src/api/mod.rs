@@ -253,7 +253,7 @@ fn replace<T>(value: &mut T, new: Option<T>) {
     }
 }
 
-/// The settings of an IP service and of a connector are echoed as an object.
+/// The settings of an IP service; without valid ones an empty object.
 fn object_or_empty(value: Option<Value>) -> Value {
     value.filter(Value::is_object).unwrap_or_else(|| json!({}))
 }

@@ -4,8 +4,17 @@ use serde_json::{Value, json};
 
 use crate::api_client::Api;
 
+/// Checks that an object has exactly the fields of its schema, in alphabetical order.
+#[track_caller]
+fn assert_fields(schema: &str, value: &Value, expected: &str) {
+    let members = value.as_object().expect("an object");
+    let mut keys: Vec<&str> = members.keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    assert_eq!(keys.join(" "), expected, "{schema}");
+}
+
 #[test]
-fn shapes_are_those_of_the_reference() {
+fn networks_and_hosts_have_the_documented_fields() {
     let api = Api::new();
     let network = json!({
         "name": "lab", "egress": true, "internetAccess": "SPLIT_TUNNEL_OFF",
@@ -13,69 +22,60 @@ fn shapes_are_those_of_the_reference() {
         "connectors": [{"name": "c1", "vpnRegionId": "it-mxp"}],
     });
     let network = api.json("POST", "networks", &network, 201);
-    let user = json!({"username": "dave", "devices": [{"name": "phone"}]});
-    let user = api.json("POST", "users", &user, 201);
+    assert_fields(
+        "NetworkResponse",
+        &network,
+        "connectors description egress gatewaysIds id internetAccess name routes systemSubnets tunnelingProtocol",
+    );
+    let (route, connector) = (&network["routes"][0], &network["connectors"][0]);
+    assert_fields("NetworkRouteResponse", route, "description id subnet type");
+    assert_fields(
+        "NetworkConnectorResponse",
+        connector,
+        "connectionStatus description id ipV4Address ipV6Address licensed name networkItemId networkItemType tunnelingProtocol vpnRegionId",
+    );
+    assert_eq!(route["type"], "IP_V4", "type from the subnet");
+    assert_eq!(connector["networkItemId"], network["id"], "owner");
+    assert_eq!(network["tunnelingProtocol"], "OPENVPN", "default");
+
     let host = json!({"name": "build", "domain": "build.test", "connectors": [{"name": "h1"}]});
     let host = api.json("POST", "hosts", &host, 201);
-    let cases: [(&str, &Value, &str); 8] = [
-        (
-            "NetworkResponse",
-            &network,
-            "connectors description egress gatewaysIds id internetAccess name routes systemSubnets tunnelingProtocol",
-        ),
-        (
-            "NetworkRouteResponse",
-            &network["routes"][0],
-            "description id subnet type",
-        ),
-        (
-            "NetworkConnectorResponse",
-            &network["connectors"][0],
-            "connectionStatus description id ipV4Address ipV6Address licensed name networkItemId networkItemType tunnelingProtocol vpnRegionId",
-        ),
-        (
-            "HostResponse",
-            &host,
-            "connectors description domain gatewaysIds id internetAccess name systemSubnets",
-        ),
-        (
-            "UserResponse",
-            &user,
-            "authType connectionStatus devices email firstName groupId id lastName licensed role secondaryGroupIds status username",
-        ),
-        (
-            "UserGroupResponse",
-            &api.get("user-groups")["content"][0],
-            "allRegionsIncluded connectAuth gatewaysIds id internetAccess maxDevice name systemSubnets vpnRegionIds",
-        ),
-        (
-            "VpnRegionResponse",
-            &api.get("regions")[0],
-            "continent country countryIso id regionName",
-        ),
-        (
-            "PageUserResponse",
-            &api.get("users"),
-            "content numberOfElements page size totalElements totalPages",
-        ),
-    ];
-    for (schema, value, expected) in cases {
-        let members = value.as_object().expect("an object");
-        let mut keys: Vec<&str> = members.keys().map(String::as_str).collect();
-        keys.sort_unstable();
-        assert_eq!(keys.join(" "), expected, "{schema}");
-    }
-    assert_eq!(
-        network["routes"][0]["type"], "IP_V4",
-        "type from the subnet"
+    assert_fields(
+        "HostResponse",
+        &host,
+        "connectors description domain gatewaysIds id internetAccess name systemSubnets",
     );
-    assert_eq!(
-        network["connectors"][0]["networkItemId"], network["id"],
-        "owner"
+    assert_fields(
+        "HostConnectorResponse",
+        &host["connectors"][0],
+        "connectionStatus description id ipV4Address ipV6Address licensed name networkItemId networkItemType vpnRegionId",
     );
-    assert_eq!(
-        host["connectors"][0]["networkItemType"], "HOST",
-        "kind of owner"
+    assert_eq!(host["connectors"][0]["networkItemType"], "HOST", "owner");
+}
+
+#[test]
+fn users_groups_and_regions_have_the_documented_fields() {
+    let api = Api::new();
+    let user = json!({"username": "dave", "devices": [{"name": "phone"}]});
+    assert_fields(
+        "UserResponse",
+        &api.json("POST", "users", &user, 201),
+        "authType connectionStatus devices email firstName groupId id lastName licensed role secondaryGroupIds status username",
+    );
+    assert_fields(
+        "UserGroupResponse",
+        &api.get("user-groups")["content"][0],
+        "allRegionsIncluded connectAuth gatewaysIds id internetAccess maxDevice name systemSubnets vpnRegionIds",
+    );
+    assert_fields(
+        "VpnRegionResponse",
+        &api.get("regions")[0],
+        "continent country countryIso id regionName",
+    );
+    assert_fields(
+        "PageUserResponse",
+        &api.get("users"),
+        "content numberOfElements page size totalElements totalPages",
     );
 }
 
