@@ -13,6 +13,9 @@ STATIC ?= $(if $(filter Linux,$(shell uname -s)),yes,no)
 CARGO_DENY := 0.20.2
 DENY := $(if $(filter cargo-deny $(CARGO_DENY),$(shell cargo-deny --version 2>/dev/null)),$(shell command -v cargo-deny),$(TARGET_DIR)/lint-tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny)
 
+# Checks the workflows against GitHub's schema.
+SCHEMA_TOOL := $(TARGET_DIR)/lint-tools/check-jsonschema/bin/check-jsonschema
+
 INSTALL_TOOL := env -u CARGO_TARGET_DIR CARGO_PROFILE_DEV_DEBUG=false $(CARGO) install --quiet --locked --debug
 
 .PHONY: help build test bare-test soak fleet fuzz bench lint advisories miri mutants demo release order show-binary install uninstall deb package-test reproduce clean
@@ -25,7 +28,7 @@ help:
 	@echo 'make fuzz      the parsers with inputs that a fuzzer finds; TARGET=NAME for one, SECONDS=N for each'
 	@echo 'make bench     times, beside the least there can be and beside others; writes docs/performance.md'
 	@echo 'make fleet     the simulation of docs/fleet.md: 100,000 hosts over a week'
-	@echo 'make lint      formatting, lints, documentation, licences'
+	@echo 'make lint      formatting, lints, documentation, licences, workflows'
 	@echo 'make advisories  known weaknesses of what this is made of'
 	@echo 'make miri      the rooms without I/O, run by Miri'
 	@echo 'make mutants   changes what decides, place by place; some test has to notice; hours'
@@ -68,7 +71,7 @@ fleet:
 	FLEET_HOSTS=$(FLEET_HOSTS) $(CARGO) test --locked --release --lib -- --nocapture \
 		token_provider::tests::fleet::the_figures_of_the_document
 
-lint: $(DENY)
+lint: $(DENY) $(SCHEMA_TOOL)
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) fmt --manifest-path tests/bench/rust/Cargo.toml --check
@@ -78,10 +81,16 @@ lint: $(DENY)
 	$(CARGO) clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
 	$(DENY) --locked check bans licenses sources
+	$(SCHEMA_TOOL) --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 # New bad news about a dependency is no fault of the change at hand, so this is not part of `lint`.
 advisories: $(DENY)
 	$(DENY) --locked check advisories
+
+$(SCHEMA_TOOL): tests/lint/requirements.txt
+	python3 -m venv --clear '$(abspath $(@D)/..)'
+	'$(@D)/python' -m pip install --quiet --no-input --disable-pip-version-check --requirement $<
+	touch '$@'
 
 # Without optimisation, for it runs a second and takes minutes to build with it.
 $(TARGET_DIR)/lint-tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny:

@@ -1,11 +1,13 @@
-//! What the pipelines of this repository may do: read the sources, and nothing else, but for the one
-//! job that makes a release. A pipeline is code that others can send us changes of.
+//! The workflows of this repository: they are valid YAML, and a job may read the sources only. The one
+//! exception is the job that makes a release. Pull requests can change workflows.
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-/// A workflow, as lines with their indentation: all that is asked of it can be seen so, and no
-/// parser of YAML is needed on every platform.
+use crate::clients::tool;
+
+/// A workflow as lines with their indentation.
 struct Workflow {
     name: String,
     lines: Vec<String>,
@@ -71,6 +73,23 @@ impl Workflow {
             .map(|(at, line)| (line.trim().trim_end_matches(':'), self.block(first + at)))
             .collect()
     }
+}
+
+#[test]
+fn every_workflow_is_valid_yaml_with_jobs() {
+    const CHECK: &str = "import sys, yaml\n\
+        for path in sys.argv[1:]:\n    \
+        jobs = yaml.safe_load(open(path, encoding='utf-8'))['jobs']\n    \
+        for name, job in jobs.items(): print(name, len(job['steps']))\n";
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/workflows");
+    let names = workflows().into_iter().map(|it| folder.join(it.name));
+    let mut python = Command::new(tool("python3"));
+    let output = python.args(["-c", CHECK]).args(names).output().unwrap();
+    let (jobs, stderr) = (output.stdout, String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stderr}");
+    let count: usize = workflows().iter().map(|it| it.jobs().len()).sum();
+    let jobs = String::from_utf8(jobs).unwrap();
+    assert_eq!(jobs.lines().count(), count, "each job has steps: {jobs}");
 }
 
 #[test]
