@@ -365,7 +365,7 @@ pub(super) fn tell(context: &Context<'_>, profile: &Profile, notice: &Event<'_>)
         Event::Waiting { slot, limit } => report.waiting(&format!(
             "waiting for another process's token request for profile `{name}` ({}), at most {} in \
              all (`--timeout`)",
-            slot.sidecar().display(),
+            crate::types::quote::path(&slot.sidecar()),
             show(*limit)
         )),
         Event::Shared => report.debug(&format!("profile `{name}`: another host has a good token")),
@@ -412,6 +412,6 @@ fn warn_of_cache(context: &Context<'_>, what: &str, error: &io::Error) {
     context.report.warning(&format!(
         "the cache `{}` cannot be {what}: {error}; set CLOUDCONNEXA_AUTH_CACHE_DIR to a folder of \
          your own",
-        folder.display()
+        crate::types::quote::path(&folder)
     ));
 }

@@ -199,7 +199,7 @@ impl std::fmt::Display for Position {
         write!(
             formatter,
             "{}:{}:{}",
-            self.path.display(),
+            crate::types::quote::path(&self.path),
             self.line,
             self.column
         )
@@ -210,7 +210,10 @@ impl std::fmt::Display for Position {
 #[derive(Debug, Error)]
 pub(crate) enum ProfileError {
     /// The file is there and cannot be read.
-    #[error("the configuration file `{}` cannot be read: {error}", path.display())]
+    #[error(
+        "the configuration file `{}` cannot be read: {error}",
+        crate::types::quote::path(path)
+    )]
     Unreadable {
         /// Which file.
         path: PathBuf,
@@ -236,7 +239,7 @@ pub(crate) enum ProfileError {
         problem: String,
     },
     /// A file was named and is not there.
-    #[error("there is no configuration file `{}`", .0.display())]
+    #[error("there is no configuration file `{}`", crate::types::quote::path(.0))]
     NoFile(PathBuf),
     /// There is none at all.
     #[error("no profile is set up")]
@@ -285,7 +288,10 @@ pub(crate) enum ProfileError {
         known: Vec<String>,
     },
     /// The file cannot be written.
-    #[error("the configuration file `{}` cannot be written: {error}", path.display())]
+    #[error(
+        "the configuration file `{}` cannot be written: {error}",
+        crate::types::quote::path(path)
+    )]
     Unwritable {
         /// Which file.
         path: PathBuf,
@@ -293,7 +299,7 @@ pub(crate) enum ProfileError {
         error: std::io::Error,
     },
     /// Another process is changing the file.
-    #[error("another process holds the lock of the configuration file `{}`", .0.display())]
+    #[error("another process holds the lock of the configuration file `{}`", crate::types::quote::path(.0))]
     Locked(PathBuf),
     /// No home, no place for a file.
     #[error("there is no place for a configuration file: neither HOME nor XDG_CONFIG_HOME is set")]

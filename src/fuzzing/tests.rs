@@ -26,8 +26,8 @@ fn directory(name: &str) -> PathBuf {
 /// The corpus of a target, sorted by file name.
 fn corpus(name: &str) -> Vec<Vec<u8>> {
     let directory = directory(name);
-    let files =
-        fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+    let files = fs::read_dir(&directory)
+        .unwrap_or_else(|error| panic!("{}: {error}", crate::types::quote::path(&directory)));
     let mut paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
     paths.sort();
     #[expect(

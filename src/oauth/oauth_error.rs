@@ -5,7 +5,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::error::{ExchangeError, Refusal};
 use super::request::HttpRequest;
-use crate::types::quote::{clean, quote};
+use crate::types::quote::quote;
 
 /// The body of an error response.
 pub(super) struct ErrorBody<'a> {
@@ -97,11 +97,9 @@ pub(super) fn redacted_error_text(
     Some(shown(&text, redact)).filter(|text| !text.is_empty())
 }
 
-/// A text of a server as it may be shown. It is redacted as it came and again after control characters
-/// became spaces, which may have separated the words of a secret. It is cut last, because a part of a
-/// secret would not be found.
+/// A text of a server, redacted and quoted.
 fn shown(text: &str, redact: impl Fn(&str) -> String) -> String {
-    quote(&redact(&clean(&redact(text))))
+    quote(&redact(text))
 }
 
 /// Whether the body is an error object: an `error` (RFC 6749 §5.2) or the vendor's `errorMessage`.

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::Client;
+use crate::types::redact::redact;
 use crate::types::secret::{Secret, joined};
 use crate::types::uri::Uri;
 
@@ -59,31 +60,13 @@ pub(super) struct HttpRequest {
 }
 
 impl HttpRequest {
-    /// A text of the server without any form in which this request gave it the secret: a server
-    /// that echoes what it was sent must not make us print it.
+    /// A text of the server without the secret and without this request's `Authorization` value.
     pub(super) fn redact(&self, text: &str) -> String {
-        let secret = self.secret.expose();
-        let encoded = encode(secret);
-        let lower = lower_hex(&encoded);
-        let mut json = Zeroizing::new(Vec::with_capacity(secret.len() * 6 + 2));
-        let written = serde_json::to_writer(&mut *json, secret);
-        let json = written.ok().and_then(|()| std::str::from_utf8(&json).ok());
         let basic = self
             .authorization
             .as_ref()
             .and_then(|value| value.strip_prefix("Basic "));
-        let forms = [
-            Some(secret),
-            Some(&encoded),
-            Some(&lower),
-            json.map(|json| json.trim_matches('"')),
-            basic,
-        ];
-        let mut text = Zeroizing::new(text.to_owned());
-        for form in forms.into_iter().flatten() {
-            text = Zeroizing::new(text.replace(form, "[redacted]"));
-        }
-        std::mem::take(&mut *text)
+        redact(text, &[self.secret.expose(), basic.unwrap_or_default()])
     }
 }
 
@@ -176,22 +159,6 @@ pub(super) fn encode(value: &str) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(value.len() * 3));
     for part in form_urlencoded::byte_serialize(value.as_bytes()) {
         text.push_str(if part == "+" { "%20" } else { part });
-    }
-    text
-}
-
-/// The same with `%2f` for `%2F`, as some servers write it.
-fn lower_hex(encoded: &str) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(String::with_capacity(encoded.len()));
-    for (at, part) in encoded.split('%').enumerate() {
-        let (digits, rest) = if at == 0 {
-            ("", part)
-        } else {
-            part.split_at(part.len().min(2))
-        };
-        text.push_str(if at == 0 { "" } else { "%" });
-        text.push_str(&digits.to_ascii_lowercase());
-        text.push_str(rest);
     }
     text
 }

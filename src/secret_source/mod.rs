@@ -63,7 +63,10 @@ pub(crate) enum SourceError {
     #[error("the environment variable `{0}` is not set")]
     VariableMissing(String),
     /// The file cannot be used.
-    #[error("the secret file `{}` cannot be used: {error}", path.display())]
+    #[error(
+        "the secret file `{}` cannot be used: {error}",
+        crate::types::quote::path(path)
+    )]
     File {
         /// Which file.
         path: PathBuf,
@@ -236,7 +239,7 @@ impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Variable(name) => write!(formatter, "environment variable {name}"),
-            Self::File(path) => write!(formatter, "file {}", path.display()),
+            Self::File(path) => write!(formatter, "file {}", crate::types::quote::path(&path)),
             Self::SystemdCredential(name) => write!(formatter, "systemd credential {name}"),
             Self::Command(words) => {
                 write!(
@@ -280,7 +283,9 @@ fn read_file(path: &Path, trust: file::Trust) -> Result<Secret, SourceError> {
         path: path.to_owned(),
         error,
     })?;
-    usable(bytes, || format!("the secret file `{}`", path.display()))
+    usable(bytes, || {
+        format!("the secret file `{}`", crate::types::quote::path(&path))
+    })
 }
 
 /// What a person or a pipe gave as a secret.

@@ -90,7 +90,7 @@ pub(crate) enum StoreError {
     TimedOut(Duration),
     /// It answered with an error.
     #[error("it answered \"{0}\"")]
-    Response(String),
+    Response(&'static str),
     /// It answered something that is not the protocol.
     #[error("its answer is not that of a Redis or Valkey server")]
     Garbage,

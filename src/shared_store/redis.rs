@@ -58,19 +58,18 @@ impl<'a> Redis<'a> {
                 self.channel.take();
             })?;
             let moved = replies.iter().find_map(|reply| match reply {
-                Reply::Error(said) => said.strip_prefix("MOVED "),
+                Reply::Moved(to) => Some(to),
                 _ => None,
             });
-            let Some(moved) = moved else {
+            let Some(to) = moved else {
                 return replies.into_iter().map(Reply::good).collect();
             };
-            let to = moved.split(' ').nth(1).unwrap_or_default();
             let to = self.address.borrow().moved(to);
-            let to = to.ok_or_else(|| StoreError::Response(format!("MOVED {moved}")))?;
+            let to = to.ok_or_else(|| StoreError::Response("MOVED"))?;
             self.address.replace(to);
             self.channel.take();
         }
-        Err(StoreError::Response("MOVED, again and again".to_owned()))
+        Err(StoreError::Response("MOVED"))
     }
 
     fn send(&self, commands: &[Words<'_>], deadline: Deadline) -> Result<Vec<Reply>, StoreError> {

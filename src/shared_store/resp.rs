@@ -4,7 +4,6 @@
 use std::io::{self, BufRead};
 
 use super::{LARGEST_VALUE, StoreError};
-use crate::types::quote::quote;
 
 /// The longest line that is read, in bytes.
 const LONGEST_LINE: u64 = 1024;
@@ -14,8 +13,10 @@ const LONGEST_LINE: u64 = 1024;
 pub(super) enum Reply {
     /// `+OK`, and others of that kind.
     Status(String),
-    /// `-ERR …`, one line, fit for a terminal.
-    Error(String),
+    /// `-ERR …`: the error code. The server wrote the rest, which may repeat the password.
+    Error(&'static str),
+    /// `-MOVED SLOT HOST:PORT`: another node of the cluster has the key.
+    Moved(String),
     /// `:1`.
     Number(i64),
     /// A value; `None` where there is none.
@@ -56,9 +57,11 @@ pub(super) fn reply(input: &mut dyn BufRead) -> Result<Reply, ReadError> {
     match kind {
         "+" => Ok(Reply::Status(rest.to_owned())),
         "-" => {
-            // What a server puts in quotes is what it was sent, and that may be a password.
-            let said = rest.split(['`', '\'', '"']).next().unwrap_or_default();
-            Ok(Reply::Error(quote(said)))
+            let (code, detail) = rest.split_once(' ').unwrap_or((rest, ""));
+            Ok(match (code, detail.split(' ').nth(1)) {
+                ("MOVED", Some(to)) => Reply::Moved(to.to_owned()),
+                _ => Reply::Error(error_code(code)),
+            })
         }
         ":" => Ok(Reply::Number(number(rest)?)),
         "$" => Ok(Reply::Value(value(input, rest)?)),
@@ -79,6 +82,35 @@ pub(super) fn reply(input: &mut dyn BufRead) -> Result<Reply, ReadError> {
         }
         _ => Err(ReadError::Garbage),
     }
+}
+
+/// The error code, if it is one that Redis, Valkey or their clusters have. Any other word may be the
+/// password.
+fn error_code(code: &str) -> &'static str {
+    const KNOWN: [&str; 20] = [
+        "ERR",
+        "NOAUTH",
+        "WRONGPASS",
+        "NOPERM",
+        "LOADING",
+        "BUSY",
+        "READONLY",
+        "MISCONF",
+        "OOM",
+        "MASTERDOWN",
+        "CLUSTERDOWN",
+        "MOVED",
+        "ASK",
+        "TRYAGAIN",
+        "CROSSSLOT",
+        "NOREPLICAS",
+        "NOSCRIPT",
+        "EXECABORT",
+        "WRONGTYPE",
+        "DENIED",
+    ];
+    let known = KNOWN.into_iter().find(|known| *known == code);
+    known.unwrap_or("an unknown error")
 }
 
 fn reply_in_list(input: &mut dyn BufRead) -> Result<Option<Vec<u8>>, ReadError> {
@@ -122,7 +154,8 @@ impl Reply {
     /// The reply, or the error that it is.
     pub(super) fn good(self) -> Result<Self, StoreError> {
         match self {
-            Self::Error(said) => Err(StoreError::Response(said)),
+            Self::Error(code) => Err(StoreError::Response(code)),
+            Self::Moved(_) => Err(StoreError::Response("MOVED")),
             other => Ok(other),
         }
     }
@@ -181,14 +214,29 @@ mod tests {
         assert_eq!(read(b"$4\r\na\r\nb\r\n"), Some(value));
         let time = read(b"*2\r\n$10\r\n1800000000\r\n$6\r\n123456\r\n").unwrap();
         assert_eq!(time.time().unwrap(), 1_800_000_000_123);
-        let told = read(b"-ERR a\x1b[31m\r\n");
-        assert_eq!(told, Some(Reply::Error("ERR a [31m".to_owned())));
-        let told = read(b"-ERR unknown command 'AUTH', with args beginning with: 'pass'\r\n");
-        assert_eq!(
-            told,
-            Some(Reply::Error("ERR unknown command".to_owned())),
-            "no password"
-        );
+        let moved = Reply::Moved("10.0.0.2:6379".to_owned());
+        assert_eq!(read(b"-MOVED 866 10.0.0.2:6379\r\n"), Some(moved));
+    }
+
+    #[test]
+    fn only_a_known_error_code_is_kept() {
+        for (line, expected) in [
+            (
+                "ERR unknown command 'AUTH', with args beginning with: 'pass'",
+                "ERR",
+            ),
+            ("ERR AUTH pass", "ERR"),
+            ("WRONGPASS pass", "WRONGPASS"),
+            ("MOVED", "MOVED"),
+            ("MOVED pass", "MOVED"),
+            ("pass", "an unknown error"),
+            ("PASS", "an unknown error"),
+            ("\x1b[31m", "an unknown error"),
+            ("", "an unknown error"),
+        ] {
+            let reply = read(format!("-{line}\r\n").as_bytes());
+            assert_eq!(reply, Some(Reply::Error(expected)), "{line}");
+        }
     }
 
     #[test]

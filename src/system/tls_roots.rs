@@ -44,7 +44,10 @@ pub(crate) struct Roots<'a> {
 
 /// A CA file that cannot be used. A retry does not help.
 #[derive(Debug, Error)]
-#[error("the CA file `{}` cannot be used: {problem}", path.display())]
+#[error(
+    "the CA file `{}` cannot be used: {problem}",
+    crate::types::quote::path(path)
+)]
 pub(crate) struct RootsError {
     /// The file.
     pub(crate) path: PathBuf,
@@ -105,7 +108,7 @@ impl Loaded {
         for path in split_paths(&directories.unwrap_or_default()) {
             if !path.as_os_str().is_empty() {
                 let result = rustls_native_certs::load_certs_from_paths(None, Some(&path));
-                loaded.add(result, &format!("`{}`", path.display()));
+                loaded.add(result, &format!("`{}`", crate::types::quote::path(&path)));
             }
         }
         let order = |one: &CertificateDer<'_>, other: &CertificateDer<'_>| one.as_ref().cmp(other);
@@ -130,12 +133,12 @@ impl Loaded {
             Ok((certificates, problem)) => {
                 self.certificates.extend(certificates);
                 if let Some(problem) = problem {
-                    self.note(format!("`{}`: {problem}", path.display()));
+                    self.note(format!("`{}`: {problem}", crate::types::quote::path(&path)));
                 }
             }
             Err(problem) => self.note(format!(
                 "no roots were read from `{}`: {problem}",
-                path.display()
+                crate::types::quote::path(&path)
             )),
         }
     }
@@ -151,7 +154,10 @@ fn unread(path: &Path, error: &io::Error) -> String {
         io::ErrorKind::NotFound => "it does not exist",
         _ => text.split(" (os error").next().unwrap_or_default(),
     };
-    format!("no roots were read from `{}`: {text}", path.display())
+    format!(
+        "no roots were read from `{}`: {text}",
+        crate::types::quote::path(&path)
+    )
 }
 
 /// The platform's own roots. The library takes an empty variable for a path, which it is not here, so
@@ -283,7 +289,8 @@ mod tests {
 
     fn environment(file: &Path, directory: &Path) -> Environment {
         let variables = [("SSL_CERT_FILE", file), ("SSL_CERT_DIR", directory)];
-        let variables = variables.map(|(name, path)| (name.to_owned(), path.display().to_string()));
+        let variables =
+            variables.map(|(name, path)| (name.to_owned(), crate::types::quote::path(&path)));
         Environment::Given(variables.into())
     }
 

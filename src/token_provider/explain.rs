@@ -49,7 +49,7 @@ pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTim
         },
         ObtainError::CacheUnwritable { folder, error } => Diagnostic {
             what: format!("the cache entry of profile `{name}` could not be written"),
-            cause: Some(format!("`{}`: {error}", folder.display())),
+            cause: Some(format!("`{}`: {error}", crate::types::quote::path(&folder))),
             hint: Some("fix the folder, or delete its `.json` files".to_owned()),
         },
         ObtainError::LifeTooShort { life, wanted } => Diagnostic {
@@ -226,7 +226,7 @@ fn source_hint(error: &SourceError) -> String {
             path,
             error: ReadError::Exposed { .. },
         } => {
-            let path = path.display().to_string().replace('\'', "'\\''");
+            let path = crate::types::quote::path(&path).replace('\'', "'\\''");
             format!("run `chmod 600 '{path}'`")
         }
         SourceError::File {

@@ -4,6 +4,7 @@ pub(crate) mod diagnostic;
 pub(crate) mod duration;
 pub(crate) mod hex;
 pub(crate) mod quote;
+pub(crate) mod redact;
 pub(crate) mod secret;
 pub(crate) mod template;
 pub(crate) mod token;

@@ -1,5 +1,7 @@
 //! Text from outside, made fit for a person's terminal and for a log.
 
+use std::path::Path;
+
 use strsim::damerau_levenshtein;
 
 /// The most of a foreign text that is shown, in characters.
@@ -19,11 +21,29 @@ pub(crate) fn clean(text: &str) -> String {
     fold(text, usize::MAX)
 }
 
+/// A path, fit for a terminal and a log: control and invisible characters are escaped.
+pub(crate) fn path(path: &Path) -> String {
+    escape(&path.to_string_lossy())
+}
+
+/// Escapes control, format and line-breaking characters, for example as `\u{1b}`.
+pub(crate) fn escape(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_invisible(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
 fn fold(text: &str, longest: usize) -> String {
     let mut shown = String::new();
     let mut length = 0;
     for word in text
-        .split(|c: char| c.is_whitespace() || is_unsafe(c))
+        .split(|c: char| c.is_whitespace() || is_invisible(c))
         .filter(|w| !w.is_empty())
     {
         if length > 0 {
@@ -42,7 +62,8 @@ fn fold(text: &str, longest: usize) -> String {
     shown
 }
 
-fn is_unsafe(character: char) -> bool {
+/// Whether a character is a control, a bidirectional or a zero-width character.
+pub(super) fn is_invisible(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -69,11 +90,19 @@ pub(crate) fn nearest<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::{nearest, quote};
+    use std::path::Path;
+
+    use super::{nearest, path, quote};
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(quote("a\x1b[31mred\r\nb\u{202e}c\0"), "a [31mred b c");
+    }
+
+    #[test]
+    fn control_characters_in_a_path_are_escaped() {
+        let shown = path(Path::new("/a b/\x1b[31m\n\u{202e}é"));
+        assert_eq!(shown, "/a b/\\u{1b}[31m\\u{a}\\u{202e}é");
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(super) fn check(context: &Context<'_>, slot: Option<&Slot>) -> Vec<Finding> 
         let what = "there is no folder for it, so every call is a token request";
         return vec![Finding::warning(NAME, what, elsewhere)];
     };
-    let shown = folder.display();
+    let shown = crate::types::quote::path(&folder);
     if let Err(error) = file::try_writing(&folder, context.environment.home().as_deref()) {
         let what = format!("{shown} cannot be used, so every call is a token request: {error}");
         let standing = FileStatus::of(&folder).ok();
@@ -105,9 +105,13 @@ impl Files {
     fn complaints(&self) -> Vec<Finding> {
         let first = |paths: &[PathBuf]| match paths {
             [] => None,
-            [one] => Some((one.clone(), one.display().to_string())),
+            [one] => Some((one.clone(), crate::types::quote::path(&one))),
             [one, more @ ..] => {
-                let shown = format!("{} and {} more", one.display(), more.len());
+                let shown = format!(
+                    "{} and {} more",
+                    crate::types::quote::path(&one),
+                    more.len()
+                );
                 Some((one.clone(), shown))
             }
         };

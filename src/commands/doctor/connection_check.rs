@@ -180,7 +180,10 @@ fn roots(case: &Case<'_>, http: &Http<'_>) -> String {
     let environment = case.context.environment;
     let named: Vec<String> = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
         .into_iter()
-        .filter_map(|name| Some(format!("{name} ({})", environment.path(name)?.display())))
+        .filter_map(|name| {
+            let path = crate::types::quote::path(&environment.path(name)?);
+            Some(format!("{name} ({path})"))
+        })
         .collect();
     let base = match named.as_slice() {
         [] => "the system's roots".to_owned(),
@@ -190,7 +193,7 @@ fn roots(case: &Case<'_>, http: &Http<'_>) -> String {
     let count = known.map_or(0, |known| known.certificates().count());
     let plural = if count == 1 { "" } else { "s" };
     let more = match &case.profile.ca_file {
-        Some(path) => format!(" and `ca_file` ({})", path.display()),
+        Some(path) => format!(" and `ca_file` ({})", crate::types::quote::path(&path)),
         None => String::new(),
     };
     format!("{base}{more}, {count} root{plural} in all")

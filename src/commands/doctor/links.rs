@@ -95,16 +95,22 @@ fn plugins(environment: &Environment, name: &str) -> Vec<PathBuf> {
 }
 
 fn judge(path: &Path, this: &Path, is_taken: bool) -> Option<Finding> {
-    let (shown, here) = (path.display(), this.display());
+    let (shown, here) = (
+        crate::types::quote::path(&path),
+        crate::types::quote::path(&this),
+    );
     let again = format!("ln -sf '{here}' '{shown}', or remove it");
     let Ok(target) = fs::canonicalize(path) else {
         let target = fs::read_link(path).unwrap_or_default();
-        let what = format!("{shown} leads nowhere (to {})", target.display());
+        let what = format!(
+            "{shown} leads nowhere (to {})",
+            crate::types::quote::path(&target)
+        );
         return Some(Finding::warning(NAME, what, again));
     };
     let is_other = target != this && !is_taken && !is_same(&target, this).unwrap_or(false);
     is_other.then(|| {
-        let target = target.display();
+        let target = crate::types::quote::path(&target);
         let what = format!("{shown} is another program than this one ({target}, not {here})");
         Finding::warning(NAME, what, again)
     })

@@ -18,6 +18,7 @@ use crate::token_provider::{
 use crate::types::diagnostic::Diagnostic;
 use crate::types::duration::show;
 use crate::types::quote::quote;
+use crate::types::redact::redact;
 use crate::types::secret::Secret;
 use crate::types::token::{RefreshAhead, Token};
 use crate::types::uri::Uri;
@@ -256,7 +257,7 @@ fn judge(url: &Uri, found: &Found, seen: &ApiResponse) -> Finding {
         300..=399 => {
             let target = seen.location.as_deref().unwrap_or_default();
             let target = target.split('?').next().unwrap_or_default();
-            let target = target.replace(found.token.access_token.expose(), "[redacted]");
+            let target = redact(target, &[found.token.access_token.expose()]);
             failed(
                 Code::Unavailable,
                 &format!("{url} redirects to `{}`", quote(&target)),

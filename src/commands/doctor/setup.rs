@@ -34,7 +34,10 @@ pub(super) fn configuration<'a>(
             let count = session.profiles.all.iter();
             let count = count.filter(|it| it.name != ENVIRONMENT_PROFILE).count();
             let plural = if count == 1 { "" } else { "s" };
-            let what = format!("{}, {count} profile{plural}", path.display());
+            let what = format!(
+                "{}, {count} profile{plural}",
+                crate::types::quote::path(&path)
+            );
             let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
             exposed(path)
                 .or_else(|| exposed(folder.unwrap_or(Path::new("."))))
@@ -48,7 +51,7 @@ pub(super) fn configuration<'a>(
 /// given it.
 fn exposed(path: &Path) -> Option<Finding> {
     let standing = FileStatus::of(path).ok()?;
-    let shown = path.display();
+    let shown = crate::types::quote::path(&path);
     let (why, fix) = if standing.is_foreign {
         (
             "is another user's".to_owned(),
@@ -68,7 +71,7 @@ fn exposed(path: &Path) -> Option<Finding> {
 
 /// A command for a shell.
 pub(super) fn chmod(change: &str, path: &Path) -> String {
-    let path = path.display().to_string().replace('\'', "'\\''");
+    let path = crate::types::quote::path(&path).replace('\'', "'\\''");
     format!("chmod {change} '{path}'")
 }
 

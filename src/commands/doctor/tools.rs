@@ -57,7 +57,7 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
         let missing = needs.find(|(_, words, program)| {
             text.contains(words) && !links::is_found(environment, program)
         });
-        let shown = path.display();
+        let shown = crate::types::quote::path(&path);
         match missing {
             Some((.., program)) => findings.push(Finding::warning(
                 NAME,

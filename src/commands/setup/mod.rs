@@ -53,7 +53,7 @@ fn named<'a>(context: &Context<'a>, name: &str) -> Result<(&'static Tool, Links<
 
 /// One line on stdout.
 fn said(what: &str, path: &Path) -> Output {
-    Output::new(format!("{what}: {}\n", path.display()).into_bytes())
+    Output::new(format!("{what}: {}\n", crate::types::quote::path(&path)).into_bytes())
 }
 
 fn set_up(
@@ -80,7 +80,10 @@ fn set_up(
     let mut shown = show(&file.path, &draft.changes, file.text.is_none());
     if let Some(link) = new_link {
         let to = links.target();
-        let (path, to) = (link.path.display(), to.display());
+        let (path, to) = (
+            crate::types::quote::path(&link.path),
+            crate::types::quote::path(&to),
+        );
         shown.push(format!("+ link {path} -> {to}"));
     }
     let shown = text_of(&shown);
@@ -111,10 +114,10 @@ fn set_up(
 fn warn(context: &Context<'_>, tool: &Tool, links: &Links<'_>, link: Option<&LinkPlace>) {
     let needs_path = tool.link.is_some_and(|link| link.folder.is_none());
     if let Some(link) = link.filter(|link| needs_path && !links.is_first(&link.path)) {
-        let folder = link.path.parent().unwrap_or(&link.path).display();
+        let folder = crate::types::quote::path(link.path.parent().unwrap_or(&link.path));
         context.report.warning(&format!(
             "`{}` is not what PATH finds under that name; put `{folder}` in front of PATH",
-            link.path.display()
+            crate::types::quote::path(&link.path)
         ));
     }
     let is_set = |name: &&str| context.environment.raw(name).is_some();
@@ -156,10 +159,13 @@ fn undo(
     for (file, draft) in &drafts {
         shown.extend(show(&file.path, &draft.changes, false));
         if draft.text.is_none() {
-            shown.push(format!("- file {}", file.path.display()));
+            shown.push(format!("- file {}", crate::types::quote::path(&file.path)));
         }
     }
-    shown.extend(own.iter().map(|link| format!("- link {}", link.display())));
+    shown.extend(
+        own.iter()
+            .map(|link| format!("- link {}", crate::types::quote::path(&link))),
+    );
     let shown = text_of(&shown);
     if print {
         return Ok(Output::new(shown.into_bytes()));
@@ -294,7 +300,7 @@ fn show(path: &Path, changes: &[Change], is_new: bool) -> Vec<String> {
         } else {
             format!("line {}", change.line)
         };
-        shown.push(format!("{}, {place}:", path.display()));
+        shown.push(format!("{}, {place}:", crate::types::quote::path(&path)));
         for (mark, text) in [('-', &change.removed), ('+', &change.added)] {
             let lines = text.lines().filter(|line| !line.trim().is_empty());
             shown.extend(lines.map(|line| format!("{mark} {line}")));

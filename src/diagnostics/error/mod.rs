@@ -324,7 +324,7 @@ fn profile_cause(error: &ProfileError) -> Option<String> {
         } if missing_variables.is_empty() => {
             let path = path
                 .as_ref()
-                .map(|path| format!("`{}` has none", path.display()));
+                .map(|path| format!("`{}` has none", crate::types::quote::path(&path)));
             let path = path.unwrap_or_else(|| "there is no home for a configuration file".into());
             Some(format!("{path}, and CLOUDCONNEXA_CLIENT_ID is not set"))
         }

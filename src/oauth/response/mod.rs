@@ -17,6 +17,7 @@ use super::oauth_error::{
 };
 use super::request::HttpRequest;
 use crate::types::quote::quote;
+use crate::types::redact::redact;
 use crate::types::token::{AccessToken, Token};
 
 /// The longest life that is accepted, in seconds: 366 days.
@@ -69,7 +70,7 @@ impl ApiResponse {
             bytes: &self.body,
             encoding: self.encoding.as_deref(),
         };
-        redacted_error_text(&body, |text| text.replace(token.expose(), "[redacted]"))
+        redacted_error_text(&body, |text| redact(text, &[token.expose()]))
     }
 }
 

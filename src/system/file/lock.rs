@@ -171,7 +171,7 @@ fn open(sidecar: &Path) -> io::Result<File> {
 }
 
 fn unlockable(sidecar: &Path, is: &str) -> io::Error {
-    let problem = format!("its lock `{}` is {is}", sidecar.display());
+    let problem = format!("its lock `{}` is {is}", crate::types::quote::path(&sidecar));
     io::Error::new(io::ErrorKind::InvalidInput, problem)
 }
 

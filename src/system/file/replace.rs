@@ -91,7 +91,7 @@ pub(crate) fn rewrite(
     let file = file.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => io::Error::other(format!(
             "another program is changing it; if none is, remove `{}`",
-            temporary.display()
+            crate::types::quote::path(&temporary)
         )),
         _ => error,
     })?;
@@ -220,7 +220,7 @@ pub(crate) fn create_private_folder(folder: &Path, home: Option<&Path>) -> io::R
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let is_missing = |home: &&Path| folder.starts_with(home) && !home.exists();
             if let Some(home) = home.filter(is_missing) {
-                let problem = format!("there is no home `{}`", home.display());
+                let problem = format!("there is no home `{}`", crate::types::quote::path(&home));
                 return Err(io::Error::new(io::ErrorKind::NotFound, problem));
             }
             builder.create(folder)?;
