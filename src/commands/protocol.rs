@@ -2,6 +2,7 @@
 //! for all of them alike, and the adaptor says how it ended.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::Context;
@@ -10,12 +11,16 @@ use super::session::{Caller, Session};
 use crate::cli::parse_flags;
 use crate::diagnostics::error::{Code, Error};
 use crate::protocol::{
-    Call, Credential, End, ErrorFormat, ParsedRequest, Protocol, Reply, Request, Response,
-    StdinMode, TokenQuery,
+    Call, Credential, End, ErrorFormat, InputError, ParsedRequest, Protocol, Reply, Request,
+    Response, StdinMode, TokenQuery,
 };
+use crate::system::file::{self, Trust};
 use crate::system::stdin::StdinError;
 use crate::system::stdout::print;
 use crate::token_provider::EraseTarget;
+
+/// The largest `ca_file` that is compared, in bytes.
+const LARGEST_CA_FILE: u64 = 1024 * 1024;
 
 pub(super) fn run(
     protocol: &Protocol,
@@ -128,6 +133,22 @@ fn reply(
     }
 }
 
+/// Refuses certificates that are not the profile's own: their issuer could be the server, or a proxy in
+/// between.
+fn check_ca(ca_data: Option<&[u8]>, ca_file: Option<&Path>) -> Result<(), InputError> {
+    let Some(data) = ca_data else {
+        return Ok(());
+    };
+    let own = ca_file.and_then(|path| file::read(path, LARGEST_CA_FILE, Trust::Anything).ok());
+    match own {
+        Some(own) if own.trim_ascii() == data.trim_ascii() => Ok(()),
+        _ => Err(InputError::Refused(
+            "the cluster has `certificate-authority-data` that is not the profile's `ca_file`, and \
+             whoever issued it would be given the token",
+        )),
+    }
+}
+
 /// A token for whoever is allowed to have it; where the one at hand `is_refused`, another one.
 fn give(
     context: &Context<'_>,
@@ -157,6 +178,8 @@ fn give(
     let said = match profile {
         None => say(&Reply::NotMine),
         Some(profile) => {
+            check_ca(wanted.ca_data.as_deref(), profile.ca_file.as_deref())
+                .map_err(|error| context.misread(error))?;
             let issued = if is_refused {
                 session.renew(profile, None)?
             } else if wanted.is_lasting {

@@ -4,6 +4,7 @@
 //! What the values mean is `resolve`'s business.
 
 use std::borrow::Cow;
+use std::fs::Metadata;
 use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,8 @@ use toml::de::{DeTable, DeValue};
 use super::shared::{self, RawStore};
 use super::{Position, ProfileError};
 use crate::system::environment::Environment;
-use crate::types::quote::{nearest, quote};
+use crate::system::file;
+use crate::types::quote::{self, nearest, quote};
 
 /// The keys of a profile.
 const PROFILE_KEYS: [&str; 15] = [
@@ -121,6 +123,8 @@ pub(super) struct Document<'a> {
     pub(super) text: &'a str,
     /// What tells what `~/` stands for in a path.
     pub(super) environment: &'a Environment,
+    /// The metadata of the file, if the text was read from one to be used.
+    pub(super) metadata: Option<&'a Metadata>,
 }
 
 impl Document<'_> {
@@ -143,11 +147,21 @@ impl Document<'_> {
     /// Where a path of the file leads: `~/` is the home, anything else that is relative stands
     /// beside the file.
     pub(super) fn path(&self, written: &str) -> PathBuf {
-        let rest = written.strip_prefix("~/");
-        match rest.and_then(|rest| Some((self.environment.home()?, rest))) {
-            Some((home, rest)) => home.join(rest),
-            None => self.path.parent().unwrap_or(Path::new("")).join(written),
-        }
+        let path = self.environment.expand_home(Path::new(written));
+        self.path.parent().unwrap_or(Path::new("")).join(path)
+    }
+
+    /// Refuses a program at `span` if another user could have written the file.
+    pub(super) fn check_may_run(&self, span: &Range<usize>) -> Result<(), ProfileError> {
+        let Some(why) = self.metadata.and_then(file::foreign_writer) else {
+            return Ok(());
+        };
+        let path = quote::path(&self.path).replace('\'', "'\\''");
+        let problem = format!("a file that {why} may not name programs to run");
+        let hint = format!(
+            "check what it says, then run `chown \"$(id -u)\" '{path}'` and `chmod go-w '{path}'`"
+        );
+        Err(self.invalid(span, problem, Some(hint)))
     }
 
     /// Reads the whole document.

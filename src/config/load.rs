@@ -7,7 +7,7 @@ use super::file::Document;
 use super::{ENVIRONMENT_PROFILE, Profile, ProfileError, Profiles, resolve, shared};
 use crate::oauth::{AuthMethod, Client, Form};
 use crate::secret_source::{SECRET_VARIABLE, Source};
-use crate::system::environment::Environment;
+use crate::system::environment::{CACHE_VARIABLE, Environment};
 use crate::system::file::{self, ReadError, Trust};
 use crate::types::quote::quote;
 use crate::types::token::MinTtl;
@@ -23,12 +23,14 @@ const CLOUD_ID: &str = "CLOUDCONNEXA_CLOUD_ID";
 const BASE_URL: &str = "CLOUDCONNEXA_BASE_URL";
 const CLIENT_ID: &str = "CLOUDCONNEXA_CLIENT_ID";
 const SECRET_FILE: &str = "CLOUDCONNEXA_CLIENT_SECRET_FILE";
+const CONFIG: &str = "CLOUDCONNEXA_AUTH_CONFIG";
 
 /// Reads every profile there is. `flag` is the file of `--config`.
 pub(crate) fn load(
     environment: &Environment,
     flag: Option<&Path>,
 ) -> Result<Profiles, ProfileError> {
+    check_paths(environment)?;
     let (path, is_named) = file_path(environment, flag);
     let mut profiles = match &path {
         Some(path) => read_file(path, is_named, environment)?,
@@ -49,11 +51,23 @@ pub(crate) fn load(
     Ok(profiles)
 }
 
+/// Refuses relative paths in variables: what they mean would depend on the working directory.
+fn check_paths(environment: &Environment) -> Result<(), ProfileError> {
+    for name in [CONFIG, CACHE_VARIABLE] {
+        let path = environment.configured_path(name);
+        if path.is_some_and(|path| !path.is_absolute()) {
+            let problem = "must be an absolute path, or begin with `~/`".to_owned();
+            return Err(ProfileError::Variable { name, problem });
+        }
+    }
+    Ok(())
+}
+
 /// The file of this run, and whether somebody named it (then it has to be there).
 pub(super) fn file_path(environment: &Environment, flag: Option<&Path>) -> (Option<PathBuf>, bool) {
     let named = flag
         .map(Path::to_owned)
-        .or_else(|| environment.path("CLOUDCONNEXA_AUTH_CONFIG"));
+        .or_else(|| environment.configured_path(CONFIG));
     match named {
         Some(path) => (Some(path), true),
         None => (
@@ -74,8 +88,8 @@ fn read_file(
         path: path.to_owned(),
         error,
     };
-    let bytes = match file::read(path, LARGEST_FILE, Trust::Anything) {
-        Ok(bytes) => bytes,
+    let (bytes, metadata) = match file::read_with_metadata(path, LARGEST_FILE, Trust::Anything) {
+        Ok(read) => read,
         Err(ReadError::Missing) if is_named => return Err(ProfileError::NoFile(path.to_owned())),
         Err(ReadError::Missing) => return Ok(Profiles::default()),
         Err(error) => return Err(unreadable(error)),
@@ -86,10 +100,16 @@ fn read_file(
             path: path.to_owned(),
             text: &start,
             environment,
+            metadata: None,
         };
         document.invalid(&(start.len()..start.len()), "this is not UTF-8 text", None)
     })?;
-    parse(path, text, environment)
+    parse_document(&Document {
+        path: path.to_owned(),
+        text,
+        environment,
+        metadata: Some(&metadata),
+    })
 }
 
 /// The profiles of a text that stands at `path`.
@@ -98,15 +118,19 @@ pub(super) fn parse(
     text: &str,
     environment: &Environment,
 ) -> Result<Profiles, ProfileError> {
-    let document = Document {
+    parse_document(&Document {
         path: path.to_owned(),
         text,
         environment,
-    };
+        metadata: None,
+    })
+}
+
+fn parse_document(document: &Document<'_>) -> Result<Profiles, ProfileError> {
     let written = document.read()?;
     let mut all = Vec::with_capacity(written.profiles.len());
     for profile in written.profiles {
-        all.push(resolve::resolve(&document, profile)?);
+        all.push(resolve::resolve(document, profile)?);
     }
     let is_default_cleared = matches!(&written.default_profile, Some(at) if at.value.is_empty());
     let default = match written.default_profile {
@@ -146,7 +170,7 @@ fn from_variables(environment: &Environment) -> Result<Variables, ProfileError> 
     let (cloud_id, base_url) = (set(CLOUD_ID), set(BASE_URL));
     let client_id = set(CLIENT_ID);
     let has_secret = environment.is_set(SECRET_VARIABLE);
-    let source = match (has_secret, environment.path(SECRET_FILE)) {
+    let source = match (has_secret, environment.configured_path(SECRET_FILE)) {
         (true, _) => Some(Source::Variable(SECRET_VARIABLE.to_owned())),
         (false, Some(path)) => Some(Source::File(path)),
         (false, None) => None,

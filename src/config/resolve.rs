@@ -200,6 +200,9 @@ pub(super) fn resolve_source(
     user: &str,
 ) -> Result<Source, ProfileError> {
     let invalid = |problem: &str| document.invalid(&at.span, problem, None);
+    if matches!(at.value, RawSource::Command(_) | RawSource::DockerHelper(_)) {
+        document.check_may_run(&at.span)?;
+    }
     match &at.value {
         RawSource::File(path) if path.is_empty() => Err(invalid("`file` is empty")),
         RawSource::File(path) => Ok(Source::File(document.path(path))),

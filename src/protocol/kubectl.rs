@@ -1,6 +1,9 @@
 //! Kubernetes' `ExecCredential`: the cluster in a variable, a token and its expiry on stdout
 //! (`client.authentication.k8s.io/v1` and `v1beta1`, client-go's exec plugins).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::json::Members;
 use super::tool_protocol::{
     Call, ErrorFormat, ParsedRequest, Protocol, Reply, Request, Response, StdinMode, TokenQuery,
@@ -15,7 +18,8 @@ pub(super) const ADAPTOR: Protocol = Protocol {
     program: None,
     summary: "Be an exec plugin of kubectl and other Kubernetes clients",
     details: "Prints an ExecCredential of the API version that KUBERNETES_EXEC_INFO asks for. A \
-              cluster named there (`provideClusterInfo: true`) must be one of the profile's hosts.",
+              cluster named there (`provideClusterInfo: true`) must be one of the profile's hosts, \
+              and its `certificate-authority-data`, if any, the profile's `ca_file`.",
     examples: "  cloudconnexa-auth kubectl --profile prod",
     operands: &[],
     variable: Some("KUBERNETES_EXEC_INFO"),
@@ -68,7 +72,18 @@ fn read_info(info: &str) -> Result<(&'static str, TokenQuery), InputError> {
              has that name would be given the token",
         ));
     }
-    Ok((version, TokenQuery::for_uri(server)))
+    let ca_data = cluster.text("certificate-authority-data")?;
+    let ca_data = ca_data.filter(|data| !data.is_empty()).map(|data| {
+        STANDARD.decode(data).map_err(|_| InputError::Mistyped {
+            name: "certificate-authority-data",
+            wanted: "base64",
+        })
+    });
+    let query = TokenQuery {
+        ca_data: ca_data.transpose()?,
+        ..TokenQuery::for_uri(server)
+    };
+    Ok((version, query))
 }
 
 fn is_host_of(server: &str, name: &str) -> bool {

@@ -151,6 +151,9 @@ pub(crate) struct TokenQuery {
     /// Whether the tool keeps it for a long time and never asks again, so that one with much of
     /// its life before it is worth a request.
     pub(crate) is_lasting: bool,
+    /// The certificates that the tool trusts for this server instead of the system's, as PEM. They
+    /// must be the profile's `ca_file`.
+    pub(crate) ca_data: Option<Vec<u8>>,
 }
 
 impl TokenQuery {
@@ -160,6 +163,7 @@ impl TokenQuery {
             uri: Some(uri),
             flags: Vec::new(),
             is_lasting: false,
+            ca_data: None,
         }
     }
 
@@ -169,6 +173,7 @@ impl TokenQuery {
             uri: None,
             flags: Vec::new(),
             is_lasting: false,
+            ca_data: None,
         }
     }
 }

@@ -138,6 +138,12 @@ pub(crate) enum SourceError {
 }
 
 impl SourceError {
+    /// Whether the system had no process, thread or memory left to start the program.
+    pub(crate) fn is_exhaustion(&self) -> bool {
+        use io::ErrorKind::{OutOfMemory, WouldBlock};
+        matches!(self, Self::NotStarted { error, .. } if matches!(error.kind(), WouldBlock | OutOfMemory))
+    }
+
     /// Whether there is nothing at all where the secret would be.
     pub(crate) fn is_absence(&self) -> bool {
         let is_missing = |error: &_| matches!(error, file::ReadError::Missing);
@@ -239,7 +245,7 @@ impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Variable(name) => write!(formatter, "environment variable {name}"),
-            Self::File(path) => write!(formatter, "file {}", crate::types::quote::path(&path)),
+            Self::File(path) => write!(formatter, "file {}", crate::types::quote::path(path)),
             Self::SystemdCredential(name) => write!(formatter, "systemd credential {name}"),
             Self::Command(words) => {
                 write!(
@@ -284,7 +290,7 @@ fn read_file(path: &Path, trust: file::Trust) -> Result<Secret, SourceError> {
         error,
     })?;
     usable(bytes, || {
-        format!("the secret file `{}`", crate::types::quote::path(&path))
+        format!("the secret file `{}`", crate::types::quote::path(path))
     })
 }
 

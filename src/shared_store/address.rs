@@ -129,7 +129,7 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Socket(path) => write!(formatter, "unix:{}", crate::types::quote::path(&path)),
+            Self::Socket(path) => write!(formatter, "unix:{}", crate::types::quote::path(path)),
             Self::Host {
                 host,
                 port,

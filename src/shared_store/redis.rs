@@ -65,7 +65,7 @@ impl<'a> Redis<'a> {
                 return replies.into_iter().map(Reply::good).collect();
             };
             let to = self.address.borrow().moved(to);
-            let to = to.ok_or_else(|| StoreError::Response("MOVED"))?;
+            let to = to.ok_or(StoreError::Response("MOVED"))?;
             self.address.replace(to);
             self.channel.take();
         }

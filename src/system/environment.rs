@@ -4,12 +4,15 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 /// This program's folder inside the configuration and cache folders.
 const FOLDER: &str = "cloudconnexa-auth";
+
+/// The variable that names the directory of the cache.
+pub(crate) const CACHE_VARIABLE: &str = "CLOUDCONNEXA_AUTH_CACHE_DIR";
 
 /// The variables of this run.
 #[derive(Debug)]
@@ -53,6 +56,17 @@ impl Environment {
         self.raw(name).map(PathBuf::from)
     }
 
+    /// The value of a variable as a path, with `~/` expanded.
+    pub(crate) fn configured_path(&self, name: &str) -> Option<PathBuf> {
+        self.path(name).map(|path| self.expand_home(&path))
+    }
+
+    /// `path` with the home directory for a leading `~`; as it is if there is no home.
+    pub(crate) fn expand_home(&self, path: &Path) -> PathBuf {
+        let home = path.strip_prefix("~").ok().zip(self.home());
+        home.map_or_else(|| path.to_owned(), |(rest, home)| home.join(rest))
+    }
+
     /// The user's home.
     pub(crate) fn home(&self) -> Option<PathBuf> {
         self.absolute(if cfg!(windows) { "USERPROFILE" } else { "HOME" })
@@ -77,10 +91,10 @@ impl Environment {
 
     /// Where the cache stands; `None` without a home.
     ///
-    /// `CLOUDCONNEXA_AUTH_CACHE_DIR` as it is; else in `$XDG_CACHE_HOME` or `~/.cache`;
+    /// `CLOUDCONNEXA_AUTH_CACHE_DIR`; else in `$XDG_CACHE_HOME` or `~/.cache`;
     /// `~/Library/Caches` on macOS; `%LOCALAPPDATA%` on Windows.
     pub(crate) fn cache_folder(&self) -> Option<PathBuf> {
-        if let Some(chosen) = self.path("CLOUDCONNEXA_AUTH_CACHE_DIR") {
+        if let Some(chosen) = self.configured_path(CACHE_VARIABLE) {
             return Some(chosen);
         }
         let platform = if cfg!(windows) {

@@ -133,12 +133,12 @@ impl Loaded {
             Ok((certificates, problem)) => {
                 self.certificates.extend(certificates);
                 if let Some(problem) = problem {
-                    self.note(format!("`{}`: {problem}", crate::types::quote::path(&path)));
+                    self.note(format!("`{}`: {problem}", crate::types::quote::path(path)));
                 }
             }
             Err(problem) => self.note(format!(
                 "no roots were read from `{}`: {problem}",
-                crate::types::quote::path(&path)
+                crate::types::quote::path(path)
             )),
         }
     }
@@ -156,7 +156,7 @@ fn unread(path: &Path, error: &io::Error) -> String {
     };
     format!(
         "no roots were read from `{}`: {text}",
-        crate::types::quote::path(&path)
+        crate::types::quote::path(path)
     )
 }
 
@@ -290,7 +290,7 @@ mod tests {
     fn environment(file: &Path, directory: &Path) -> Environment {
         let variables = [("SSL_CERT_FILE", file), ("SSL_CERT_DIR", directory)];
         let variables =
-            variables.map(|(name, path)| (name.to_owned(), crate::types::quote::path(&path)));
+            variables.map(|(name, path)| (name.to_owned(), crate::types::quote::path(path)));
         Environment::Given(variables.into())
     }
 

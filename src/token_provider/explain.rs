@@ -49,7 +49,7 @@ pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTim
         },
         ObtainError::CacheUnwritable { folder, error } => Diagnostic {
             what: format!("the cache entry of profile `{name}` could not be written"),
-            cause: Some(format!("`{}`: {error}", crate::types::quote::path(&folder))),
+            cause: Some(format!("`{}`: {error}", crate::types::quote::path(folder))),
             hint: Some("fix the folder, or delete its `.json` files".to_owned()),
         },
         ObtainError::LifeTooShort { life, wanted } => Diagnostic {
@@ -226,7 +226,7 @@ fn source_hint(error: &SourceError) -> String {
             path,
             error: ReadError::Exposed { .. },
         } => {
-            let path = crate::types::quote::path(&path).replace('\'', "'\\''");
+            let path = crate::types::quote::path(path).replace('\'', "'\\''");
             format!("run `chmod 600 '{path}'`")
         }
         SourceError::File {
@@ -240,6 +240,10 @@ fn source_hint(error: &SourceError) -> String {
         }
         SourceError::NoCredentialsFolder(name) | SourceError::NoCredential(name) => {
             format!("run as a systemd service with `LoadCredential={name}:…`")
+        }
+        error if error.is_exhaustion() => {
+            "retry; if it stays so, raise the limit of processes or memory (`ulimit -u`, `ulimit -v`)"
+                .to_owned()
         }
         SourceError::NotStarted { .. } => {
             "install it, or correct `client_secret`; the program is looked for on PATH".to_owned()

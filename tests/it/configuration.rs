@@ -232,17 +232,17 @@ fn nothing_set_up_says_what_to_do() {
 #[test]
 fn a_file_that_was_named_has_to_be_there() {
     let world = World::new();
+    let missing = world.path("missing.toml");
+    let missing = missing.to_str().unwrap();
     for run in [
-        world.run(["token", "--config", "missing.toml"]),
+        world.run(["token", "--config", missing]),
         world
             .run(["token"])
-            .set("CLOUDCONNEXA_AUTH_CONFIG", "missing.toml"),
+            .set("CLOUDCONNEXA_AUTH_CONFIG", missing),
     ] {
         let stderr = run.fails(3);
-        assert!(
-            stderr.contains("there is no configuration file `missing.toml`"),
-            "{stderr}"
-        );
+        let expected = format!("there is no configuration file `{missing}`");
+        assert!(stderr.contains(&expected), "{stderr}");
     }
 }
 

@@ -45,6 +45,8 @@ mod exec;
 mod expiry;
 #[cfg(target_os = "linux")]
 mod fault_injection;
+#[cfg(target_os = "linux")]
+mod hardening;
 mod harness;
 mod helper;
 mod hosts;

@@ -345,7 +345,10 @@ fn a_program_that_hangs_is_ended_with_the_run() {
         running.push(
             world
                 .run(["token", "--timeout", "3s", "--config", &own])
-                .set("CLOUDCONNEXA_AUTH_CACHE_DIR", name)
+                .set(
+                    "CLOUDCONNEXA_AUTH_CACHE_DIR",
+                    world.path(name).to_str().unwrap(),
+                )
                 .set("PATH", &folder)
                 .start(),
         );

@@ -66,6 +66,19 @@ fn what_holds_a_secret_shows_none_of_it_when_it_is_printed() {
     assert!(derived > 50, "the search finds what it looks through");
 }
 
+/// A path may hold control characters that drive a terminal.
+#[test]
+fn paths_are_shown_through_quote_path_only() {
+    for path in sources() {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(
+            !text.contains(".display()"),
+            "{}: use `types::quote::path` instead of `.display()`",
+            path.display()
+        );
+    }
+}
+
 #[test]
 fn files_stay_small_enough_to_read() {
     for path in sources() {

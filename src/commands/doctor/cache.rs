@@ -105,13 +105,9 @@ impl Files {
     fn complaints(&self) -> Vec<Finding> {
         let first = |paths: &[PathBuf]| match paths {
             [] => None,
-            [one] => Some((one.clone(), crate::types::quote::path(&one))),
+            [one] => Some((one.clone(), crate::types::quote::path(one))),
             [one, more @ ..] => {
-                let shown = format!(
-                    "{} and {} more",
-                    crate::types::quote::path(&one),
-                    more.len()
-                );
+                let shown = format!("{} and {} more", crate::types::quote::path(one), more.len());
                 Some((one.clone(), shown))
             }
         };

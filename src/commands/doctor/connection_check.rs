@@ -193,7 +193,7 @@ fn roots(case: &Case<'_>, http: &Http<'_>) -> String {
     let count = known.map_or(0, |known| known.certificates().count());
     let plural = if count == 1 { "" } else { "s" };
     let more = match &case.profile.ca_file {
-        Some(path) => format!(" and `ca_file` ({})", crate::types::quote::path(&path)),
+        Some(path) => format!(" and `ca_file` ({})", crate::types::quote::path(path)),
         None => String::new(),
     };
     format!("{base}{more}, {count} root{plural} in all")

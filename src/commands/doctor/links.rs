@@ -96,8 +96,8 @@ fn plugins(environment: &Environment, name: &str) -> Vec<PathBuf> {
 
 fn judge(path: &Path, this: &Path, is_taken: bool) -> Option<Finding> {
     let (shown, here) = (
-        crate::types::quote::path(&path),
-        crate::types::quote::path(&this),
+        crate::types::quote::path(path),
+        crate::types::quote::path(this),
     );
     let again = format!("ln -sf '{here}' '{shown}', or remove it");
     let Ok(target) = fs::canonicalize(path) else {

@@ -36,7 +36,7 @@ pub(super) fn configuration<'a>(
             let plural = if count == 1 { "" } else { "s" };
             let what = format!(
                 "{}, {count} profile{plural}",
-                crate::types::quote::path(&path)
+                crate::types::quote::path(path)
             );
             let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
             exposed(path)
@@ -51,7 +51,7 @@ pub(super) fn configuration<'a>(
 /// given it.
 fn exposed(path: &Path) -> Option<Finding> {
     let standing = FileStatus::of(path).ok()?;
-    let shown = crate::types::quote::path(&path);
+    let shown = crate::types::quote::path(path);
     let (why, fix) = if standing.is_foreign {
         (
             "is another user's".to_owned(),
@@ -71,7 +71,7 @@ fn exposed(path: &Path) -> Option<Finding> {
 
 /// A command for a shell.
 pub(super) fn chmod(change: &str, path: &Path) -> String {
-    let path = crate::types::quote::path(&path).replace('\'', "'\\''");
+    let path = crate::types::quote::path(path).replace('\'', "'\\''");
     format!("chmod {change} '{path}'")
 }
 

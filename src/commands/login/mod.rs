@@ -145,7 +145,7 @@ fn report(context: &Context<'_>, stored: &Profile, why_not: &[String]) {
     let server = stored.base_url.as_ref().map(ToString::to_string);
     let server = server.unwrap_or_default();
     let kept = match &stored.source {
-        Source::File(path) => format!("the file {} (0600)", crate::types::quote::path(&path)),
+        Source::File(path) => format!("the file {} (0600)", crate::types::quote::path(path)),
         other => other.to_string(),
     };
     let since = if why_not.is_empty() {

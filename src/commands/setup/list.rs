@@ -70,7 +70,7 @@ impl State {
         let say = |state, path: Option<&Path>, note: Option<String>| Self {
             tool: tool.name,
             state,
-            file: path.map(|path| crate::types::quote::path(&path)),
+            file: path.map(crate::types::quote::path),
             note,
         };
         let place = match (tool.place)(context.environment) {

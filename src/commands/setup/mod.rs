@@ -53,7 +53,7 @@ fn named<'a>(context: &Context<'a>, name: &str) -> Result<(&'static Tool, Links<
 
 /// One line on stdout.
 fn said(what: &str, path: &Path) -> Output {
-    Output::new(format!("{what}: {}\n", crate::types::quote::path(&path)).into_bytes())
+    Output::new(format!("{what}: {}\n", crate::types::quote::path(path)).into_bytes())
 }
 
 fn set_up(
@@ -164,7 +164,7 @@ fn undo(
     }
     shown.extend(
         own.iter()
-            .map(|link| format!("- link {}", crate::types::quote::path(&link))),
+            .map(|link| format!("- link {}", crate::types::quote::path(link))),
     );
     let shown = text_of(&shown);
     if print {
@@ -300,7 +300,7 @@ fn show(path: &Path, changes: &[Change], is_new: bool) -> Vec<String> {
         } else {
             format!("line {}", change.line)
         };
-        shown.push(format!("{}, {place}:", crate::types::quote::path(&path)));
+        shown.push(format!("{}, {place}:", crate::types::quote::path(path)));
         for (mark, text) in [('-', &change.removed), ('+', &change.added)] {
             let lines = text.lines().filter(|line| !line.trim().is_empty());
             shown.extend(lines.map(|line| format!("{mark} {line}")));

@@ -278,6 +278,7 @@ pub(crate) fn code_of(error: &ObtainError) -> Code {
             Reason::NoSecret => Code::NotSetUp,
         },
         ObtainError::Source(SourceError::TimedOut { .. }) => Code::Unavailable,
+        ObtainError::Source(error) if error.is_exhaustion() => Code::Unavailable,
         ObtainError::Source(_) | ObtainError::SetUp(_) | ObtainError::LifeTooShort { .. } => {
             Code::NotSetUp
         }
@@ -324,7 +325,7 @@ fn profile_cause(error: &ProfileError) -> Option<String> {
         } if missing_variables.is_empty() => {
             let path = path
                 .as_ref()
-                .map(|path| format!("`{}` has none", crate::types::quote::path(&path)));
+                .map(|path| format!("`{}` has none", crate::types::quote::path(path)));
             let path = path.unwrap_or_else(|| "there is no home for a configuration file".into());
             Some(format!("{path}, and CLOUDCONNEXA_CLIENT_ID is not set"))
         }

@@ -71,12 +71,12 @@ impl SetupError {
                 refusal,
             } => refused(tool, path.as_ref(), refusal),
             Self::Unreadable(path, error) => say(
-                format!("`{}` cannot be read", crate::types::quote::path(&path)),
+                format!("`{}` cannot be read", crate::types::quote::path(path)),
                 Some(error.to_string()),
                 "nothing was changed",
             ),
             Self::Unwritable(path, error) => say(
-                format!("`{}` cannot be written", crate::types::quote::path(&path)),
+                format!("`{}` cannot be written", crate::types::quote::path(path)),
                 Some(error.to_string()),
                 "it is as it was; let yourself write there, or make by hand the change that `--print` \
                  shows",
@@ -89,7 +89,7 @@ impl SetupError {
             Self::LinkTaken(path) => say(
                 format!(
                     "`{}` is there and is not this program",
-                    crate::types::quote::path(&path)
+                    crate::types::quote::path(path)
                 ),
                 None,
                 "nothing was changed; remove it, if nothing needs it",
@@ -105,7 +105,7 @@ impl SetupError {
 }
 
 fn refused(tool: &str, path: Option<&PathBuf>, refusal: &Refusal) -> Diagnostic {
-    let path = path.map(|path| crate::types::quote::path(&path));
+    let path = path.map(|path| crate::types::quote::path(path));
     let path = path.unwrap_or_default();
     let (what, cause, hint) = match refusal {
         Refusal::Broken {

@@ -52,6 +52,28 @@ fn rights(_: &fs::Metadata) -> (Option<u32>, bool) {
     (None, false)
 }
 
+/// Why another user could have written the file with this metadata; `None` if only this user and root
+/// could. A group that is the caller's primary group counts as the caller's own.
+#[cfg(unix)]
+pub(crate) fn foreign_writer(metadata: &fs::Metadata) -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+        Some(format!("belongs to another user (user ID {owner})"))
+    } else if mode & 0o002 != 0 {
+        Some(format!("can be written by every user (mode {mode:04o})"))
+    } else if mode & 0o020 != 0 && metadata.gid() != rustix::process::getegid().as_raw() {
+        Some(format!("can be written by a group (mode {mode:04o})"))
+    } else {
+        None
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn foreign_writer(_: &fs::Metadata) -> Option<String> {
+    None
+}
+
 /// Whether a private folder can be had at `folder` and a file made in it. Nothing stays but the
 /// folder.
 pub(crate) fn try_writing(folder: &Path, home: Option<&Path>) -> io::Result<()> {

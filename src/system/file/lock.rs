@@ -119,12 +119,15 @@ pub(crate) fn wait(
 ) -> Result<Guard, WaitError> {
     let file = open(sidecar)?;
     let (sender, receiver) = mpsc::channel();
-    thread::Builder::new()
+    let started = thread::Builder::new()
         .name("lock".to_owned())
         .spawn(move || {
             let locked = lock(&file, kind).map(|()| file);
             drop(sender.send(locked));
-        })?;
+        });
+    if started.is_err() {
+        return poll(sidecar, kind, patience);
+    }
     let quiet = patience.quiet.min(patience.limit);
     let mut outcome = receiver.recv_timeout(quiet);
     if matches!(outcome, Err(RecvTimeoutError::Timeout)) && patience.limit > quiet {
@@ -136,6 +139,39 @@ pub(crate) fn wait(
             file: Some(locked?),
         }),
         Err(_) => Err(WaitError::TimedOut),
+    }
+}
+
+/// Waits without a thread, for a process that may start none.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the wait is for another process, whose time no clock of a test can move"
+)]
+fn poll(sidecar: &Path, kind: Kind, patience: &WaitPolicy<'_>) -> Result<Guard, WaitError> {
+    const PAUSE: Duration = Duration::from_millis(20);
+    let file = open(sidecar)?;
+    let mut waited = Duration::ZERO;
+    let mut is_reported = false;
+    loop {
+        let attempt = match kind {
+            Kind::Shared => fs4::FileExt::try_lock_shared(&file),
+            Kind::Exclusive => fs4::FileExt::try_lock(&file),
+        };
+        match attempt {
+            Ok(()) => return Ok(Guard { file: Some(file) }),
+            Err(fs4::TryLockError::Error(error)) => return Err(error.into()),
+            Err(fs4::TryLockError::WouldBlock) => {}
+        }
+        if waited >= patience.quiet && !is_reported {
+            (patience.speak)();
+            is_reported = true;
+        }
+        if waited >= patience.limit {
+            return Err(WaitError::TimedOut);
+        }
+        let pause = PAUSE.min(patience.limit.saturating_sub(waited));
+        thread::sleep(pause);
+        waited += pause;
     }
 }
 
@@ -171,7 +207,7 @@ fn open(sidecar: &Path) -> io::Result<File> {
 }
 
 fn unlockable(sidecar: &Path, is: &str) -> io::Error {
-    let problem = format!("its lock `{}` is {is}", crate::types::quote::path(&sidecar));
+    let problem = format!("its lock `{}` is {is}", crate::types::quote::path(sidecar));
     io::Error::new(io::ErrorKind::InvalidInput, problem)
 }
 
@@ -193,7 +229,7 @@ mod tests {
     use std::cell::Cell;
     use std::time::Duration;
 
-    use super::{Attempt, Kind, WaitError, WaitPolicy, try_exclusive, wait};
+    use super::{Attempt, Kind, WaitError, WaitPolicy, poll, try_exclusive, wait};
 
     #[test]
     fn a_wait_speaks_once_and_ends_at_its_limit() {
@@ -216,6 +252,26 @@ mod tests {
 
         assert!(matches!(waited, Err(WaitError::TimedOut)));
         assert_eq!(spoken.get(), 1, "one line is told, not one a second");
+    }
+
+    #[test]
+    fn wait_without_a_thread_has_the_same_result() {
+        let folder = tempfile::tempdir().unwrap();
+        let sidecar = folder.path().join("entry.lock");
+        let spoken = Cell::new(0);
+        let patience = WaitPolicy {
+            quiet: Duration::from_millis(1),
+            speak: &|| spoken.set(spoken.get() + 1),
+            limit: Duration::from_millis(2),
+        };
+        let held = poll(&sidecar, Kind::Exclusive, &patience).unwrap();
+        for kind in [Kind::Shared, Kind::Exclusive] {
+            let waited = poll(&sidecar, kind, &patience);
+            assert!(matches!(waited, Err(WaitError::TimedOut)));
+        }
+        assert_eq!(spoken.get(), 2, "each wait is reported once");
+        drop(held);
+        poll(&sidecar, Kind::Shared, &patience).unwrap();
     }
 
     #[test]

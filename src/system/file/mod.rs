@@ -8,11 +8,11 @@ mod lock;
 mod read;
 mod replace;
 
-pub(crate) use inspect::{FileStatus, network_file_system, try_writing};
+pub(crate) use inspect::{FileStatus, foreign_writer, network_file_system, try_writing};
 pub(crate) use lock::{
     Attempt, Guard, Kind, WaitError, WaitPolicy, exclusive, try_exclusive, wait,
 };
-pub(crate) use read::{ReadError, Trust, read};
+pub(crate) use read::{ReadError, Trust, read, read_with_metadata};
 pub(crate) use replace::{
     create_private_folder, remove, remove_all_of, replace, replace_as_it_is, rewrite,
     temporaries_of,

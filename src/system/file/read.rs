@@ -56,6 +56,15 @@ fn shown_size(bytes: u64) -> String {
 
 /// Reads at most `limit` bytes; a larger file is an error, never a truncation.
 pub(crate) fn read(path: &Path, limit: u64, trust: Trust) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+    read_with_metadata(path, limit, trust).map(|(bytes, _)| bytes)
+}
+
+/// The same, with the metadata of the file that was read.
+pub(crate) fn read_with_metadata(
+    path: &Path,
+    limit: u64,
+    trust: Trust,
+) -> Result<(Zeroizing<Vec<u8>>, Metadata), ReadError> {
     let file = open(path, trust)?;
     let metadata = file.metadata()?;
     check(&metadata, trust)?;
@@ -77,7 +86,7 @@ pub(crate) fn read(path: &Path, limit: u64, trust: Trust) -> Result<Zeroizing<Ve
     if bytes.len() as u64 > limit {
         return Err(ReadError::TooLarge(limit));
     }
-    Ok(bytes)
+    Ok((bytes, metadata))
 }
 
 /// Reads as much as the buffer holds, which is more than the file has, and says whether that was all:

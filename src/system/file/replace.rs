@@ -220,7 +220,7 @@ pub(crate) fn create_private_folder(folder: &Path, home: Option<&Path>) -> io::R
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let is_missing = |home: &&Path| folder.starts_with(home) && !home.exists();
             if let Some(home) = home.filter(is_missing) {
-                let problem = format!("there is no home `{}`", crate::types::quote::path(&home));
+                let problem = format!("there is no home `{}`", crate::types::quote::path(home));
                 return Err(io::Error::new(io::ErrorKind::NotFound, problem));
             }
             builder.create(folder)?;

@@ -56,7 +56,16 @@ fn whatever_a_server_says_is_one_warning_and_no_harm() {
         (b"-MOVED 1 127.0.0.1:notaport\r\n", "MOVED"),
         (
             b"-ERR unknown command 'AUTH', with args beginning with: 'store-pass-3f1b8a7c'\r\n",
-            "unknown command",
+            "it answered \"ERR\"",
+        ),
+        (b"-ERR AUTH store-pass-3f1b8a7c\r\n", "it answered \"ERR\""),
+        (
+            b"-store-pass-3f1b8a7c\r\n",
+            "it answered \"an unknown error\"",
+        ),
+        (
+            b"-MOVED 1 store-pass-3f1b8a7c:1\r\n",
+            "it answered \"MOVED\"",
         ),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "not that of a Redis"),
         (b"$104857600\r\nxxxxxxxxxxxxxxxxxxxxxxxxx", "cannot be used"),
@@ -77,6 +86,7 @@ fn whatever_a_server_says_is_one_warning_and_no_harm() {
         assert!(!token.is_empty(), "{shown}");
         assert_eq!(stderr.lines().count(), 1, "{shown}: {stderr}");
         assert!(stderr.contains(told), "{shown}: {stderr}");
+        assert!(!stderr.contains("store-pass"), "{shown}: {stderr}");
     }
 }
 
