@@ -353,7 +353,9 @@ fn profile_hint(error: &ProfileError) -> Option<String> {
         } => Some(format!("did you mean `{meant}`?")),
         ProfileError::Unknown { known, .. } => Some(some_of(known)),
         ProfileError::Undecided { known, path } => {
-            let file = path.as_ref().map(|path| format!(" in {}", path.display()));
+            let file = path
+                .as_ref()
+                .map(|path| format!(" in {}", crate::types::quote::path(path)));
             Some(format!(
                 "choose with `--profile`, or set the default{} with `cloudconnexa-auth use \
                  NAME`; {}",
