@@ -60,7 +60,7 @@ fn answer(arguments: Vec<OsString>, stdout: &mut dyn Write) -> Result<ExitCode, 
     let clock = SystemClock::start();
     let page = match cli::parse(arguments)? {
         Invocation::Run(subcommand, command, options) => {
-            let environment = &Environment::Process;
+            let environment = &Environment::process();
             return commands::run(subcommand, command, &options, environment, &clock, stdout);
         }
         Invocation::Help(subcommand) => cli::help(subcommand),

@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Exec(ExecOptions),
     Curl {
         path: OsString,
+        /// Every `--allow-option`.
+        allowed: Vec<String>,
         /// Arguments of curl.
         arguments: Vec<OsString>,
     },

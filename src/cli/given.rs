@@ -123,8 +123,13 @@ impl Given {
                 })
             }
             Subcommand::Curl => {
+                let allowed = self.texts(Flag::AllowOption)?;
                 let (path, arguments) = self.rest(rule)?;
-                Command::Curl { path, arguments }
+                Command::Curl {
+                    path,
+                    allowed,
+                    arguments,
+                }
             }
             Subcommand::Login => Command::Login(LoginOptions {
                 client_id: self.text(Flag::ClientId)?,

@@ -49,6 +49,6 @@ fn remove_secret(
     }
     profile
         .source
-        .remove(context.clock, session.deadline(profile))
+        .remove(context.launcher(session.deadline(profile)))
         .map_err(Error::Removal)
 }

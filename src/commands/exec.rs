@@ -12,7 +12,8 @@ use crate::cli::ExecOptions;
 use crate::config::{ENVIRONMENT_PROFILE, Profile};
 use crate::diagnostics::error::{Error, ExecError};
 use crate::protocol::timestamp;
-use crate::secret_source::{SECRET_VARIABLE, STORE_PASSWORD_VARIABLE};
+use crate::secret_source::SECRET_VARIABLE;
+use crate::system::program;
 use crate::types::quote::quote;
 use crate::types::secret::Secret;
 use crate::types::template::{Placeholder, Template};
@@ -41,7 +42,9 @@ pub(super) fn run(context: &Context<'_>, options: &ExecOptions) -> Result<ExitCo
     let issued = session.obtain(profile)?;
     known.issued = Some(&issued);
 
-    let mut command = Command::new(&options.program);
+    let program = &options.program;
+    let command = program::command(program, context.environment);
+    let mut command = command.map_err(|error| not_run(program, error))?;
     command.args(&options.arguments);
     let mut set = |name: &str, value: Option<&OsStr>| {
         // What stood there before is another profile's.
@@ -66,12 +69,8 @@ pub(super) fn run(context: &Context<'_>, options: &ExecOptions) -> Result<ExitCo
         let config = path::absolute(config).unwrap_or_else(|_| config.clone());
         set("CLOUDCONNEXA_AUTH_CONFIG", Some(config.as_os_str()));
     }
-    for name in profile.secret_variables() {
-        set(name, None);
-    }
     let secret = secret.as_ref().map(Secret::expose);
     set(SECRET_VARIABLE, secret.map(OsStr::new));
-    set(STORE_PASSWORD_VARIABLE, None);
     if secret.is_some() || profile.name != ENVIRONMENT_PROFILE {
         // Another client's ID and secret must not go to this profile's server.
         let client_id = secret.map(|_| OsStr::new(&profile.client.client_id));

@@ -25,7 +25,7 @@ pub(super) fn run(context: &Context<'_>, yes: bool) -> Result<(), Error> {
     let is_shared = session.profiles.shares_secret_of(profile);
     let source = &profile.source;
     if is_kept && !is_shared {
-        let removed = source.remove(context.clock, context.time_from_now());
+        let removed = source.remove(context.launcher(context.time_from_now()));
         removed.map_err(Error::Removal)?;
     }
     session.forget(profile)?;

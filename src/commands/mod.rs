@@ -31,6 +31,7 @@ use crate::config::Editing;
 use crate::diagnostics::error::Error;
 use crate::diagnostics::reporter::{Level, Reporter};
 use crate::protocol::{InputError, LARGEST_INPUT};
+use crate::secret_source::Launcher;
 use crate::system::clock::{Clock, Deadline};
 use crate::system::environment::Environment;
 use crate::system::stdin::{Stdin, StdinError};
@@ -96,6 +97,15 @@ impl<'a> Context<'a> {
     /// The time that a server or a keychain has from now on, when a person has been asked.
     fn time_from_now(&self) -> Deadline {
         Deadline::from_now(self.clock, self.options.timeout.unwrap_or(session::LIMIT))
+    }
+
+    /// What the start of a program needs that has until `deadline`.
+    fn launcher(&self, deadline: Deadline) -> Launcher<'a> {
+        Launcher {
+            environment: self.environment,
+            clock: self.clock,
+            deadline,
+        }
     }
 
     /// stdin, in the time that was given, or else in that of a tool, unless a person types.
@@ -166,8 +176,12 @@ pub(crate) fn run(
         Command::Completions { shell } => pages::completions(&shell)?,
         Command::Man { page } => pages::man(page.as_deref())?,
         Command::Exec(options) => return exec::run(context, &options),
-        Command::Curl { path, arguments } => {
-            return curl::run(context, &path, &arguments, stdout);
+        Command::Curl {
+            path,
+            allowed,
+            arguments,
+        } => {
+            return curl::run(context, &path, &allowed, &arguments, stdout);
         }
         Command::Login(options) => {
             return login::run(context, &options).map(|()| ExitCode::SUCCESS);

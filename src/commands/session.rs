@@ -20,7 +20,7 @@ use crate::token_provider::{
 };
 use crate::types::duration::show;
 use crate::types::secret::Secret;
-use crate::types::token::{MinTtl, RefreshAhead, Token};
+use crate::types::token::{AccessToken, MinTtl, RefreshAhead, Token};
 use crate::types::uri::Uri;
 
 /// The time of a run for people and scripts.
@@ -190,6 +190,16 @@ impl<'a> Session<'a> {
         let noted = self.erase(profile, EraseTarget::Refused(refused));
         let not_before = noted.is_err().then(|| self.context.clock.now());
         self.issue(profile, RefreshAhead::LastFifth, not_before)
+    }
+
+    /// Drops the cached token of this profile because a server refused it. Returns whether it is no
+    /// longer used: at most one token a minute is dropped.
+    pub(super) fn reject(&self, profile: &Profile, token: &AccessToken) -> Result<bool, Error> {
+        self.erase(profile, EraseTarget::Refused(Some(token.expose())))?;
+        let entry = self.slot(profile).map(|slot| slot.read());
+        let is_used =
+            |cached: &CachedToken| !cached.is_refused && cached.token.access_token == *token;
+        Ok(entry.is_none_or(|entry| !entry.tokens.iter().any(is_used)))
     }
 
     /// The client secret of this profile.

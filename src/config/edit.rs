@@ -13,7 +13,7 @@ use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 use super::default::{default_after_store, with_default};
 use super::file::listed;
 use super::{Position, Profile, ProfileError, lifetime, load, resolve, secret_file_name};
-use crate::secret_source::{Source, SourceError};
+use crate::secret_source::{Launcher, Source, SourceError};
 use crate::system::clock::{Clock, Deadline};
 use crate::system::environment::Environment;
 use crate::system::file::{self, Guard, Trust, WaitError};
@@ -83,6 +83,14 @@ impl Editing<'_> {
     pub(super) fn path(&self) -> Result<PathBuf, ProfileError> {
         let (path, _) = load::file_path(self.environment, self.flag);
         path.ok_or(ProfileError::NoPlace)
+    }
+
+    fn launcher(&self) -> Launcher<'_> {
+        Launcher {
+            environment: self.environment,
+            clock: self.clock,
+            deadline: self.deadline,
+        }
     }
 
     pub(super) fn lock(&self, path: &Path) -> Result<Guard, ProfileError> {
@@ -160,7 +168,7 @@ pub(crate) fn store(editing: &Editing<'_>, profile: &NewProfile) -> Result<Profi
     };
     let restore = || match &old_secret {
         Ok(secret) => keep(editing, source, secret, &guard),
-        Err(error) if error.is_absence() => source.remove(editing.clock, editing.deadline),
+        Err(error) if error.is_absence() => source.remove(editing.launcher()),
         // What cannot be read cannot be put back, and may be worth something.
         Err(_) => Ok(()),
     };
@@ -191,9 +199,7 @@ fn keep(
 ) -> Result<(), SourceError> {
     match source {
         Source::File(path) => Source::store_file(path, secret, guard),
-        Source::DockerHelper(entry) => {
-            Source::store_in_helper(entry, secret, editing.clock, editing.deadline)
-        }
+        Source::DockerHelper(entry) => Source::store_in_helper(entry, secret, editing.launcher()),
         Source::Variable(_) | Source::SystemdCredential(_) | Source::Command(_) => Ok(()),
     }
 }

@@ -132,6 +132,9 @@ fn parse_document(document: &Document<'_>) -> Result<Profiles, ProfileError> {
     for profile in written.profiles {
         all.push(resolve::resolve(document, profile)?);
     }
+    for name in all.iter().flat_map(Profile::secret_variables) {
+        environment.mark_secret(name);
+    }
     let is_default_cleared = matches!(&written.default_profile, Some(at) if at.value.is_empty());
     let default = match written.default_profile {
         _ if is_default_cleared => None,

@@ -6,20 +6,10 @@ use std::ffi::OsString;
 use thiserror::Error;
 
 use super::options::{LETTERS, PLAIN, VALUED};
+use super::rules::{ROUTING, TRUST, TRUST_VARIABLES, refusal};
+use crate::system::environment::Environment;
 use crate::types::quote::quote;
 use crate::types::uri::Scheme;
-
-/// Options whose values go into no line of a request's head.
-const MANY_LINED: [&str; 8] = [
-    "data",
-    "data-ascii",
-    "data-binary",
-    "data-raw",
-    "data-urlencode",
-    "form-string",
-    "json",
-    "write-out",
-];
 
 /// Arguments that a token is not given to. Mend them.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -33,6 +23,14 @@ pub(crate) enum ArgumentError {
     /// An option without its value.
     #[error("`--{0}` needs a value")]
     NoValue(&'static str),
+    /// An option that chooses a trusted root, with one that chooses the server.
+    #[error("`{trust}` chooses whom curl trusts and `--{routing}` chooses where it connects")]
+    TrustWithRouting {
+        /// The option or variable that chooses a root.
+        trust: String,
+        /// The option that chooses the server.
+        routing: &'static str,
+    },
     /// An option that this token does not go with.
     #[error("`--{flag}` {why}")]
     Refused {
@@ -56,20 +54,34 @@ pub(crate) struct Arguments {
     pub(crate) is_verbose: bool,
     /// The answer goes into a file.
     pub(crate) has_output: bool,
+    /// The caller has curl write the headers of the response into a file.
+    pub(crate) has_header_file: bool,
     is_stderr_moved: bool,
+    /// The last option that chooses the server curl connects to.
+    routing: Option<&'static str>,
+    /// The last option that chooses a trusted root.
+    trust: Option<&'static str>,
 }
 
 impl Arguments {
-    /// Reads them for a URL of this scheme.
+    /// Reads them for a URL of this scheme. `allowed` are the options that the caller accepts at its
+    /// own risk: `NAME`, or `NAME=` for one that takes a value.
     ///
     /// # Errors
     /// Whatever would give the token to anybody but the URL's own, verified server.
-    pub(crate) fn read(given: &[OsString], scheme: Scheme) -> Result<Self, ArgumentError> {
+    pub(crate) fn read(
+        given: &[OsString],
+        scheme: Scheme,
+        allowed: &[String],
+    ) -> Result<Self, ArgumentError> {
         let mut arguments = Self {
             is_repeatable: true,
             is_verbose: false,
             has_output: false,
+            has_header_file: false,
             is_stderr_moved: false,
+            routing: None,
+            trust: None,
         };
         let mut words = given.iter().map(|word| word.to_string_lossy());
         while let Some(word) = words.next() {
@@ -80,8 +92,16 @@ impl Arguments {
                 } else if let Some(flag) = find(VALUED, name) {
                     let value = words.next().ok_or(ArgumentError::NoValue(flag))?;
                     arguments.take(flag, &value, scheme)?;
+                } else if let Some(flag) = find(PLAIN, name) {
+                    arguments.take(flag, "", scheme)?;
                 } else {
-                    arguments.take(find(PLAIN, name).ok_or_else(unknown)?, "", scheme)?;
+                    match allowed_option(allowed, name) {
+                        Some(true) => drop(words.next().ok_or_else(unknown)?),
+                        Some(false) => {}
+                        None => return Err(unknown()),
+                    }
+                    // Its effect is not known.
+                    arguments.is_repeatable = false;
                 }
             } else if let Some(letters) = word.strip_prefix('-').filter(|it| !it.is_empty()) {
                 if letters == "-" {
@@ -109,12 +129,7 @@ impl Arguments {
                 return Err(ArgumentError::FurtherUrl);
             }
         }
-        if arguments.is_verbose && arguments.is_stderr_moved {
-            return Err(ArgumentError::Refused {
-                flag: "stderr",
-                why: "would write the token into a file, with `--verbose`",
-            });
-        }
+        arguments.check_combinations()?;
         Ok(arguments)
     }
 
@@ -137,78 +152,98 @@ impl Arguments {
         value: &str,
         scheme: Scheme,
     ) -> Result<(), ArgumentError> {
-        let refused = |why| Err(ArgumentError::Refused { flag, why });
-        // curl writes it down as it is, so what stands behind would be headers of their own.
-        if value.contains(['\r', '\n']) && !MANY_LINED.contains(&flag) {
-            return refused("holds the end of a line, behind which a header could stand");
+        if let Some(why) = refusal(flag, value, scheme) {
+            return Err(ArgumentError::Refused { flag, why });
         }
         match flag {
             "url" | "next" => return Err(ArgumentError::FurtherUrl),
-            "config" => return refused("could name further URLs"),
-            "location-trusted" => return refused("would send the token on to other hosts"),
-            "insecure" => return refused("would send the token to a server that is not verified"),
-            "trace" | "trace-ascii" | "libcurl" => {
-                return refused("would write the token down; `--verbose` does not show it");
-            }
-            "proto" | "proto-redir" => return refused("is this program's to set"),
-            "user" | "oauth2-bearer" | "aws-sigv4" | "netrc" | "netrc-file" | "netrc-optional"
-            | "anyauth" | "basic" | "digest" | "negotiate" | "ntlm" | "ntlm-wb" => {
-                return refused("brings other credentials than the token");
-            }
-            "header" if is_named(value, "authorization") => {
-                return refused("would give an Authorization of its own");
-            }
-            "header" if value.starts_with('@') => {
-                return refused("could give an Authorization of its own, or name another host");
-            }
-            // Many sites behind one certificate are told apart by it.
-            "header" if is_named(value, "host") => return refused("would name another host"),
-            "proxy"
-            | "preproxy"
-            | "proxy1.0"
-            | "socks4"
-            | "socks4a"
-            | "socks5"
-            | "socks5-hostname"
-            | "connect-to"
-            | "resolve"
-            | "unix-socket"
-            | "abstract-unix-socket"
-                if scheme == Scheme::Http =>
-            {
-                return refused("would take plain `http://` off this machine");
-            }
             "request" => self.is_repeatable &= ["GET", "HEAD", "OPTIONS"].contains(&value),
             "data" | "data-ascii" | "data-binary" | "data-raw" | "data-urlencode" | "form"
-            | "form-string" | "json" | "upload-file" => self.is_repeatable = false,
-            // Where it goes is ours while we look for a refusal, or it is not the same twice.
-            "dump-header" | "skip-existing" | "remote-header-name" => {
+            | "form-string" | "json" | "upload-file" | "skip-existing" | "remote-header-name" => {
                 self.is_repeatable = false;
+            }
+            "dump-header" => {
+                self.has_header_file = true;
+                self.is_repeatable = false;
+            }
+            "verbose" if self.is_verbose => {
+                let why = "a second time would show the token in a form that cannot be redacted";
+                return Err(ArgumentError::Refused { flag, why });
             }
             "verbose" => self.is_verbose = true,
             "stderr" => self.is_stderr_moved = true,
+            "output" | "remote-name" | "remote-name-all" => self.has_output = true,
             _ => {}
         }
-        if ["output", "remote-name", "remote-name-all"].contains(&flag) {
-            self.has_output = true;
+        if ROUTING.contains(&flag) {
+            self.routing = Some(flag);
         }
-        let is_written = ["output", "cookie-jar", "stderr", "etag-save"].contains(&flag);
-        let is_stream = ["/dev/fd/", "/dev/stdin", "/proc/self/fd/"]
-            .iter()
-            .any(|name| value.contains(name));
-        // `--url-query name@-` reads it too.
-        let is_stdin = value.ends_with("@-") || (value == "-" && !is_written);
-        if is_stream || is_stdin {
-            self.is_repeatable = false;
+        if TRUST.contains(&flag) {
+            self.trust = Some(flag);
         }
+        self.is_repeatable &= !is_used_up(flag, value);
         Ok(())
+    }
+
+    fn check_combinations(&self) -> Result<(), ArgumentError> {
+        if self.is_verbose && self.is_stderr_moved {
+            return Err(ArgumentError::Refused {
+                flag: "stderr",
+                why: "would write the token into a file, with `--verbose`",
+            });
+        }
+        match (self.trust, self.routing) {
+            (Some(trust), Some(routing)) => Err(ArgumentError::TrustWithRouting {
+                trust: format!("--{trust}"),
+                routing,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that no environment variable chooses a root for a server that an option chose. curl
+    /// reads these variables unless it has `--cacert`.
+    ///
+    /// # Errors
+    /// [`ArgumentError::TrustWithRouting`].
+    pub(crate) fn check_trust_variables(
+        &self,
+        environment: &Environment,
+    ) -> Result<(), ArgumentError> {
+        let Some(routing) = self.routing else {
+            return Ok(());
+        };
+        let mut variables = TRUST_VARIABLES.into_iter();
+        match variables.find(|name| environment.is_set(name)) {
+            Some(name) => Err(ArgumentError::TrustWithRouting {
+                trust: name.to_owned(),
+                routing,
+            }),
+            None => Ok(()),
+        }
     }
 }
 
-/// Whether a header has this name; with a semicolon it is one without a value.
-fn is_named(header: &str, name: &str) -> bool {
-    let found = header.split([':', ';']).next().unwrap_or_default();
-    found.trim().eq_ignore_ascii_case(name)
+/// Whether a value names stdin or a descriptor, which can be read only once.
+fn is_used_up(flag: &str, value: &str) -> bool {
+    let is_written = ["output", "cookie-jar", "stderr", "etag-save"].contains(&flag);
+    let is_stream = ["/dev/fd/", "/dev/stdin", "/proc/self/fd/"]
+        .iter()
+        .any(|name| value.contains(name));
+    // `--url-query name@-` reads it too.
+    let is_stdin = value.ends_with("@-") || (value == "-" && !is_written);
+    is_stream || is_stdin
+}
+
+/// Whether the option is one of `allowed`, and whether it takes a value.
+fn allowed_option(allowed: &[String], name: &str) -> Option<bool> {
+    allowed.iter().find_map(|option| {
+        let option = option.strip_prefix("--").unwrap_or(option);
+        match option.strip_suffix('=') {
+            Some(option) => (option == name).then_some(true),
+            None => (option == name).then_some(false),
+        }
+    })
 }
 
 fn find(names: &[&'static str], name: &str) -> Option<&'static str> {
@@ -227,13 +262,9 @@ mod tests {
     use super::{ArgumentError, Arguments};
     use crate::types::uri::Scheme;
 
-    fn read(line: &str, scheme: Scheme) -> Result<Arguments, ArgumentError> {
-        let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
-        Arguments::read(&words, scheme)
-    }
-
     fn https(line: &str) -> Result<Arguments, ArgumentError> {
-        read(line, Scheme::Https)
+        let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        Arguments::read(&words, Scheme::Https, &[])
     }
 
     #[test]
@@ -266,62 +297,24 @@ mod tests {
     }
 
     #[test]
-    fn what_would_give_the_token_away_is_refused() {
-        for line in [
-            "--location-trusted",
-            "-k",
-            "-sSk",
-            "--insecure",
-            "-K file",
-            "-Kfile",
-            "--config file",
-            "--trace file",
-            "--trace-ascii -",
-            "--libcurl -",
-            "--proto =all",
-            "--proto-redir all",
-            "--no-globoff",
-            "--no-disable",
-            "-u a:b",
-            "-n",
-            "--netrc-file x",
-            "--oauth2-bearer x",
-            "-Hauthorization:x",
-            "--header AUTHORIZATION;",
-            "-H host:evil.test",
-            "-H @file",
-            "--header @-",
-            "-v --stderr file",
-            "--stderr file -sv",
-        ] {
-            let read = https(line);
-            let is_refused = matches!(read, Err(ArgumentError::Refused { .. }));
-            assert!(is_refused, "{line} gave {read:?}");
-        }
-        for line in ["-x proxy:1", "--resolve a:80:10.0.0.1", "--unix-socket /s"] {
-            let read = read(line, Scheme::Http);
-            let is_refused = matches!(read, Err(ArgumentError::Refused { .. }));
-            assert!(is_refused, "{line} gave {read:?}");
-            assert!(https(line).is_ok(), "{line}: there the server is verified");
-        }
-    }
-
-    #[test]
-    fn a_value_cannot_become_a_further_header() {
-        let read = |option: &str, value: &str| {
-            let words = [OsString::from(option), OsString::from(value)];
-            Arguments::read(&words, Scheme::Https)
+    fn an_allowed_option_takes_a_value_if_it_says_so() {
+        let read = |allowed: &str, line: &str| {
+            let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+            Arguments::read(&words, Scheme::Https, &[allowed.to_owned()])
         };
-        for option in ["-A", "-e", "-X", "-b", "-H", "-r", "--request-target"] {
-            for value in ["x\r\nHost: evil.test", "x\nHost: evil.test"] {
-                let read = read(option, value);
-                let is_refused = matches!(read, Err(ArgumentError::Refused { .. }));
-                assert!(is_refused, "{option} {value:?} gave {read:?}");
-            }
-        }
-        for option in ["-d", "--json", "--data-raw", "-w"] {
-            assert!(read(option, "{\n}\r\n").is_ok(), "{option}: it is a body");
-        }
+        assert!(!read("new", "--new -s").unwrap().is_repeatable);
+        assert!(!read("--new=", "--new x").unwrap().is_repeatable);
+        assert_eq!(read("new", "--new x"), Err(ArgumentError::FurtherUrl));
+        let missing = read("new=", "--new");
+        assert!(
+            matches!(missing, Err(ArgumentError::Unknown(_))),
+            "{missing:?}"
+        );
+        let refused = read("insecure", "--insecure");
+        assert!(
+            matches!(refused, Err(ArgumentError::Refused { .. })),
+            "{refused:?}"
+        );
     }
 
     #[test]

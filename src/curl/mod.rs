@@ -4,6 +4,7 @@
 mod arguments;
 mod options;
 mod redact;
+mod rules;
 #[cfg(any(unix, test, fuzzing))]
 mod statuses;
 

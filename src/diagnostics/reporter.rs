@@ -160,7 +160,7 @@ impl Drop for Progress {
 }
 
 fn style() -> Style {
-    Style::of(&Environment::Process, io::stderr().is_terminal())
+    Style::of(&Environment::process(), io::stderr().is_terminal())
 }
 
 /// In one piece, so that lines of many processes do not mix.

@@ -178,7 +178,7 @@ fn check(name: &str, property: Property) {
     for file in &files {
         property(file, parse_url);
     }
-    let is_soak = Environment::Process.raw("SOAK").is_some();
+    let is_soak = Environment::process().raw("SOAK").is_some();
     let config = Config {
         cases: if is_soak { MANY } else { FEW },
         failure_persistence: None,

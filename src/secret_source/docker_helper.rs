@@ -11,9 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use zeroize::Zeroizing;
 
-use super::program::{self, Output, Stderr};
+use super::program::{self, Launcher, Output, Stderr};
 use super::{Secret, SourceError, usable};
-use crate::system::clock::{Clock, Deadline};
 use crate::types::quote::quote;
 
 /// The sentence by which helpers say that they have nothing
@@ -40,13 +39,9 @@ impl HelperEntry {
 }
 
 /// Asks for the secret.
-pub(super) fn get(
-    entry: &HelperEntry,
-    clock: &dyn Clock,
-    deadline: Deadline,
-) -> Result<Secret, SourceError> {
+pub(super) fn get(entry: &HelperEntry, launcher: Launcher<'_>) -> Result<Secret, SourceError> {
     let program = entry.program();
-    let output = ask(entry, "get", clock, deadline)?;
+    let output = ask(entry, "get", launcher)?;
     if !output.status.success() {
         return Err(complaint(entry, &output));
     }
@@ -72,18 +67,14 @@ pub(super) fn get(
 ///
 /// # Errors
 /// Where it is not there, fails or does not answer; it holds nothing for us yet.
-pub(crate) fn answers(
-    name: &str,
-    clock: &dyn Clock,
-    deadline: Deadline,
-) -> Result<(), SourceError> {
+pub(crate) fn answers(name: &str, launcher: Launcher<'_>) -> Result<(), SourceError> {
     let entry = HelperEntry {
         name: name.to_owned(),
         server: String::new(),
         client_id: String::new(),
     };
     let program = entry.program();
-    let output = match run(&entry, "list", None, clock, deadline) {
+    let output = match run(&entry, "list", None, launcher) {
         // More entries than are read here are an answer too.
         Err(SourceError::Unusable { .. }) => return Ok(()),
         other => other?,
@@ -101,8 +92,7 @@ pub(crate) fn answers(
 pub(super) fn put(
     entry: &HelperEntry,
     secret: &Secret,
-    clock: &dyn Clock,
-    deadline: Deadline,
+    launcher: Launcher<'_>,
 ) -> Result<(), SourceError> {
     let program = entry.program();
     let credentials = WireStored {
@@ -118,7 +108,7 @@ pub(super) fn put(
         place: "the client secret".to_owned(),
         reason: "cannot be written as JSON",
     })?;
-    let output = run(entry, "store", Some(&input), clock, deadline)?;
+    let output = run(entry, "store", Some(&input), launcher)?;
     if !output.status.success() {
         // It was given the secret, and may repeat it.
         let said = String::from_utf8_lossy(&output.stdout);
@@ -129,7 +119,7 @@ pub(super) fn put(
             complaint(entry, &output)
         });
     }
-    if get(entry, clock, deadline)? == *secret {
+    if get(entry, launcher)? == *secret {
         return Ok(());
     }
     Err(SourceError::Unusable {
@@ -139,24 +129,17 @@ pub(super) fn put(
 }
 
 /// Removes the entry; one that is not there is no error.
-pub(super) fn erase(
-    entry: &HelperEntry,
-    clock: &dyn Clock,
-    deadline: Deadline,
-) -> Result<(), SourceError> {
-    if matches!(
-        get(entry, clock, deadline),
-        Err(SourceError::HelperHasNone { .. })
-    ) {
+pub(super) fn erase(entry: &HelperEntry, launcher: Launcher<'_>) -> Result<(), SourceError> {
+    if matches!(get(entry, launcher), Err(SourceError::HelperHasNone { .. })) {
         return Ok(());
     }
-    let output = ask(entry, "erase", clock, deadline)?;
+    let output = ask(entry, "erase", launcher)?;
     if !output.status.success() {
         return Err(complaint(entry, &output));
     }
     // docker-credential-secretservice 0.6.4 says that all is well while the keyring is locked, and
     // erases nothing; what it lists shows that.
-    let list = run(entry, "list", None, clock, deadline)?;
+    let list = run(entry, "list", None, launcher)?;
     let held: Option<BTreeMap<String, String>> = serde_json::from_slice(&list.stdout).ok();
     if held.is_some_and(|held| held.contains_key(&entry.server)) {
         return Err(SourceError::NotErased {
@@ -167,13 +150,8 @@ pub(super) fn erase(
     Ok(())
 }
 
-fn ask(
-    entry: &HelperEntry,
-    verb: &str,
-    clock: &dyn Clock,
-    deadline: Deadline,
-) -> Result<Output, SourceError> {
-    run(entry, verb, Some(entry.server.as_bytes()), clock, deadline)
+fn ask(entry: &HelperEntry, verb: &str, launcher: Launcher<'_>) -> Result<Output, SourceError> {
+    run(entry, verb, Some(entry.server.as_bytes()), launcher)
 }
 
 /// What a helper says, it says on stdout; what it prints on stderr is a crash's (0.6.4 of
@@ -182,12 +160,11 @@ fn run(
     entry: &HelperEntry,
     verb: &str,
     input: Option<&[u8]>,
-    clock: &dyn Clock,
-    deadline: Deadline,
+    launcher: Launcher<'_>,
 ) -> Result<Output, SourceError> {
     let verb = [OsString::from(verb)];
     let program = entry.program();
-    program::run(&program, &verb, input, Stderr::Hidden, clock, deadline)
+    program::run(&program, &verb, input, Stderr::Hidden, launcher)
 }
 
 fn complaint(entry: &HelperEntry, output: &Output) -> SourceError {

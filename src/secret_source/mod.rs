@@ -26,7 +26,9 @@ use crate::types::secret::Secret;
 
 use program::Stderr;
 
+pub(crate) use crate::system::program::{SECRET_VARIABLE, STORE_PASSWORD_VARIABLE};
 pub(crate) use docker_helper::{HelperEntry, answers};
+pub(crate) use program::Launcher;
 
 /// The largest secret that is read, in bytes, its trailing newline included.
 const LONGEST: u64 = 64 * 1024;
@@ -34,12 +36,6 @@ const LONGEST: u64 = 64 * 1024;
 /// The largest secret that is taken from a person, in bytes; JSON around it still fits into the
 /// pipe to a helper.
 pub(crate) const LONGEST_GIVEN: usize = 4096;
-
-/// The variable that holds a client secret; it is taken out of every child's environment.
-pub(crate) const SECRET_VARIABLE: &str = "CLOUDCONNEXA_CLIENT_SECRET";
-
-/// The variable that holds the password of the shared store; no child inherits it either.
-pub(crate) const STORE_PASSWORD_VARIABLE: &str = "CLOUDCONNEXA_AUTH_SHARED_STORE_PASSWORD";
 
 /// A place that holds a client secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,6 +186,11 @@ impl Source {
         clock: &dyn Clock,
         deadline: Deadline,
     ) -> Result<Secret, SourceError> {
+        let launcher = Launcher {
+            environment,
+            clock,
+            deadline,
+        };
         match self {
             Self::Variable(name) => read_variable(name, environment),
             Self::File(path) => read_file(path, file::Trust::Secret),
@@ -200,14 +201,13 @@ impl Source {
                     reason: "is empty",
                 })?;
                 let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-                let output =
-                    program::run(program, &arguments, None, Stderr::Shown, clock, deadline)?;
+                let output = program::run(program, &arguments, None, Stderr::Shown, launcher)?;
                 if !output.status.success() {
                     return Err(output.failure(program));
                 }
                 usable(output.stdout, || format!("the output of `{program}`"))
             }
-            Self::DockerHelper(entry) => docker_helper::get(entry, clock, deadline),
+            Self::DockerHelper(entry) => docker_helper::get(entry, launcher),
         }
     }
 
@@ -224,18 +224,17 @@ impl Source {
     pub(crate) fn store_in_helper(
         entry: &HelperEntry,
         secret: &Secret,
-        clock: &dyn Clock,
-        deadline: Deadline,
+        launcher: Launcher<'_>,
     ) -> Result<(), SourceError> {
-        docker_helper::put(entry, secret, clock, deadline)
+        docker_helper::put(entry, secret, launcher)
     }
 
     /// Takes a stored secret away: the file, or the helper's entry. What is gone already is no
     /// error, and the other sources keep nothing that this program could remove.
-    pub(crate) fn remove(&self, clock: &dyn Clock, deadline: Deadline) -> Result<(), SourceError> {
+    pub(crate) fn remove(&self, launcher: Launcher<'_>) -> Result<(), SourceError> {
         match self {
             Self::File(path) => store::remove(path),
-            Self::DockerHelper(entry) => docker_helper::erase(entry, clock, deadline),
+            Self::DockerHelper(entry) => docker_helper::erase(entry, launcher),
             Self::Variable(_) | Self::SystemdCredential(_) | Self::Command(_) => Ok(()),
         }
     }

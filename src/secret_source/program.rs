@@ -1,16 +1,18 @@
 //! Running a program that knows a secret: no shell, a deadline, bounded output.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _, Write as _};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::{LONGEST, SECRET_VARIABLE, STORE_PASSWORD_VARIABLE, SourceError};
+use super::{LONGEST, SourceError};
+use crate::system;
 use crate::system::clock::{Clock, Deadline};
+use crate::system::environment::Environment;
 use crate::types::quote::quote;
 
 /// Who sees what a program says on stderr.
@@ -38,28 +40,42 @@ impl Output {
     }
 }
 
-/// Runs `program` and gives it until `deadline`; then it is killed.
+/// What every start of a program needs.
+#[derive(Clone, Copy)]
+pub(crate) struct Launcher<'a> {
+    /// Has PATH and the names of the variables that the program must not inherit.
+    pub(crate) environment: &'a Environment,
+    /// Measures the time.
+    pub(crate) clock: &'a dyn Clock,
+    /// When the program is killed.
+    pub(crate) deadline: Deadline,
+}
+
+/// Runs `program` until the deadline; then it is killed.
 ///
-/// Its stdin is `input`, which must fit into a pipe, or nothing. This process's own client secret
-/// is not in its environment, and neither is the token of an `exec` that we run under.
+/// Its stdin is `input`, which must fit into a pipe, or nothing. No variable that holds a secret is
+/// in its environment.
 pub(super) fn run(
     program: &str,
     arguments: &[OsString],
     input: Option<&[u8]>,
     stderr: Stderr,
-    clock: &dyn Clock,
-    deadline: Deadline,
+    launcher: Launcher<'_>,
 ) -> Result<Output, SourceError> {
+    let Launcher {
+        environment,
+        clock,
+        deadline,
+    } = launcher;
     let limit = deadline.remaining(clock);
     let not_started = |error| SourceError::NotStarted {
         program: quote(program),
         error,
     };
-    let mut child = Command::new(program)
+    let command = system::program::command(OsStr::new(program), environment);
+    let mut child = command
+        .map_err(not_started)?
         .args(arguments)
-        .env_remove(SECRET_VARIABLE)
-        .env_remove("CLOUDCONNEXA_TOKEN")
-        .env_remove(STORE_PASSWORD_VARIABLE)
         .stdin(if input.is_some() {
             Stdio::piped()
         } else {

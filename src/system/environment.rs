@@ -2,9 +2,10 @@
 //!
 //! This is the only file that asks the process for a variable; a test gives its own set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
@@ -17,8 +18,8 @@ pub(crate) const CACHE_VARIABLE: &str = "CLOUDCONNEXA_AUTH_CACHE_DIR";
 /// The variables of this run.
 #[derive(Debug)]
 pub(crate) enum Environment {
-    /// Those of the process.
-    Process,
+    /// Those of the process, and the names of those that hold a secret.
+    Process(Mutex<BTreeSet<String>>),
     /// Those of a test.
     #[cfg_attr(
         not(any(test, fuzzing)),
@@ -28,11 +29,35 @@ pub(crate) enum Environment {
 }
 
 impl Environment {
+    /// The variables of this process.
+    pub(crate) const fn process() -> Self {
+        Self::Process(Mutex::new(BTreeSet::new()))
+    }
+
+    /// Notes that a variable holds a secret, so that no program inherits it.
+    pub(crate) fn mark_secret(&self, name: &str) {
+        if let Self::Process(names) = self {
+            let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
+            names.insert(name.to_owned());
+        }
+    }
+
+    /// The variables that hold a secret, as far as they were marked.
+    pub(crate) fn secret_variables(&self) -> Vec<String> {
+        match self {
+            Self::Process(names) => {
+                let names = names.lock().unwrap_or_else(PoisonError::into_inner);
+                names.iter().cloned().collect()
+            }
+            Self::Given(_) => Vec::new(),
+        }
+    }
+
     /// The value of a variable; an empty one counts as unset, as with curl and git.
     pub(crate) fn raw(&self, name: &str) -> Option<OsString> {
         #[expect(clippy::disallowed_methods, reason = "this is the place it is kept to")]
         let value = match self {
-            Self::Process => std::env::var_os(name),
+            Self::Process(_) => std::env::var_os(name),
             Self::Given(variables) => variables.get(name).map(OsString::from),
         };
         value.filter(|value| !value.is_empty())

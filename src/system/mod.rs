@@ -4,6 +4,7 @@ pub(crate) mod clock;
 pub(crate) mod environment;
 pub(crate) mod file;
 pub(crate) mod process;
+pub(crate) mod program;
 pub(crate) mod resolver;
 pub(crate) mod stdin;
 pub(crate) mod stdout;

@@ -246,7 +246,7 @@ fn source_hint(error: &SourceError) -> String {
                 .to_owned()
         }
         SourceError::NotStarted { .. } => {
-            "install it, or correct `client_secret`; the program is looked for on PATH".to_owned()
+            "install it, or correct `client_secret`; the program is looked up in the absolute directories of PATH".to_owned()
         }
         SourceError::ProgramFailed { .. } | SourceError::NotErased { .. } => {
             "run it by hand to see what is wrong; a locked vault has to be unlocked first"

@@ -70,6 +70,8 @@ mod packages;
 #[cfg(target_os = "linux")]
 mod passphrases;
 #[cfg(target_os = "linux")]
+mod programs;
+#[cfg(target_os = "linux")]
 mod roots;
 #[cfg(unix)]
 mod servers;

@@ -295,7 +295,7 @@ fn a_program_that_gives_no_secret_is_told_by_how_it_failed() {
         ),
         (
             command(&["nothing-of-that-name"]),
-            "hint: install it, or correct `client_secret`; the program is looked for on PATH",
+            "hint: install it, or correct `client_secret`; the program is looked up in the absolute directories of PATH",
         ),
         (command(&["./good.secret"]), "Permission denied"),
     ] {

@@ -104,6 +104,14 @@ pub(in crate::cli) const FLAGS: &[FlagRule] = &[
                {expires_at}; may be given several times",
     },
     FlagRule {
+        flag: Flag::AllowOption,
+        long: "allow-option",
+        short: None,
+        value: Some("NAME"),
+        help: "Accept this option of curl, which this program does not know; `NAME=` if it takes a \
+               value. It could send the token elsewhere. May be given several times",
+    },
+    FlagRule {
         flag: Flag::ClientId,
         long: "client-id",
         short: None,

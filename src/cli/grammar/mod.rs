@@ -69,6 +69,7 @@ pub(super) enum Flag {
     For,
     WithCredentials,
     Env,
+    AllowOption,
     ClientId,
     CloudId,
     BaseUrl,

@@ -53,14 +53,14 @@ pub(super) const SUBCOMMANDS: &[SubcommandRule] = &[
         summary: "Call the API with curl",
         details: "Runs the system's curl on PATH of the profile's base URL (or on a URL on one of \
                   a profile's hosts), with the token in no command line, no environment and no \
-                  file. What stands behind PATH are curl's own options; those that would give the \
-                  token to others or write it down are refused. A GET, HEAD or OPTIONS that is \
-                  answered with 401 is made once more with a new token. The exit code is curl's; \
+                  file. The options after PATH are curl's own; those that would send the token \
+                  elsewhere or write it down are refused. A 401 drops the cached token, and a GET, \
+                  HEAD or OPTIONS is then sent once more with a new one. The exit code is curl's; \
                   without a token curl is not started.",
         examples: "  cloudconnexa-auth curl /api/v1/networks\n  \
                    cloudconnexa-auth curl --profile prod /api/v1/networks --fail-with-body -sS\n  \
                    cloudconnexa-auth curl /api/v1/networks --json @network.json",
-        flags: &[],
+        flags: &[Flag::AllowOption],
         common: &COMMON,
         operands: &[],
         rest: Some("PATH"),

@@ -1,8 +1,7 @@
 //! `curl`: one request of the system's curl, to one of the profile's hosts, with the token.
 //!
-//! Where the request may be made once more, the answer is held back while it is a 401: then the
-//! token is dropped, and curl is started again with a new one. Where it may not, the process
-//! becomes curl.
+//! A 401 drops the token. A request that may be repeated has its 401 held back and is sent once more
+//! with a new token.
 
 mod run;
 
@@ -22,39 +21,49 @@ use crate::types::uri::Uri;
 
 use run::Call;
 
+/// The debug message for a 401 that drops nothing.
+const REFUSED_LATELY: &str = "a token was refused less than a minute ago: this answer is passed on";
+
 #[cold]
 pub(super) fn run(
     context: &Context<'_>,
     path: &OsStr,
+    allowed: &[String],
     arguments: &[OsString],
     stdout: &mut dyn Write,
 ) -> Result<ExitCode, Error> {
     let path = path.to_str().ok_or(UsageError::NotText)?;
     let session = Session::open(context, Caller::Person)?;
     let (profile, url) = target(&session, path)?;
-    let asked = Arguments::read(arguments, url.origin().scheme()).map_err(CurlError::Arguments)?;
+    let scheme = url.origin().scheme();
+    let asked = Arguments::read(arguments, scheme, allowed).map_err(CurlError::Arguments)?;
+    if profile.ca_file.is_none() {
+        let checked = asked.check_trust_variables(context.environment);
+        checked.map_err(CurlError::Arguments)?;
+    }
     let token = session.obtain(profile)?.token.access_token;
 
     let call = Call {
         url: &url,
         arguments,
         asked: &asked,
-        secret_variables: profile.secret_variables().collect(),
+        ca_file: profile.ca_file.as_deref(),
+        environment: context.environment,
     };
-    if !asked.is_repeatable {
-        return call.once(&token, stdout);
+    let ended = call.run(&token, asked.is_repeatable, stdout)?;
+    if !ended.is_refused {
+        return Ok(ended.code);
     }
-    let ended = call.held_back(&token, stdout)?;
-    let Some(refusal) = ended.refusal else {
+    context.report.debug("the server refused the token (401)");
+    let Some(refusal) = ended.held else {
+        drop_token(context, path, &token);
         return Ok(ended.code);
     };
-    context.report.debug("the server refused the token (401)");
     match renewed(context, path, &token) {
-        Ok(Some(next)) => call.once(&next, stdout),
+        Ok(Some(next)) => Ok(call.run(&next, false, stdout)?.code),
         // Dropped a moment ago already: the new one is refused like the old one.
         Ok(None) => {
-            let what = "a token was refused less than a minute ago: this answer is passed on";
-            context.report.debug(what);
+            context.report.debug(REFUSED_LATELY);
             refusal.release(stdout);
             Ok(ended.code)
         }
@@ -64,6 +73,27 @@ pub(super) fn run(
             let warning = format!("the server refused the token, and there is no new one: {what}");
             context.report.warning(&warning);
             Ok(ended.code)
+        }
+    }
+}
+
+/// Drops the refused token of a request that is not repeated, and reports that.
+fn drop_token(context: &Context<'_>, path: &str, token: &AccessToken) {
+    let dropped = with_new_time(context, |context| {
+        let session = Session::open(context, Caller::Person)?;
+        let (profile, _) = target(&session, path)?;
+        session.reject(profile, token)
+    });
+    match dropped {
+        Ok(true) => context.report.warning(
+            "the server refused the token (401): it was dropped, and the next call requests a new \
+             one",
+        ),
+        Ok(false) => context.report.debug(REFUSED_LATELY),
+        Err(error) => {
+            let what = error.diagnostic().what;
+            let warning = format!("the refused token (401) could not be dropped: {what}");
+            context.report.warning(&warning);
         }
     }
 }
@@ -97,22 +127,30 @@ fn target<'a>(session: &'a Session<'_>, path: &str) -> Result<(&'a Profile, Uri)
     Ok((profile, url))
 }
 
-/// Another token than the refused one; the time of this run begins anew, for curl may have used it
-/// up. `None` where the refused one is still the answer.
+/// Returns a token other than the refused one; `None` if the refused one is still current.
 fn renewed(
     context: &Context<'_>,
     path: &str,
     refused: &AccessToken,
 ) -> Result<Option<AccessToken>, Error> {
+    with_new_time(context, |context| {
+        let session = Session::open(context, Caller::Person)?;
+        let (profile, _) = target(&session, path)?;
+        let issued = session.renew(profile, Some(refused.expose()))?;
+        let token = issued.token.access_token;
+        Ok(Some(token).filter(|token| token != refused))
+    })
+}
+
+/// Calls `act` with a time limit that starts now, because curl may have used up the first one.
+fn with_new_time<T>(
+    context: &Context<'_>,
+    act: impl FnOnce(&Context<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
     let clock = SystemClock::start();
-    let context = &Context {
+    act(&Context {
         clock: &clock,
         has_told_of_cache: context.has_told_of_cache.clone(),
         ..*context
-    };
-    let session = Session::open(context, Caller::Person)?;
-    let (profile, _) = target(&session, path)?;
-    let issued = session.renew(profile, Some(refused.expose()))?;
-    let token = issued.token.access_token;
-    Ok(Some(token).filter(|token| token != refused))
+    })
 }

@@ -2,7 +2,7 @@
 //! own arguments therefore cannot use; there is no second try.
 
 use std::io::{Read as _, Write};
-use std::process::{Child, ExitCode, Stdio};
+use std::process::{Child, Stdio};
 
 use super::{Call, Ended, code_of, config, not_run, secret};
 use crate::curl::Redactor;
@@ -11,36 +11,28 @@ use crate::diagnostics::reporter::Reporter;
 use crate::types::token::AccessToken;
 
 impl Call<'_> {
-    /// Runs curl, come what may.
-    pub(in super::super) fn once(
+    /// Runs curl. No 401 is seen here, so nothing is held back.
+    pub(in super::super) fn run(
         &self,
         token: &AccessToken,
+        _holds_back: bool,
         _stdout: &mut dyn Write,
-    ) -> Result<ExitCode, Error> {
-        let mut command = self.command("-");
+    ) -> Result<Ended, Error> {
+        let mut command = self.command("-").map_err(not_run)?;
         command.args(self.arguments).stdin(Stdio::piped());
         if self.asked.is_verbose {
             command.stderr(Stdio::piped());
         }
         let mut child = command.spawn().map_err(not_run)?;
         if let Some(mut stdin) = child.stdin.take() {
-            // One that has ended already wants no token.
+            // A curl that has ended closes the pipe; its exit code is reported below.
             drop(stdin.write_all(config(token).as_bytes()));
         }
         show_stderr(&mut child, token);
-        Ok(code_of(child.wait().map_err(not_run)?))
-    }
-
-    /// The same: nothing is held back here.
-    pub(in super::super) fn held_back(
-        &self,
-        token: &AccessToken,
-        stdout: &mut dyn Write,
-    ) -> Result<Ended, Error> {
-        let code = self.once(token, stdout)?;
         Ok(Ended {
-            code,
-            refusal: None,
+            code: code_of(child.wait().map_err(not_run)?),
+            is_refused: false,
+            held: None,
         })
     }
 }

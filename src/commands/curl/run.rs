@@ -1,7 +1,8 @@
 //! curl as a process: what it is given, and what becomes of what it says.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 
 use zeroize::Zeroizing;
@@ -9,8 +10,8 @@ use zeroize::Zeroizing;
 use crate::curl::Arguments;
 use crate::diagnostics::error::{CurlError, Error};
 use crate::diagnostics::reporter::Reporter;
-use crate::secret_source::{SECRET_VARIABLE, STORE_PASSWORD_VARIABLE};
-use crate::system::stdout;
+use crate::system::environment::Environment;
+use crate::system::{program, stdout};
 use crate::types::secret::{Secret, joined};
 use crate::types::token::AccessToken;
 use crate::types::uri::{Scheme, Uri};
@@ -31,16 +32,20 @@ pub(super) struct Call<'a> {
     pub(super) arguments: &'a [OsString],
     /// What they mean.
     pub(super) asked: &'a Arguments,
-    /// The variables that hold the profile's secrets.
-    pub(super) secret_variables: Vec<&'a str>,
+    /// The profile's root certificates.
+    pub(super) ca_file: Option<&'a Path>,
+    /// The variables of this process.
+    pub(super) environment: &'a Environment,
 }
 
 /// How curl ended.
 pub(super) struct Ended {
     /// Its own code.
     pub(super) code: ExitCode,
-    /// What it said, where that was a 401 and is held back.
-    pub(super) refusal: Option<Held>,
+    /// The last response was a 401 of the URL's own server.
+    pub(super) is_refused: bool,
+    /// That response, if it is held back.
+    pub(super) held: Option<Held>,
 }
 
 /// What curl said and nobody has seen yet.
@@ -61,26 +66,25 @@ impl Held {
 impl Call<'_> {
     /// curl with what has to be in front of the caller's own arguments: its configuration comes
     /// from the descriptor or stream that `config` names, and from there alone (`--disable`).
-    fn command(&self, config: &str) -> Command {
+    fn command(&self, config: &str) -> io::Result<Command> {
         let is_plain = self.url.origin().scheme() == Scheme::Http;
         let protocols = if is_plain { "=http,https" } else { "=https" };
-        let mut command = Command::new("curl");
+        let mut command = program::command(OsStr::new("curl"), self.environment)?;
         command
             .args(["--disable", "--config", config, "--globoff"])
             .args(["--proto", protocols, "--proto-redir", protocols])
             .args(["--url", &self.url.to_string()])
-            .env_remove(SECRET_VARIABLE)
-            .env_remove(STORE_PASSWORD_VARIABLE)
-            .env_remove("CLOUDCONNEXA_TOKEN");
-        for name in &self.secret_variables {
-            command.env_remove(name);
+            // curl would write the keys of the TLS session there.
+            .env_remove("SSLKEYLOGFILE");
+        if let Some(file) = self.ca_file {
+            command.arg("--cacert").arg(file);
         }
         if is_plain {
             for name in ["http_proxy", "all_proxy", "ALL_PROXY"] {
                 command.env_remove(name);
             }
         }
-        command
+        Ok(command)
     }
 }
 

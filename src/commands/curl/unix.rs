@@ -1,14 +1,10 @@
-//! curl on Unix: the token through an inherited descriptor, and one wait for all that curl says.
+//! curl on Unix: the token goes through an inherited pipe, and one poll loop reads curl's output.
 
-#[cfg(target_os = "linux")]
-use std::fs::File;
-use std::io::{self, IsTerminal as _, PipeReader, Read, Write};
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::process::CommandExt as _;
-use std::process::{Child, ExitCode, Stdio};
+use std::io::{self, ErrorKind, IsTerminal as _, PipeReader, Read, Write};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
+use std::process::{Child, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
 use super::{Call, Ended, Held, code_of, config, not_run, secret};
@@ -22,35 +18,12 @@ use crate::types::token::AccessToken;
 const LARGEST_REFUSAL: usize = 1024 * 1024;
 
 impl Call<'_> {
-    /// Runs curl, come what may. The process becomes curl (execve(2)), unless curl would show the
-    /// token.
-    pub(in super::super) fn once(
+    /// Runs curl. `holds_back` keeps the response back while it is a 401.
+    pub(in super::super) fn run(
         &self,
         token: &AccessToken,
-        stdout: &mut dyn Write,
-    ) -> Result<ExitCode, Error> {
-        if self.asked.is_verbose {
-            return Ok(self.watched(token, stdout, false)?.code);
-        }
-        let (_config, name) = token_file(token).map_err(not_run)?;
-        let error = self.command(&name).args(self.arguments).exec();
-        Err(not_run(error))
-    }
-
-    /// Runs curl and holds its answer back while that is a 401.
-    pub(in super::super) fn held_back(
-        &self,
-        token: &AccessToken,
-        stdout: &mut dyn Write,
-    ) -> Result<Ended, Error> {
-        self.watched(token, stdout, true)
-    }
-
-    fn watched(
-        &self,
-        token: &AccessToken,
-        stdout: &mut dyn Write,
         holds_back: bool,
+        stdout: &mut dyn Write,
     ) -> Result<Ended, Error> {
         let (mut child, headers) = self.start(token, holds_back).map_err(not_run)?;
         let mut flow = Flow {
@@ -66,83 +39,57 @@ impl Call<'_> {
             drop(child.kill().and_then(|()| child.wait()));
             return Err(Error::Stdout(error));
         }
-        let code = code_of(child.wait().map_err(not_run)?);
-        let refusal = flow.held;
-        Ok(Ended { code, refusal })
+        Ok(Ended {
+            code: code_of(child.wait().map_err(not_run)?),
+            is_refused: flow.statuses.is_refusal(),
+            held: flow.held,
+        })
     }
 
-    /// Starts it, with a pipe for the headers where its answer may be held back.
+    /// Starts curl and gives it the token. Returns a pipe with the headers of its responses, unless
+    /// the caller has curl write them elsewhere.
+    ///
+    /// curl reads its configuration to the end before it evaluates the caller's options, so none of
+    /// them finds the token in the pipe.
     fn start(
         &self,
         token: &AccessToken,
         holds_back: bool,
     ) -> io::Result<(Child, Option<PipeReader>)> {
-        let (config, name) = token_file(token)?;
-        let mut command = self.command(&name);
+        let (config_reader, mut config_writer) = io::pipe()?;
+        let mut command = self.command(&inherit(&config_reader)?)?;
         let mut headers = None;
-        if holds_back {
+        if !self.asked.has_header_file {
             let (reader, writer) = io::pipe()?;
-            command
-                .args(["--dump-header", &handed_on(&writer)?])
-                .stdout(Stdio::piped());
+            command.args(["--dump-header", &inherit(&writer)?]);
+            headers = Some((reader, writer));
+        }
+        if holds_back {
+            command.stdout(Stdio::piped());
             if io::stdout().is_terminal() && !self.asked.has_output {
                 // As curl does by itself where it sees the terminal.
                 command.args(["--no-progress-meter", "--no-buffer"]);
             }
-            headers = Some((reader, writer));
         }
-        let spawned = command.args(self.arguments).stderr(Stdio::piped()).spawn();
-        // curl has its own ends from here on.
-        drop(config);
+        if holds_back || self.asked.is_verbose {
+            command.stderr(Stdio::piped());
+        }
+        let mut child = command.args(self.arguments).spawn()?;
+        // Only curl has the other ends from here on: if it ends early, that is a broken pipe.
+        drop(config_reader);
         let headers = headers.map(|(reader, _)| reader);
-        Ok((spawned?, headers))
+        match config_writer.write_all(config(token).as_bytes()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                drop(child.kill().and_then(|()| child.wait()));
+                Err(error)
+            }
+            _ => Ok((child, headers)),
+        }
     }
 }
 
-/// Something to read curl's configuration from, and the name under which curl opens it.
-fn token_file(token: &AccessToken) -> io::Result<(OwnedFd, String)> {
-    let text = config(token);
-    let descriptor = match in_memory(text.as_bytes()) {
-        Some(file) => file,
-        None => in_pipe(text.as_bytes())?,
-    };
-    let name = handed_on(&descriptor)?;
-    Ok((descriptor, name))
-}
-
-/// A file that stands in no folder and can be changed by nobody; `None` where there are none.
-#[cfg(target_os = "linux")]
-fn in_memory(text: &[u8]) -> Option<OwnedFd> {
-    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
-
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    // Before Linux 6.3 nobody knows the flag, and since then a system may insist on it.
-    let create = |flags| memfd_create("curl", flags);
-    let file = create(flags | MemfdFlags::NOEXEC_SEAL).or_else(|_| create(flags));
-    let mut file = File::from(file.ok()?);
-    file.write_all(text).ok()?;
-    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-    fcntl_add_seals(&file, seals).ok()?;
-    Some(file.into())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn in_memory(_text: &[u8]) -> Option<OwnedFd> {
-    None
-}
-
-/// A pipe that holds it all. Where a user has many pipes, a new one may be smaller than a token, and
-/// nobody reads it yet: that is an error instead of a wait for ever.
-fn in_pipe(text: &[u8]) -> io::Result<OwnedFd> {
-    let (reader, mut writer) = io::pipe()?;
-    let flags = fcntl_getfl(&writer)?;
-    fcntl_setfl(&writer, flags | OFlags::NONBLOCK)?;
-    writer.write_all(text)?;
-    Ok(reader.into())
-}
-
-/// Lets the child inherit a descriptor; its name there.
-fn handed_on(descriptor: &impl AsFd) -> io::Result<String> {
+/// Lets curl inherit a descriptor. Returns its path in curl.
+fn inherit(descriptor: &impl AsFd) -> io::Result<String> {
     let descriptor = descriptor.as_fd();
     fcntl_setfd(descriptor, FdFlags::empty())?;
     Ok(format!("/dev/fd/{}", descriptor.as_raw_fd()))
@@ -271,7 +218,7 @@ fn read<'a>(stream: &mut Option<impl Read>, chunk: &'a mut [u8]) -> io::Result<&
         None => Ok(0),
     };
     let count = match count {
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => return read(stream, chunk),
+        Err(error) if error.kind() == ErrorKind::Interrupted => return read(stream, chunk),
         count => count?,
     };
     if count == 0 {

@@ -45,7 +45,8 @@ impl Candidates {
         // Nobody shall answer questions in vain. One that is there and does not answer now may be
         // unlocked by the time it is needed.
         let deadline = Deadline::from_now(context.clock, KEYCHAIN_LIMIT);
-        if let Err(error @ SourceError::NotStarted { .. }) = answers(name, context.clock, deadline)
+        if let Err(error @ SourceError::NotStarted { .. }) =
+            answers(name, context.launcher(deadline))
         {
             let program = format!("docker-credential-{name}");
             return Err(LoginError::SecretBackend { program, error }.into());
@@ -67,7 +68,7 @@ impl Candidates {
             let deadline = Deadline::from_now(context.clock, KEYCHAIN_LIMIT);
             let doing = format!("looking for docker-credential-{name}");
             let _wait = context.report.progress(&doing);
-            match answers(name, context.clock, deadline) {
+            match answers(name, context.launcher(deadline)) {
                 Ok(()) => found.helpers.push(name.to_owned()),
                 Err(SourceError::NotStarted { error, .. })
                     if error.kind() == io::ErrorKind::NotFound => {}

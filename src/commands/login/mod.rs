@@ -131,7 +131,7 @@ fn remove_superseded(context: &Context<'_>, known: &Profiles, old: &Profile, new
     if !is_stored || old.source == new.source {
         return;
     }
-    let removed = old.source.remove(context.clock, context.time_from_now());
+    let removed = old.source.remove(context.launcher(context.time_from_now()));
     if let Err(error) = removed {
         let source = &old.source;
         context

@@ -63,9 +63,12 @@ impl CurlError {
                     ArgumentError::FurtherUrl => {
                         "one PATH or URL to a call, before curl's own options".into()
                     }
-                    ArgumentError::Unknown(_) => "write it in full; what this program does not \
-                        know can be used as `cloudconnexa-auth header --curl | curl --config - …`"
+                    ArgumentError::Unknown(_) => "write it in full; `--allow-option NAME` before \
+                        the path accepts an option of a newer curl, at your own risk"
                         .into(),
+                    ArgumentError::TrustWithRouting { .. } => {
+                        "set `ca_file` in the profile to the CA of its own server".into()
+                    }
                     ArgumentError::Refused {
                         flag: "insecure", ..
                     } => "name the CA to trust with `--cacert FILE`".into(),

@@ -584,7 +584,7 @@ fn a_fleet_of_any_size_costs_one_request_a_tokens_life() {
 
 #[test]
 fn the_figures_of_the_document() {
-    let Some(hosts) = Environment::Process.text("FLEET_HOSTS") else {
+    let Some(hosts) = Environment::process().text("FLEET_HOSTS") else {
         return;
     };
     for has_trouble in [false, true] {

@@ -1,7 +1,9 @@
 //! `curl`: the real one, against the sandbox and against servers that say what they like.
 
+mod descriptors;
 mod renewal;
 mod server;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -148,24 +150,6 @@ fn the_token_is_in_nobodys_arguments_environment_or_files_while_curl_runs() {
 }
 
 #[test]
-fn a_request_that_cannot_be_repeated_is_made_by_this_very_process() {
-    let (told, tells) = mpsc::channel();
-    let server = Server::start(move |_, stream| {
-        told.send(processes()).unwrap();
-        reply(stream, "200 OK", "", "");
-    });
-    let world = world_for(&server);
-    let running = world.run(["curl", &server.url(), "-sS", "-d", "a"]).start();
-    let id = running.id().to_string();
-    running.outcome().succeeds();
-    let seen = tells.recv_timeout(PATIENCE).unwrap();
-    assert!(
-        seen[&id].0.starts_with("curl\0"),
-        "a signal meets curl itself"
-    );
-}
-
-#[test]
 fn no_other_host_is_ever_asked() {
     let world = hosts::acme();
     world.token();
@@ -226,6 +210,11 @@ fn arguments_that_would_give_the_token_away_start_nothing_and_ask_nobody() {
         &["--netrc"],
         &["-H", "authorization: Bearer x"],
         &["--proto-redir", "=all"],
+        &["--request-target", "http://evil.test/"],
+        &["--request-target", "//evil.test/"],
+        &["-X", "GET http://evil.test/ HTTP/1.1"],
+        &["-H", ":authority: evil.test"],
+        &["-vv"],
         &["--location-trus"],
         &["--no-such-option"],
         &["-o"],

@@ -81,14 +81,14 @@ fn a_file_holds_the_second_answer_alone() {
 }
 
 #[test]
-fn what_may_change_something_is_done_once() {
+fn refused_token_of_a_single_request_is_dropped() {
     for arguments in [
         &["-d", "x"][..],
         &["-X", "POST"],
         &["-X", "DELETE"],
         &["-T", "body"],
-        &["-D", "headers"],
         &["-b", "-"],
+        &["-v", "-d", "x"],
     ] {
         let world = world(&[]);
         fs::write(world.path("body"), "x").unwrap();
@@ -96,12 +96,57 @@ fn what_may_change_something_is_done_once() {
         revoke_tokens(&world);
 
         let all = [&["curl", NETWORKS, "-sS"], arguments].concat();
-        let printed = world.run_all(&all).succeeds();
+        let (printed, stderr) = world.run_all(&all).outcome().succeeds_with_stderr();
 
         assert!(printed.contains("Unauthorized"), "{arguments:?}: {printed}");
+        assert!(
+            stderr.contains("warning: the server refused the token (401)"),
+            "{stderr}"
+        );
         assert_eq!(statuses(&world), [401], "{arguments:?}");
         assert_eq!(world.sandbox.token_requests(), 1);
+        world.run_all(&all).outcome().succeeds_with_stderr();
+        assert_eq!(
+            world.sandbox.token_requests(),
+            2,
+            "the next call has a new token"
+        );
     }
+}
+
+#[test]
+fn single_requests_drop_one_token_a_minute() {
+    let server = Server::saying("401 Unauthorized", "refused\n");
+    let world = world_for(&server);
+    let url = server.url();
+    let run = || world.run(["curl", "-v", &url, "-sS", "-d", "x"]).outcome();
+    let (_, stderr) = run().succeeds_with_stderr();
+    assert!(stderr.contains("it was dropped"), "{stderr}");
+    for _ in 0..3 {
+        let (printed, stderr) = run().succeeds_with_stderr();
+        assert_eq!(printed, "refused\n");
+        assert!(
+            stderr.contains("debug: a token was refused less than a minute ago"),
+            "{stderr}"
+        );
+    }
+    assert_eq!(world.sandbox.token_requests(), 2);
+}
+
+#[test]
+fn with_dump_header_no_401_is_seen() {
+    let world = world(&[]);
+    world.token();
+    revoke_tokens(&world);
+    let arguments = ["curl", NETWORKS, "-sS", "-D", "headers"];
+    let printed = world.run(arguments).succeeds();
+    assert!(printed.contains("Unauthorized"), "{printed}");
+    let headers = fs::read_to_string(world.path("headers")).unwrap();
+    assert!(headers.starts_with("HTTP/1.1 401"), "{headers}");
+    assert_eq!(
+        (statuses(&world), world.sandbox.token_requests()),
+        (vec![401], 1)
+    );
 }
 
 #[test]
@@ -177,8 +222,10 @@ fn a_long_refusal_is_shown_rather_than_held() {
     let expected = body.len();
     let server = Server::start(move |_, stream| reply(stream, "401 Unauthorized", "", &body));
     let world = world_for(&server);
-    let printed = world.run(["curl", &server.url(), "-sS"]).succeeds();
+    let run = world.run(["curl", &server.url(), "-sS"]).outcome();
+    let (printed, stderr) = run.succeeds_with_stderr();
     assert_eq!(printed.len(), expected);
+    assert!(stderr.contains("it was dropped"), "{stderr}");
     assert_eq!(
         (server.requests().len(), world.sandbox.token_requests()),
         (1, 1)
