@@ -12,6 +12,9 @@ use crate::types::token::{Token, is_from_the_future};
 /// The most tokens that an entry keeps.
 pub(super) const MOST_TOKENS: usize = 4;
 
+/// The end of an entry's file name; it holds the version of the format.
+pub(super) const FILE_NAME_END: &str = ".v1.json";
+
 /// The most cool-downs that an entry keeps.
 pub(super) const MOST_COOLDOWNS: usize = 8;
 

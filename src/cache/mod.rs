@@ -1,8 +1,8 @@
 //! What all processes of one user know of one identity: its token, the form of request that
 //! worked, and when not to ask again.
 //!
-//! Two files an identity: `<key>.json`, read without a lock and replaced whole, and the sidecar
-//! `<key>.lock`, the only thing ever locked. This room knows neither OAuth nor profiles. Nothing
+//! Two files per identity: `<key>.v1.json`, read without a lock and replaced whole, and `<key>.lock`, the
+//! only file that is ever locked. This room knows neither OAuth nor profiles. Nothing
 //! in it is worth failing for: whatever is wrong with an entry makes it a miss.
 
 mod digest;

@@ -3,9 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::entry::Entry;
+use super::entry::{Entry, FILE_NAME_END};
 use super::key::Key;
-use crate::system::file::{self, Guard, Trust};
+use crate::system::file::{self, Attempt, Guard, Kind, Trust, WaitError, WaitPolicy};
 
 /// The largest entry that is read, in bytes.
 const LARGEST: u64 = 256 * 1024;
@@ -29,12 +29,13 @@ impl Cache {
     /// The place of one identity.
     pub(crate) fn slot(self, key: Key) -> Slot {
         let file = |ending| self.folder.join([key.as_str(), ending].concat());
-        let (entry, sidecar) = (file(".json"), file(".lock"));
+        // Another version of the program has entries of its own and does not overwrite these.
+        let (entry, lock_file) = (file(FILE_NAME_END), file(".lock"));
         Slot {
             folder: self.folder,
             home: self.home,
             entry,
-            sidecar,
+            lock_file,
             key,
         }
     }
@@ -46,7 +47,7 @@ pub(crate) struct Slot {
     folder: PathBuf,
     home: Option<PathBuf>,
     entry: PathBuf,
-    sidecar: PathBuf,
+    lock_file: PathBuf,
     key: Key,
 }
 
@@ -70,9 +71,41 @@ impl Slot {
         file::create_private_folder(&self.folder, self.home.as_deref())
     }
 
-    /// Replaces the entry; durable once it returns. The guard is that of [`Slot::sidecar`].
+    /// Takes the lock if it is free.
+    pub(crate) fn try_lock(&self) -> io::Result<Attempt> {
+        self.with_folder(|| file::try_exclusive(&self.lock_file))
+    }
+
+    /// Waits for the lock. A directory that was removed meanwhile is created again.
+    pub(crate) fn wait(&self, kind: Kind, policy: &WaitPolicy<'_>) -> Result<Guard, WaitError> {
+        self.with_folder(|| match file::wait(&self.lock_file, kind, policy) {
+            Ok(guard) => Ok(Ok(guard)),
+            Err(WaitError::Io(error)) => Err(error),
+            Err(error) => Ok(Err(error)),
+        })?
+    }
+
+    /// Replaces the entry; durable once it returns. The guard is that of [`Slot::lock_file`].
     pub(crate) fn write(&self, entry: &Entry, guard: &Guard) -> io::Result<()> {
-        file::replace(&self.entry, &entry.to_bytes(&self.key), guard)
+        let bytes = entry.to_bytes(&self.key);
+        self.with_folder(|| file::replace(&self.entry, &bytes, guard))
+    }
+
+    /// As [`Slot::write`], but without a sync: for notes whose loss in a power cut costs one request.
+    pub(crate) fn write_note(&self, entry: &Entry, guard: &Guard) -> io::Result<()> {
+        let bytes = entry.to_bytes(&self.key);
+        self.with_folder(|| file::replace_unsynced(&self.entry, &bytes, guard))
+    }
+
+    /// Creates the directory and tries again if something failed because it was removed.
+    fn with_folder<T>(&self, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
+        match act() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.prepare()?;
+                act()
+            }
+            done => done,
+        }
     }
 
     /// Removes the entry, and what killed writers left of one; the one way left to drop a token
@@ -103,8 +136,8 @@ impl Slot {
     }
 
     /// The file that is locked.
-    pub(crate) fn sidecar(&self) -> &Path {
-        &self.sidecar
+    pub(crate) fn lock_file(&self) -> &Path {
+        &self.lock_file
     }
 }
 

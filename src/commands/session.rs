@@ -375,7 +375,7 @@ pub(super) fn tell(context: &Context<'_>, profile: &Profile, notice: &Event<'_>)
         Event::Waiting { slot, limit } => report.waiting(&format!(
             "waiting for another process's token request for profile `{name}` ({}), at most {} in \
              all (`--timeout`)",
-            crate::types::quote::path(slot.sidecar()),
+            crate::types::quote::path(slot.lock_file()),
             show(*limit)
         )),
         Event::Shared => report.debug(&format!("profile `{name}`: another host has a good token")),

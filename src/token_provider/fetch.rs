@@ -228,7 +228,7 @@ impl TokenProvider<'_> {
         let mut entry = slot.read();
         entry.tokens.retain(|cached| now < cached.token.expires_at);
         entry.add_cooldown(cooldown.clone(), secret, now);
-        if let Err(error) = slot.write(&entry, guard) {
+        if let Err(error) = slot.write_note(&entry, guard) {
             (self.notify)(Event::CacheUnusable(&error));
         }
     }

@@ -35,7 +35,7 @@ use crate::cache::{Cooldown, Entry, Scope, Slot};
 use crate::oauth::{ExchangeError, InvalidResponse, SetupError};
 use crate::secret_source::SourceError;
 use crate::system::clock::{Clock, Deadline};
-use crate::system::file::{self, Attempt, Guard};
+use crate::system::file::{Attempt, Guard};
 use crate::types::token::{MinTtl, RefreshAhead, Token};
 
 use decide::{CacheState, too_short};
@@ -279,9 +279,7 @@ impl TokenProvider<'_> {
         token: Token,
         ask: &TokenRequest,
     ) -> Result<Token, ObtainError> {
-        let locked = slot
-            .prepare()
-            .and_then(|()| file::try_exclusive(slot.sidecar()));
+        let locked = slot.prepare().and_then(|()| slot.try_lock());
         let Ok(Attempt::Held(guard)) = locked else {
             (self.notify)(Event::Hit);
             return Ok(token);
@@ -314,7 +312,7 @@ impl TokenProvider<'_> {
             refresh_not_before: Some(now + pause),
             ..entry
         };
-        if let Err(error) = slot.write(&entry, guard) {
+        if let Err(error) = slot.write_note(&entry, guard) {
             (self.notify)(Event::RefreshFailed(&unwritable(slot, error)));
             return None;
         }

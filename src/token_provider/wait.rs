@@ -8,7 +8,7 @@ use super::decide::CacheState;
 use super::fetch::TIME_FOR_REQUEST;
 use super::{Event, ObtainError, TokenProvider, TokenRequest};
 use crate::cache::Slot;
-use crate::system::file::{self, Attempt, Guard, Kind, WaitError, WaitPolicy};
+use crate::system::file::{Attempt, Guard, Kind, WaitError, WaitPolicy};
 use crate::types::token::Token;
 
 /// How long a wait is silent.
@@ -50,7 +50,7 @@ impl TokenProvider<'_> {
     #[cold]
     pub(super) fn lock(&self, slot: &Slot, ask: &TokenRequest) -> Result<Locked, LockError> {
         slot.prepare()?;
-        match file::try_exclusive(slot.sidecar())? {
+        match slot.try_lock()? {
             Attempt::Held(guard) => return Ok(Locked::Guard(guard)),
             Attempt::Unsupported(error) => {
                 (self.notify)(Event::CacheUnlockable(&error));
@@ -84,7 +84,7 @@ impl TokenProvider<'_> {
     /// Takes the lock for a change of the entry, whatever the holder leaves behind. Where the file
     /// system has no locks, there is nothing to wait for and the guard says so.
     pub(super) fn exclusive(&self, slot: &Slot, ask: &TokenRequest) -> Result<Guard, WaitError> {
-        match file::try_exclusive(slot.sidecar())? {
+        match slot.try_lock()? {
             Attempt::Held(guard) => Ok(guard),
             Attempt::Unsupported(_) => Ok(Guard::without_lock()),
             Attempt::Busy => self.wait(slot, Kind::Exclusive, ask, &Cell::new(false)),
@@ -99,7 +99,7 @@ impl TokenProvider<'_> {
         ask: &TokenRequest,
         spoken: &Cell<bool>,
     ) -> Result<Guard, WaitError> {
-        let speak = || {
+        let on_wait = || {
             if !spoken.replace(true) {
                 (self.notify)(Event::Waiting {
                     slot,
@@ -107,11 +107,12 @@ impl TokenProvider<'_> {
                 });
             }
         };
-        let patience = WaitPolicy {
+        let policy = WaitPolicy {
+            clock: self.clock,
             quiet: QUIET.saturating_sub(self.clock.elapsed()),
-            speak: &speak,
+            on_wait: &on_wait,
             limit: ask.deadline.remaining(self.clock),
         };
-        file::wait(slot.sidecar(), kind, &patience)
+        slot.wait(kind, &policy)
     }
 }

@@ -221,6 +221,12 @@ impl World {
         paths.into_iter().filter_map(read).collect()
     }
 
+    /// The lock file of the only entry.
+    #[track_caller]
+    pub(crate) fn lock_file(&self) -> PathBuf {
+        lock_file_of(&self.entry().0)
+    }
+
     /// The only entry of the cache.
     #[track_caller]
     pub(crate) fn entry(&self) -> (PathBuf, Value) {
@@ -275,6 +281,13 @@ fn move_moments(value: &mut Value, by_ms: i64) {
             _ => move_moments(member, by_ms),
         }
     }
+}
+
+/// The lock file that belongs to an entry of the cache.
+pub(crate) fn lock_file_of(entry: &Path) -> PathBuf {
+    let name = entry.file_name().unwrap().to_str().unwrap();
+    let key = name.split('.').next().unwrap();
+    entry.with_file_name(format!("{key}.lock"))
 }
 
 /// Writes a file that nobody else can read.

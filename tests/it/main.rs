@@ -56,6 +56,8 @@ mod language;
 mod layers;
 mod leaks;
 #[cfg(target_os = "linux")]
+mod lock_file;
+#[cfg(target_os = "linux")]
 mod login;
 #[cfg(target_os = "linux")]
 mod login_keychains;

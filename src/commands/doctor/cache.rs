@@ -62,7 +62,7 @@ pub(super) fn check(context: &Context<'_>, slot: Option<&Slot>) -> Vec<Finding> 
 }
 
 fn lock(slot: &Slot) -> io::Result<Attempt> {
-    file::try_exclusive(slot.sidecar())
+    file::try_exclusive(slot.lock_file())
 }
 
 /// What stands in the folder.

@@ -1,33 +1,53 @@
-//! The lock of a file: always on a sidecar that is never removed, never on the file itself
-//! (locking the data breaks its replacement on Windows; removing the sidecar splits the lock).
+//! The lock of a file: always on a lock file beside it, never on the file itself, because a locked file
+//! cannot be replaced on Windows.
 //!
-//! This is the only file that names fs4. The system drops a lock when its holder dies, however
-//! it dies, so there are no stale locks and nothing to clean up.
+//! This program never removes a lock file, but other programs may. So a lock counts only if the lock
+//! file is still at its path once it is locked. The system releases the lock of a process that
+//! ends, so no lock is ever stale.
+//!
+//! This is the only file that uses fs4.
 
+#[cfg(unix)]
+use std::fs::Metadata;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::Path;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use thiserror::Error;
 
-/// Leave to replace the file whose sidecar this is. Dropping it lets the next one in.
+use crate::system::clock::{Clock, SystemClock};
+
+/// How often a lock file is opened again because it was removed or replaced. A file system whose file
+/// numbers are not stable comes to this limit.
+const MOST_OPENS: usize = 16;
+
+/// The pause between two tries if no thread can wait for the lock.
+const POLL_PAUSE: Duration = Duration::from_millis(20);
+
+/// Permission to replace or remove the file that a lock file belongs to. Dropping it releases the lock.
 #[derive(Debug)]
 pub(crate) struct Guard {
-    file: Option<File>,
+    lock: Option<(File, PathBuf)>,
 }
 
 impl Guard {
-    /// A guard for a file system that has no locks: writing stays atomic, but two may write.
+    /// A guard for a file system without locks: writing stays atomic, but two processes may write.
     pub(crate) fn without_lock() -> Self {
-        Self { file: None }
+        Self { lock: None }
     }
 
-    /// Whether nobody else can hold such a guard now.
+    /// Whether no other process can hold a guard of the same lock file now. `false` if the file
+    /// system has no locks, or if the lock file was removed or replaced since it was locked.
     pub(crate) fn is_exclusive(&self) -> bool {
-        self.file.is_some()
+        matches!(&self.lock, Some((file, path)) if is_at(file, path))
+    }
+
+    /// Whether the lock was lost: the lock file was removed or replaced since it was locked.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lock.is_some() && !self.is_exclusive()
     }
 }
 
@@ -51,13 +71,15 @@ pub(crate) enum Kind {
     Exclusive,
 }
 
-/// How long to wait, and when to speak of it.
+/// How long to wait, and when to report it.
 pub(crate) struct WaitPolicy<'a> {
-    /// Silence up to here.
+    /// Measures the wait.
+    pub(crate) clock: &'a dyn Clock,
+    /// The part of `limit` that passes before `on_wait` is called.
     pub(crate) quiet: Duration,
-    /// Called once when the wait outlasts `quiet`.
-    pub(crate) speak: &'a dyn Fn(),
-    /// The end of the wait.
+    /// Called when the wait lasts longer than `quiet`.
+    pub(crate) on_wait: &'a dyn Fn(),
+    /// The longest wait.
     pub(crate) limit: Duration,
 }
 
@@ -75,104 +97,157 @@ pub(crate) enum WaitError {
 /// Takes the lock if it is free.
 ///
 /// # Errors
-/// Where the sidecar cannot be opened.
-pub(crate) fn try_exclusive(sidecar: &Path) -> io::Result<Attempt> {
-    let file = open(sidecar)?;
-    match fs4::FileExt::try_lock(&file) {
-        Ok(()) => Ok(Attempt::Held(Guard { file: Some(file) })),
-        Err(fs4::TryLockError::WouldBlock) => Ok(Attempt::Busy),
-        Err(fs4::TryLockError::Error(error)) => Ok(Attempt::Unsupported(error)),
+/// If the lock file cannot be opened.
+pub(crate) fn try_exclusive(path: &Path) -> io::Result<Attempt> {
+    for _ in 0..MOST_OPENS {
+        let file = open(path)?;
+        match fs4::FileExt::try_lock(&file) {
+            Ok(()) if is_at(&file, path) => return Ok(Attempt::Held(held(file, path))),
+            // It was removed between the opening and the locking.
+            Ok(()) => {}
+            Err(fs4::TryLockError::WouldBlock) => return Ok(Attempt::Busy),
+            Err(fs4::TryLockError::Error(error)) => return Ok(Attempt::Unsupported(error)),
+        }
     }
+    Ok(Attempt::Unsupported(unstable()))
 }
 
-/// Takes the lock, waiting for it in silence for at most `limit`; where the file system has no
-/// locks, there is nothing to wait for and the guard says so.
+/// Takes the lock, and waits for it without a report for at most `limit`. If the file system has no
+/// locks, the guard is one without a lock.
 ///
 /// # Errors
-/// [`WaitError::TimedOut`], or where the sidecar cannot be opened.
-pub(crate) fn exclusive(sidecar: &Path, limit: Duration) -> Result<Guard, WaitError> {
-    match try_exclusive(sidecar)? {
+/// [`WaitError::TimedOut`], or if the lock file cannot be opened.
+pub(crate) fn exclusive(path: &Path, limit: Duration) -> Result<Guard, WaitError> {
+    match try_exclusive(path)? {
         Attempt::Held(guard) => Ok(guard),
         Attempt::Unsupported(_) => Ok(Guard::without_lock()),
         Attempt::Busy => {
-            let patience = WaitPolicy {
+            let policy = WaitPolicy {
+                clock: &SystemClock::start(),
                 quiet: limit,
-                speak: &|| {},
+                on_wait: &|| {},
                 limit,
             };
-            wait(sidecar, Kind::Exclusive, &patience)
+            wait(path, Kind::Exclusive, &policy)
         }
     }
 }
 
-/// Waits for the lock.
-///
-/// The system call that waits knows no deadline, so a thread makes it. Where the deadline comes
-/// first, the thread is left behind; it can only ever take the lock and drop it at once.
+/// Waits for the lock. If the lock file was removed or replaced meanwhile, waits for the new one.
 ///
 /// # Errors
-/// [`WaitError::TimedOut`], or what the file system says.
-pub(crate) fn wait(
-    sidecar: &Path,
+/// [`WaitError::TimedOut`], or the error of the file system; [`io::ErrorKind::NotFound`] if the
+/// directory was removed meanwhile.
+pub(crate) fn wait(path: &Path, kind: Kind, policy: &WaitPolicy<'_>) -> Result<Guard, WaitError> {
+    let start = policy.clock.elapsed();
+    for _ in 0..MOST_OPENS {
+        let file = wait_for(open(path)?, kind, start, policy)?;
+        if is_at(&file, path) {
+            return Ok(held(file, path));
+        }
+    }
+    Err(unstable().into())
+}
+
+/// Waits for the lock of an open file; `start` is when the wait began.
+///
+/// The system call that waits has no deadline, so a thread makes it. If the deadline comes first,
+/// the thread is abandoned; it can only take the lock and release it at once. If no thread can be
+/// started, the lock is polled.
+fn wait_for(
+    file: File,
     kind: Kind,
-    patience: &WaitPolicy<'_>,
-) -> Result<Guard, WaitError> {
-    let file = open(sidecar)?;
+    start: Duration,
+    policy: &WaitPolicy<'_>,
+) -> Result<File, WaitError> {
+    let file = Arc::new(file);
     let (sender, receiver) = mpsc::channel();
-    let started = thread::Builder::new()
-        .name("lock".to_owned())
-        .spawn(move || {
-            let locked = lock(&file, kind).map(|()| file);
-            drop(sender.send(locked));
-        });
-    if started.is_err() {
-        return poll(sidecar, kind, patience);
+    let started = thread::Builder::new().name("lock".to_owned()).spawn({
+        let file = Arc::clone(&file);
+        move || drop(sender.send(lock(&file, kind)))
+    });
+    let until = |end: Duration| {
+        let left = || end.saturating_sub(policy.clock.elapsed().saturating_sub(start));
+        match &started {
+            Ok(_) => receiver.recv_timeout(left()).ok(),
+            Err(_) => poll(&file, kind, policy.clock, &left),
+        }
+    };
+    let quiet = policy.quiet.min(policy.limit);
+    let mut outcome = until(quiet);
+    if outcome.is_none() && policy.limit > quiet {
+        (policy.on_wait)();
+        outcome = until(policy.limit);
     }
-    let quiet = patience.quiet.min(patience.limit);
-    let mut outcome = receiver.recv_timeout(quiet);
-    if matches!(outcome, Err(RecvTimeoutError::Timeout)) && patience.limit > quiet {
-        (patience.speak)();
-        outcome = receiver.recv_timeout(patience.limit.saturating_sub(quiet));
+    outcome.ok_or(WaitError::TimedOut)??;
+    if let Ok(thread) = started {
+        // It has sent its result and holds nothing but its reference to the file.
+        drop(thread.join());
     }
-    match outcome {
-        Ok(locked) => Ok(Guard {
-            file: Some(locked?),
-        }),
-        Err(_) => Err(WaitError::TimedOut),
+    Arc::try_unwrap(file).map_err(|_| WaitError::TimedOut)
+}
+
+/// Tries for the lock until it is free or nothing is left of the time.
+fn poll(
+    file: &File,
+    kind: Kind,
+    clock: &dyn Clock,
+    left: &dyn Fn() -> Duration,
+) -> Option<io::Result<()>> {
+    loop {
+        let locked = match kind {
+            Kind::Shared => fs4::FileExt::try_lock_shared(file),
+            Kind::Exclusive => fs4::FileExt::try_lock(file),
+        };
+        match locked {
+            Ok(()) => return Some(Ok(())),
+            Err(fs4::TryLockError::Error(error)) => return Some(Err(error)),
+            Err(fs4::TryLockError::WouldBlock) if left().is_zero() => return None,
+            Err(fs4::TryLockError::WouldBlock) => clock.sleep(POLL_PAUSE.min(left())),
+        }
     }
 }
 
-/// Waits without a thread, for a process that may start none.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the wait is for another process, whose time no clock of a test can move"
-)]
-fn poll(sidecar: &Path, kind: Kind, patience: &WaitPolicy<'_>) -> Result<Guard, WaitError> {
-    const PAUSE: Duration = Duration::from_millis(20);
-    let file = open(sidecar)?;
-    let mut waited = Duration::ZERO;
-    let mut is_reported = false;
-    loop {
-        let attempt = match kind {
-            Kind::Shared => fs4::FileExt::try_lock_shared(&file),
-            Kind::Exclusive => fs4::FileExt::try_lock(&file),
+/// A guard of this locked file. Its times are set to now, so that programs which clean up old files
+/// leave it alone.
+fn held(file: File, path: &Path) -> Guard {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: UTIME_NOW,
         };
-        match attempt {
-            Ok(()) => return Ok(Guard { file: Some(file) }),
-            Err(fs4::TryLockError::Error(error)) => return Err(error.into()),
-            Err(fs4::TryLockError::WouldBlock) => {}
-        }
-        if waited >= patience.quiet && !is_reported {
-            (patience.speak)();
-            is_reported = true;
-        }
-        if waited >= patience.limit {
-            return Err(WaitError::TimedOut);
-        }
-        let pause = PAUSE.min(patience.limit.saturating_sub(waited));
-        thread::sleep(pause);
-        waited += pause;
+        let times = Timestamps {
+            last_access: now,
+            last_modification: now,
+        };
+        // A lock file with old times is still a lock.
+        let _ = futimens(&file, &times);
     }
+    Guard {
+        lock: Some((file, path.to_owned())),
+    }
+}
+
+/// Whether the open file is the one at the path.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let identity = |metadata: io::Result<Metadata>| metadata.ok().map(|it| (it.dev(), it.ino()));
+    let opened = identity(file.metadata());
+    opened.is_some() && opened == identity(path.symlink_metadata())
+}
+
+/// Whether the open file is the one at the path. Windows keeps the name of a removed file until its
+/// last handle is closed, so no other file can be there.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
+}
+
+fn unstable() -> io::Error {
+    io::Error::other("its lock is removed or replaced again and again")
 }
 
 fn lock(file: &File, kind: Kind) -> io::Result<()> {
@@ -188,31 +263,31 @@ fn lock(file: &File, kind: Kind) -> io::Result<()> {
     }
 }
 
-/// Opens the sidecar, which is made where it is not there. Only a regular file is locked: whatever else
-/// somebody put there, others may hold the lock of it.
-fn open(sidecar: &Path) -> io::Result<File> {
-    let file = open_any(sidecar).map_err(|error| match error.kind() {
+/// Opens the lock file, and creates it if it is missing. Only a regular file is accepted: other
+/// programs may hold locks of a pipe or a device.
+fn open(path: &Path) -> io::Result<File> {
+    let file = open_any(path).map_err(|error| match error.kind() {
         #[cfg(unix)]
         _ if rustix::io::Errno::from_io_error(&error) == Some(rustix::io::Errno::LOOP) => {
-            unlockable(sidecar, "a symbolic link")
+            unlockable(path, "a symbolic link")
         }
-        io::ErrorKind::IsADirectory => unlockable(sidecar, "a folder"),
+        io::ErrorKind::IsADirectory => unlockable(path, "a folder"),
         _ => error,
     })?;
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
-        Err(unlockable(sidecar, "not a regular file"))
+        Err(unlockable(path, "not a regular file"))
     }
 }
 
-fn unlockable(sidecar: &Path, is: &str) -> io::Error {
-    let problem = format!("its lock `{}` is {is}", crate::types::quote::path(sidecar));
+fn unlockable(path: &Path, is: &str) -> io::Error {
+    let problem = format!("its lock `{}` is {is}", path.display());
     io::Error::new(io::ErrorKind::InvalidInput, problem)
 }
 
-/// Without waiting for the other end of a pipe, and without following a link.
-fn open_any(sidecar: &Path) -> io::Result<File> {
+/// Opens without waiting for the other end of a pipe and without following a link.
+fn open_any(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -221,73 +296,96 @@ fn open_any(sidecar: &Path) -> io::Result<File> {
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         options.mode(0o600).custom_flags(flags.bits().cast_signed());
     }
-    options.open(sidecar)
+    options.open(path)
 }
 
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::fs::{self, File};
+    use std::path::Path;
     use std::time::Duration;
 
-    use super::{Attempt, Kind, WaitError, WaitPolicy, poll, try_exclusive, wait};
+    use super::{Attempt, Guard, Kind, WaitError, WaitPolicy, poll, try_exclusive, wait};
+    use crate::system::clock::SystemClock;
+
+    fn policy<'a>(
+        clock: &'a SystemClock,
+        limit: Duration,
+        on_wait: &'a dyn Fn(),
+    ) -> WaitPolicy<'a> {
+        WaitPolicy {
+            clock,
+            quiet: limit / 2,
+            on_wait,
+            limit,
+        }
+    }
+
+    fn lock(path: &Path) -> Guard {
+        match try_exclusive(path).unwrap() {
+            Attempt::Held(guard) => guard,
+            other => panic!("no other process holds the lock: {other:?}"),
+        }
+    }
 
     #[test]
-    fn a_wait_speaks_once_and_ends_at_its_limit() {
+    fn wait_is_reported_once_and_ends_at_its_limit() {
         let folder = tempfile::tempdir().unwrap();
-        let sidecar = folder.path().join("entry.lock");
-        let Attempt::Held(_held) = try_exclusive(&sidecar).unwrap() else {
-            panic!("nobody else holds the lock");
-        };
-        let spoken = Cell::new(0);
+        let path = folder.path().join("entry.lock");
+        let _held = lock(&path);
+        let reported = Cell::new(0);
+        let on_wait = || reported.set(reported.get() + 1);
+        let clock = SystemClock::start();
 
-        let waited = wait(
-            &sidecar,
-            Kind::Shared,
-            &WaitPolicy {
-                quiet: Duration::from_millis(1),
-                speak: &|| spoken.set(spoken.get() + 1),
-                limit: Duration::from_millis(2),
-            },
-        );
+        let policy = policy(&clock, Duration::from_millis(2), &on_wait);
+        let waited = wait(&path, Kind::Shared, &policy);
 
         assert!(matches!(waited, Err(WaitError::TimedOut)));
-        assert_eq!(spoken.get(), 1, "one line is told, not one a second");
+        assert_eq!(reported.get(), 1);
     }
 
     #[test]
-    fn wait_without_a_thread_has_the_same_result() {
+    fn shared_locks_are_held_together_and_exclude_a_writer() {
         let folder = tempfile::tempdir().unwrap();
-        let sidecar = folder.path().join("entry.lock");
-        let spoken = Cell::new(0);
-        let patience = WaitPolicy {
-            quiet: Duration::from_millis(1),
-            speak: &|| spoken.set(spoken.get() + 1),
-            limit: Duration::from_millis(2),
-        };
-        let held = poll(&sidecar, Kind::Exclusive, &patience).unwrap();
-        for kind in [Kind::Shared, Kind::Exclusive] {
-            let waited = poll(&sidecar, kind, &patience);
-            assert!(matches!(waited, Err(WaitError::TimedOut)));
-        }
-        assert_eq!(spoken.get(), 2, "each wait is reported once");
-        drop(held);
-        poll(&sidecar, Kind::Shared, &patience).unwrap();
-    }
+        let path = folder.path().join("entry.lock");
+        let clock = SystemClock::start();
+        let policy = policy(&clock, Duration::from_secs(60), &|| {});
 
-    #[test]
-    fn readers_hold_the_lock_together_and_keep_a_writer_out() {
-        let folder = tempfile::tempdir().unwrap();
-        let sidecar = folder.path().join("entry.lock");
-        let patience = WaitPolicy {
-            quiet: Duration::MAX,
-            speak: &|| {},
-            limit: Duration::from_secs(60),
-        };
-
-        let first = wait(&sidecar, Kind::Shared, &patience).unwrap();
-        let second = wait(&sidecar, Kind::Shared, &patience).unwrap();
-        assert!(matches!(try_exclusive(&sidecar).unwrap(), Attempt::Busy));
+        let first = wait(&path, Kind::Shared, &policy).unwrap();
+        let second = wait(&path, Kind::Shared, &policy).unwrap();
+        assert!(matches!(try_exclusive(&path).unwrap(), Attempt::Busy));
         drop((first, second));
-        assert!(matches!(try_exclusive(&sidecar).unwrap(), Attempt::Held(_)));
+        lock(&path);
+    }
+
+    #[test]
+    fn poll_takes_a_free_lock_and_gives_up_on_a_held_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("entry.lock");
+        let clock = SystemClock::start();
+        let file = File::create(&path).unwrap();
+        let left = || Duration::ZERO;
+        for kind in [Kind::Shared, Kind::Exclusive] {
+            let guard = lock(&path);
+            assert!(poll(&file, kind, &clock, &left).is_none());
+            drop(guard);
+            poll(&file, kind, &clock, &left).unwrap().unwrap();
+            fs4::FileExt::unlock(&file).unwrap();
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn removed_lock_file_is_no_longer_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("entry.lock");
+        let old = lock(&path);
+        assert!(old.is_exclusive() && !old.is_lost());
+
+        fs::remove_file(&path).unwrap();
+
+        assert!(old.is_lost());
+        assert!(lock(&path).is_exclusive(), "the new lock file is the lock");
     }
 }

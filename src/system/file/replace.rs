@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,45 +11,71 @@ use super::lock::Guard;
 /// A temporary file that is older than this has no writer any more.
 const ABANDONED: Duration = Duration::from_secs(60);
 
-/// Puts `bytes` in the place of `path`: a temporary file in the same folder, 0600 and created
-/// exclusively, written, synced, renamed over `path`, and the folder synced.
+/// Replaces `path` by a file with these bytes: a temporary file in the same directory, 0600 and created
+/// exclusively, written, synced, renamed over `path`, and the directory synced.
 ///
-/// The guard proves that the caller holds the lock of `path`, or that this file system has no
-/// locks. After a crash at any moment `path` is the old file or the new one. A temporary file
-/// that a killed process left behind is taken away by the next call with a lock, and without one
-/// by the first that comes `ABANDONED` later.
+/// The guard is that of the lock of `path`. After a crash at any moment `path` is the old file or the
+/// new one. The temporary file of a killed process is removed by the next call that holds the
+/// lock, or `ABANDONED` later by a call that does not.
 ///
 /// # Errors
-/// As the file system says; `path` is then as it was.
+/// The error of the file system; `path` is then unchanged.
 pub(crate) fn replace(path: &Path, bytes: &[u8], guard: &Guard) -> io::Result<()> {
-    put(path, bytes, guard, None)
+    put(path, bytes, guard, None, Sync::Yes)
 }
 
-/// As [`replace`], but with the mode and the owner of the file that is there, where one is.
+/// As [`replace`], without a sync: after a power cut the file may be the old one or incomplete.
+pub(crate) fn replace_unsynced(path: &Path, bytes: &[u8], guard: &Guard) -> io::Result<()> {
+    put(path, bytes, guard, None, Sync::No)
+}
+
+/// As [`replace`], but keeps the mode and the owner of an existing file.
 pub(crate) fn replace_as_it_is(path: &Path, bytes: &[u8], guard: &Guard) -> io::Result<()> {
     match fs::metadata(path) {
-        Ok(old) => put(path, bytes, guard, Some(&old)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => put(path, bytes, guard, None),
+        Ok(old) => put(path, bytes, guard, Some(&old), Sync::Yes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => replace(path, bytes, guard),
         Err(error) => Err(error),
     }
 }
 
-fn put(path: &Path, bytes: &[u8], guard: &Guard, old: Option<&fs::Metadata>) -> io::Result<()> {
-    let temporary = temporary_path(path, guard)?;
+/// Whether a file is to survive a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sync {
+    Yes,
+    No,
+}
+
+fn put(
+    path: &Path,
+    bytes: &[u8],
+    guard: &Guard,
+    old: Option<&fs::Metadata>,
+    sync: Sync,
+) -> io::Result<()> {
+    let is_exclusive = guard.is_exclusive();
+    if is_exclusive {
+        // Their writers are dead: this process holds the lock.
+        temporaries_of(path).try_for_each(|temporary| remove(&temporary))?;
+    }
+    let temporary = temporary_path(path)?;
+    // If nothing can be removed here, nothing secret is written here.
+    remove(&temporary)?;
     let result = create_new(&temporary, 0o600)
         .inspect(|file| {
-            if !guard.is_exclusive() {
+            if !is_exclusive {
                 remove_abandoned(path, file);
             }
         })
-        .and_then(|file| fill(file, bytes, old))
+        .and_then(|file| fill(file, bytes, old, sync))
         .and_then(|()| fs::rename(&temporary, path));
     if result.is_err() {
         remove(&temporary)?;
         return result;
     }
-    // The file is in its place; that this outlives a power cut is more than every system promises.
-    drop(sync_folder(path));
+    if sync == Sync::Yes {
+        // Not every system can sync a directory; the file is in its place.
+        drop(sync_folder(path));
+    }
     Ok(())
 }
 
@@ -102,7 +128,7 @@ pub(crate) fn rewrite(
                 let problem = "it is not a regular file";
                 Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
             }
-            old => fill(file, bytes, old.as_ref()),
+            old => fill(file, bytes, old.as_ref(), Sync::Yes),
         })
         .and_then(|()| fs::rename(&temporary, &path));
     if written.is_err() {
@@ -115,9 +141,9 @@ pub(crate) fn rewrite(
 
 /// Writes a new file and gives it the owner and the mode of another. All of it through the handle:
 /// in a folder of somebody else's the name could lead elsewhere by now.
-fn fill(mut file: File, bytes: &[u8], old: Option<&fs::Metadata>) -> io::Result<()> {
+fn fill(mut file: File, bytes: &[u8], old: Option<&fs::Metadata>, sync: Sync) -> io::Result<()> {
     check_size_limit(bytes)?;
-    file.write_all(bytes)?;
+    write_at_start(&mut file, bytes)?;
     if let Some(old) = old {
         #[cfg(unix)]
         {
@@ -129,7 +155,22 @@ fn fill(mut file: File, bytes: &[u8], old: Option<&fs::Metadata>) -> io::Result<
         }
         file.set_permissions(old.permissions())?;
     }
-    file.sync_all()
+    match sync {
+        Sync::Yes => file.sync_all(),
+        Sync::No => Ok(()),
+    }
+}
+
+/// Writes with `pwrite`, which no pipe and no socket is written with: so fault injection can make the
+/// writes to files fail and no others.
+#[cfg(unix)]
+fn write_at_start(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, 0)
+}
+
+#[cfg(not(unix))]
+fn write_at_start(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    io::Write::write_all(file, bytes)
 }
 
 /// Whether this process may write a file of that size (`ulimit -f`). The system would send a signal that
@@ -149,9 +190,16 @@ fn check_size_limit(_: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes a file that [`replace`] writes, and under its lock whatever killed writers left beside
-/// it. What is not there is no error.
+/// Removes a file that [`replace`] writes, and under its lock the temporary files of killed writers.
+/// A missing file is not an error.
+///
+/// # Errors
+/// The error of the file system, or if the lock was lost: the file may be of the process that holds
+/// the new lock.
 pub(crate) fn remove_all_of(path: &Path, guard: &Guard) -> io::Result<()> {
+    if guard.is_lost() {
+        return Err(io::Error::other("its lock was removed meanwhile"));
+    }
     if guard.is_exclusive() {
         temporaries_of(path).try_for_each(|temporary| remove(&temporary))?;
     }
@@ -166,11 +214,8 @@ pub(crate) fn temporaries_of(path: &Path) -> impl Iterator<Item = PathBuf> {
     let is_temporary = move |other: &Path| {
         let other = other.file_name().and_then(OsStr::to_str);
         let middle = other.and_then(|it| it.strip_prefix(name.to_str()?)?.strip_suffix(".new"));
-        middle.is_some_and(|middle| {
-            let random = middle.strip_prefix('.').unwrap_or_default();
-            let is_random = random.len() == 16 && random.bytes().all(|it| it.is_ascii_hexdigit());
-            middle.is_empty() || is_random
-        })
+        let random = middle.and_then(|middle| middle.strip_prefix('.'));
+        random.is_some_and(|it| it.len() == 16 && it.bytes().all(|it| it.is_ascii_hexdigit()))
     };
     files
         .map(|file| file.path())
@@ -255,23 +300,16 @@ pub(crate) fn create_private_folder(folder: &Path, home: Option<&Path>) -> io::R
     Ok(())
 }
 
-/// Under the lock one fixed name does, and cleans up after a killed predecessor; without locks
-/// two writers must not meet in one file, and `remove_abandoned` cleans up.
-fn temporary_path(path: &Path, guard: &Guard) -> io::Result<PathBuf> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    if guard.is_exclusive() {
-        name.push(".new");
-        let temporary = path.with_file_name(name);
-        remove(&temporary)?;
-        return Ok(temporary);
-    }
+/// A random name beside `path`, so that two writers never use the same file.
+fn temporary_path(path: &Path) -> io::Result<PathBuf> {
     let random = getrandom::u64().map_err(io::Error::other)?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{random:016x}.new"));
     Ok(path.with_file_name(name))
 }
 
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    fill(create_new(path, 0o600)?, bytes, None)
+    fill(create_new(path, 0o600)?, bytes, None, Sync::Yes)
 }
 
 #[cfg_attr(
@@ -311,7 +349,7 @@ mod tests {
     fn a_leftover_of_a_killed_writer_does_not_stand_in_the_way() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("entry.json");
-        File::create(folder.path().join("entry.json.new")).unwrap();
+        File::create(folder.path().join("entry.json.0123456789abcdef.new")).unwrap();
         let Attempt::Held(guard) = try_exclusive(&folder.path().join("entry.lock")).unwrap() else {
             panic!("nobody else holds the lock");
         };
@@ -325,7 +363,10 @@ mod tests {
             .unwrap();
         assert_eq!(text, "new");
         assert!(
-            !folder.path().join("entry.json.new").exists(),
+            !folder
+                .path()
+                .join("entry.json.0123456789abcdef.new")
+                .exists(),
             "the leftover is gone"
         );
     }

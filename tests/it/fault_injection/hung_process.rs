@@ -56,8 +56,10 @@ fn calls(world: &World) -> Vec<Call> {
 
 /// The lock of the only entry, as another program would open it.
 fn sidecar(world: &World) -> File {
-    let path = world.entry().0.with_extension("lock");
-    OpenOptions::new().read(true).open(path).unwrap()
+    OpenOptions::new()
+        .read(true)
+        .open(world.lock_file())
+        .unwrap()
 }
 
 #[test]

@@ -85,36 +85,24 @@ const FAULTS: &[Case] = &[
         .served()
         .unlocked("cannot be locked: Bad file descriptor"),
     // The entry is written.
-    case("openat of the temporary file, EIO", "")
-        .under(faults_of!("T", "?open,openat:error=EIO"))
-        .served()
-        .warns("Input/output error"),
-    case("openat of the temporary file, EDQUOT", "")
-        .under(faults_of!("T", "?open,openat:error=EDQUOT"))
-        .served()
-        .warns("quota exceeded"),
-    case("openat of the temporary file, EEXIST", "")
-        .under(faults_of!("T", "?open,openat:error=EEXIST"))
-        .served()
-        .warns("File exists"),
     case("write, EIO", "")
-        .under(faults_of!("T", "write:error=EIO"))
+        .under(faults!("pwrite64:error=EIO"))
         .served()
         .warns("Input/output error"),
     case("write, ENOSPC", "")
-        .under(faults_of!("T", "write:error=ENOSPC"))
+        .under(faults!("pwrite64:error=ENOSPC"))
         .served()
         .warns("No space left"),
     case("write, EDQUOT", "")
-        .under(faults_of!("T", "write:error=EDQUOT"))
+        .under(faults!("pwrite64:error=EDQUOT"))
         .served()
         .warns("quota exceeded"),
     case("write, EFBIG", "")
-        .under(faults_of!("T", "write:error=EFBIG"))
+        .under(faults!("pwrite64:error=EFBIG"))
         .served()
         .warns("File too large"),
     case("write, EINTR", "")
-        .under(faults_of!("T", "write:error=EINTR:when=1"))
+        .under(faults!("pwrite64:error=EINTR:when=1"))
         .served(),
     case("fsync, EIO", "")
         .under(faults!("fsync:error=EIO"))

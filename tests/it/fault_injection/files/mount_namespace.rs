@@ -181,8 +181,8 @@ impl<'a> Ground<'a> {
         };
         let entry = self.world.cache().join(entry);
         vec![
-            ("L", entry.with_extension("lock")),
-            ("T", entry.with_extension("json.new")),
+            ("L", crate::harness::lock_file_of(&entry)),
+            ("T", entry.with_extension("json.0123456789abcdef.new")),
             ("E", entry),
         ]
     }

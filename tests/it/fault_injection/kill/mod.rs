@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use crate::fault_injection::processes::{lock_holders, ports, signal, stop, until, waits_for_lock};
 use crate::fault_injection::{Claim, answer, is_wait, tries};
-use crate::harness::{PROGRAM, World, write_private};
+use crate::harness::{PROGRAM, World, lock_file_of, write_private};
 
 const SIGKILL: i32 = 9;
 
@@ -67,7 +67,7 @@ impl Fixture {
         let is_lock = |path: &PathBuf| path.extension().is_some_and(|it| it == "lock");
         let mut files = fs::read_dir(self.world.cache()).unwrap();
         let lock = files.find_map(|file| Some(file.unwrap().path()).filter(is_lock));
-        lock.unwrap().with_extension("json")
+        lock.unwrap().with_extension("v1.json")
     }
 
     /// Puts the entry there again, and takes away nothing else.
@@ -162,7 +162,7 @@ impl Fixture {
             left.is_some() || self.entry.is_none(),
             "{at}: what was there is replaced, never lost"
         );
-        let sidecar = File::open(self.place().with_extension("lock")).unwrap();
+        let sidecar = File::open(lock_file_of(&self.place())).unwrap();
         let locked = flock(&sidecar, FlockOperation::NonBlockingLockExclusive);
         assert!(locked.is_ok(), "{at}: the lock is free: {locked:?}");
         drop(sidecar);
@@ -340,7 +340,7 @@ fn a_logout_takes_away_what_a_killed_writer_left_of_a_token() {
             let names = files.map(|file| name(file).into_string().unwrap());
             names.collect()
         };
-        assert!(names().iter().any(|name| name.ends_with(".json.new")));
+        assert!(names().iter().any(|name| name.ends_with(".new")));
 
         let run = world.run(["logout", "--profile", "p", "--yes"]);
         run.outcome().succeeds_with_stderr();

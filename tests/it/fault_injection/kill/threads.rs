@@ -15,7 +15,7 @@ use crate::clients::found_or_skipped;
 use crate::fault_injection::files::{is_root, namespace};
 use crate::fault_injection::processes::{has_ended, is_waited_for, until};
 use crate::fault_injection::{Claim, tries};
-use crate::harness::{PROGRAM, World};
+use crate::harness::{PROGRAM, World, lock_file_of};
 
 /// What gdb says by its exit code where it has killed.
 const KILLED: i32 = 99;
@@ -61,7 +61,7 @@ impl Fixture {
              exec gdb -q -nx -batch -x commands --args ./program token'"
         );
         let asked_before = self.world.sandbox.token_requests();
-        let sidecar = self.place().with_extension("lock");
+        let sidecar = lock_file_of(&self.place());
         let lock = waits.then(|| File::open(&sidecar).unwrap());
         if let Some(lock) = &lock {
             flock(lock, FlockOperation::LockExclusive).unwrap();
