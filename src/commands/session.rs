@@ -13,6 +13,7 @@ use crate::cache::{Cache, CachedToken, Identity, Key, Slot};
 use crate::cli::Subcommand;
 use crate::config::{Profile, Profiles, choose, choose_for, days_left, lifetime_warning, load};
 use crate::diagnostics::error::{Error, code_of};
+use crate::diagnostics::reporter::Reporter;
 use crate::system::clock::Deadline;
 use crate::token_provider::{
     EraseTarget, Event, ObtainError, ProfileEndpoint, ProfileStore, TokenProvider, TokenRequest,
@@ -306,6 +307,8 @@ impl<'a> Session<'a> {
             deadline,
         };
         let done = act(&broker, &ask);
+        // The lock has been released.
+        Reporter::flush();
         progress.take();
         done.map_err(|error| self.no_token(&error, profile))
     }
@@ -363,7 +366,7 @@ pub(super) fn store_of<'a>(
 
 /// Puts into words what the broker does.
 pub(super) fn tell(context: &Context<'_>, profile: &Profile, notice: &Event<'_>) {
-    let report = context.report;
+    let report = context.report.nonblocking();
     let name = &profile.name;
     match notice {
         Event::Hit => report.debug(&format!("profile `{name}`: the cached token is good")),
@@ -419,7 +422,7 @@ fn warn_of_cache(context: &Context<'_>, what: &str, error: &io::Error) {
         return;
     }
     let folder = context.environment.cache_folder().unwrap_or_default();
-    context.report.warning(&format!(
+    context.report.nonblocking().warning(&format!(
         "the cache `{}` cannot be {what}: {error}; set CLOUDCONNEXA_AUTH_CACHE_DIR to a folder of \
          your own",
         crate::types::quote::path(&folder)

@@ -2,10 +2,11 @@
 //! that writes there.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
 use std::time::Duration;
 
+use crate::diagnostics::background;
 use crate::diagnostics::style::{Severity, Style};
 use crate::system::environment::Environment;
 use crate::types::diagnostic::Diagnostic;
@@ -34,18 +35,45 @@ pub(crate) enum Level {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reporter {
     level: Level,
+    is_nonblocking: bool,
 }
 
 impl Reporter {
     /// A report that tells as much as `level` says.
     pub(crate) fn at(level: Level) -> Self {
-        Self { level }
+        Self {
+            level,
+            is_nonblocking: false,
+        }
+    }
+
+    /// A reporter for events that may happen while a lock is held: it never blocks, and drops a line
+    /// that stderr does not take at once. [`Reporter::flush`] comes after the lock was released.
+    pub(crate) fn nonblocking(self) -> Self {
+        Self {
+            is_nonblocking: true,
+            ..self
+        }
+    }
+
+    /// Waits until the lines of the non-blocking reporter are written, unless stderr blocks.
+    pub(crate) fn flush() {
+        background::flush();
+    }
+
+    fn line(self, text: String) {
+        if self.is_nonblocking {
+            background::write(text);
+        } else {
+            write(&text);
+        }
     }
 
     /// At most three lines, of which the first stands alone; told at every level.
     #[cold]
     pub(crate) fn error(diagnostic: &Diagnostic) {
         let Diagnostic { what, cause, hint } = diagnostic;
+        Self::flush();
         let style = style();
         let line = |tone: Severity, kind: &str, text: &String| {
             format!("{PROGRAM}: {} {text}\n", style.paint(tone, kind))
@@ -73,7 +101,7 @@ impl Reporter {
     pub(crate) fn warning(self, what: &str) {
         if self.warns() {
             let kind = style().paint(Severity::Warning, "warning:");
-            write(&format!("{PROGRAM}: {kind} {what}\n"));
+            self.line(format!("{PROGRAM}: {kind} {what}\n"));
         }
     }
 
@@ -94,7 +122,7 @@ impl Reporter {
     /// One line on a wait that has become long.
     pub(crate) fn waiting(self, what: &str) {
         if self.level >= Level::Warnings {
-            write(&format!("{PROGRAM}: {what}\n"));
+            self.line(format!("{PROGRAM}: {what}\n"));
         }
     }
 
@@ -115,7 +143,7 @@ impl Reporter {
     /// One line on what is done.
     pub(crate) fn debug(self, what: &str) {
         if self.level >= Level::Debug {
-            write(&format!("{PROGRAM}: debug: {what}\n"));
+            self.line(format!("{PROGRAM}: debug: {what}\n"));
         }
     }
 }
@@ -125,7 +153,8 @@ impl Reporter {
 pub(crate) struct Progress {
     /// Dropped at the end of the wait.
     end: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Closed when the thread has removed its line.
+    removed: Receiver<()>,
 }
 
 impl Progress {
@@ -135,18 +164,21 @@ impl Progress {
         let line = format!("{PROGRAM}: {what} …");
         let line = style().paint(Severity::Dim, &line);
         let (end, ended) = mpsc::channel::<()>();
+        let (done, removed) = mpsc::channel::<()>();
         let show = move || {
-            if ended.recv_timeout(QUIET) == Err(RecvTimeoutError::Timeout) {
+            let is_long = ended.recv_timeout(QUIET) == Err(RecvTimeoutError::Timeout);
+            if is_long && background::is_writable() {
                 write(&line);
                 // An error is the end of the wait, and the only thing that can come.
                 ended.recv().ok();
                 write("\r\x1b[2K");
             }
+            drop(done);
         };
-        let thread = thread::Builder::new().spawn(show).ok()?;
+        thread::Builder::new().spawn(show).ok()?;
         Some(Self {
             end: Some(end),
-            thread: Some(thread),
+            removed,
         })
     }
 }
@@ -154,8 +186,8 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.end.take();
-        // The line is gone before anything else is told.
-        drop(self.thread.take().map(JoinHandle::join));
+        // The line is removed before the next one is written, unless the terminal was stopped.
+        background::is_received(&self.removed);
     }
 }
 

@@ -156,3 +156,36 @@ fn waiter_without_a_thread_polls_the_lock() {
     }
     assert_eq!(world.sandbox.token_requests(), 1);
 }
+
+#[test]
+fn full_pipe_as_stderr_does_not_block_the_lock() {
+    let world = World::new();
+    let fifo = world.path("stderr");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    // Both ends stay open, and no process reads.
+    let pipe = File::options().read(true).write(true).open(&fifo).unwrap();
+    let mut fill = std::process::Command::new("dd");
+    fill.args(["if=/dev/zero", "oflag=nonblock", "bs=4096"])
+        .arg(format!("of={}", fifo.display()));
+    assert!(!fill.output().unwrap().status.success(), "the pipe is full");
+    world.sandbox.next(cloudconnexa_sandbox::Fault::Status {
+        code: 429,
+        headers: vec![("Retry-After".to_owned(), "1".to_owned())],
+        body: Vec::new(),
+    });
+    let gate = world.sandbox.gate();
+    let script = "exec \"$0\" token 2> stderr";
+    let holder = world.run(["-c", script]).through_shell().start();
+    gate.wait_for_requests(1);
+    let waiter = world.run(["token"]).start();
+    wait_at_the_lock(std::slice::from_ref(&waiter));
+
+    // The holder reports the rate limit with the lock held.
+    gate.release();
+
+    let (token, _) = waiter.outcome().succeeds_with_stderr();
+    assert_eq!(holder.outcome().succeeds(), token);
+    assert_eq!(world.sandbox.token_requests(), 2);
+    drop(pipe);
+}

@@ -223,7 +223,7 @@ fn held(file: File, path: &Path) -> Guard {
             last_modification: now,
         };
         // A lock file with old times is still a lock.
-        let _ = futimens(&file, &times);
+        futimens(&file, &times).ok();
     }
     Guard {
         lock: Some((file, path.to_owned())),

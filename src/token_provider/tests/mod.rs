@@ -361,15 +361,11 @@ fn a_cache_that_cannot_be_written_costs_no_request_of_every_caller() {
     let scene = Fixture::new();
     let token = scene.token();
     scene.clock.advance(Duration::from_secs(3000));
-    // A directory with the name of a temporary file cannot be removed, so no entry can be written.
-    let entry = scene.slot.lock_file().with_extension("v1.json");
-    std::fs::create_dir(entry.with_extension("json.0123456789abcdef.new")).unwrap();
+    // A directory with the name of a temporary file: no entry can be written.
+    let name = "v1.json.0123456789abcdef.new";
+    std::fs::create_dir(scene.slot.lock_file().with_extension(name)).unwrap();
     for _ in 0..10 {
-        assert_eq!(
-            scene.token(),
-            token,
-            "the token at hand is good for everybody"
-        );
+        assert_eq!(scene.token(), token, "the token is good for all");
     }
     assert_eq!(scene.asked(), 1, "nobody asks for what could not be kept");
 }
