@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
@@ -74,6 +74,8 @@ impl Entry {
                 .into_iter()
                 .chain(wire.other_cooldowns)
                 .take(MOST_COOLDOWNS)
+                // A later release may know more reasons. Its cool-down is ignored, its token is not.
+                .filter(|cooldown| cooldown.reason.is_some())
                 .map(WireCooldown::into_cooldown)
                 .collect::<Option<_>>()?,
             refresh_not_before: match wire.refresh_not_before_ms {
@@ -186,7 +188,8 @@ impl Drop for WireHeld {
 struct WireCooldown {
     since_ms: i64,
     until_ms: i64,
-    reason: Reason,
+    #[serde(deserialize_with = "known_reason")]
+    reason: Option<Reason>,
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
@@ -203,12 +206,18 @@ struct WireCooldown {
     time_limit: Option<u64>,
 }
 
+/// Reads a reason; `None` if it is unknown.
+fn known_reason<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Reason>, D::Error> {
+    let name: serde_json::Value = Deserialize::deserialize(deserializer)?;
+    Ok(Reason::deserialize(name).ok())
+}
+
 impl WireCooldown {
     fn of(cooldown: &Cooldown) -> Self {
         Self {
             since_ms: to_ms(cooldown.since),
             until_ms: to_ms(cooldown.until),
-            reason: cooldown.reason,
+            reason: Some(cooldown.reason),
             message: cooldown.message.clone(),
             cause: cooldown.cause.clone(),
             hint: cooldown.hint.clone(),
@@ -230,7 +239,7 @@ impl WireCooldown {
         Some(Cooldown {
             since: from_ms(self.since_ms)?,
             until: from_ms(self.until_ms)?,
-            reason: self.reason,
+            reason: self.reason?,
             message: crate::types::quote::clean(&self.message),
             cause: self.cause.as_deref().map(crate::types::quote::clean),
             hint: self.hint.as_deref().map(crate::types::quote::clean),
