@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::reference_parser::assert_printable;
-use crate::tool_config::{Draft, Host, TOOLS, Tool, Wish};
+use crate::tool_config::{Edit, FileEditor, Host, Method, SetupRequest, TOOLS, ToolEditor};
 
 /// What is put in comes out again to the byte, twice is once, and what is not understood is left
 /// alone. The first line begins with the tool's name; `profile` behind it names one.
@@ -16,51 +16,59 @@ pub(super) fn setup(bytes: &[u8]) {
     let Some(tool) = TOOLS.into_iter().find(|tool| tool.name == name) else {
         return;
     };
+    // Other tools change their files themselves.
+    let Method::File(editor) = &tool.method else {
+        return;
+    };
     let profile = (more == "profile").then(|| "lab".to_owned());
-    let wish = wish(tool, profile, &["one.test", "two.test:8443"]);
-    let Some(before) = checked(tool, (tool.remove)(text)) else {
+    let request = request(tool, profile, &["one.test", "two.test:8443"]);
+    let Some(before) = checked(tool, (editor.remove)(text)) else {
         return;
     };
-    let Some(draft) = checked(tool, (tool.add)(Some(text), &wish)) else {
+    let Some(edit) = checked(tool, (editor.add)(Some(text), &request)) else {
         return;
     };
-    if draft.changes.is_empty() {
-        assert_eq!(said(&draft), text, "{name}");
+    if edit.changes.is_empty() {
+        assert_eq!(said(&edit), text, "{name}");
         return;
     }
-    let again = checked(tool, (tool.add)(Some(said(&draft)), &wish));
-    let again = again.unwrap_or_else(|| panic!("{name} refuses its own\n{}", said(&draft)));
+    let again = checked(tool, (editor.add)(Some(said(&edit)), &request));
+    let again = again.unwrap_or_else(|| panic!("{name} refuses its own\n{}", said(&edit)));
     assert_eq!(
         again.changes,
         [],
         "{name}: twice is once in\n{}",
-        said(&draft)
+        said(&edit)
     );
-    check_meaning(tool, text, said(&draft));
+    check_meaning(tool, text, said(&edit));
     if !before.changes.is_empty() {
         return;
     }
-    check_out(tool, text, &draft);
-    let more = self::wish(tool, wish.profile.clone(), &["two.test:8443", "three.test"]);
-    if let Some(both) = checked(tool, (tool.add)(Some(said(&draft)), &more)) {
-        check_out(tool, text, &both);
+    check_out(tool, editor, text, &edit);
+    let more = self::request(
+        tool,
+        request.profile.clone(),
+        &["two.test:8443", "three.test"],
+    );
+    if let Some(both) = checked(tool, (editor.add)(Some(said(&edit)), &more)) {
+        check_out(tool, editor, text, &both);
     }
 }
 
-/// A draft; nothing for a refusal.
-fn checked<T: std::fmt::Display>(tool: &Tool, result: Result<Draft, T>) -> Option<Draft> {
+/// A edit; nothing for a error.
+fn checked<T: std::fmt::Display>(tool: &ToolEditor, result: Result<Edit, T>) -> Option<Edit> {
     result
-        .map_err(|refusal| assert_printable(&format!("{}: {refusal}", tool.name)))
+        .map_err(|error| assert_printable(&format!("{}: {error}", tool.name)))
         .ok()
 }
 
-fn said(draft: &Draft) -> &str {
-    draft.text.as_deref().unwrap_or_default()
+fn said(edit: &Edit) -> &str {
+    edit.text.as_deref().unwrap_or_default()
 }
 
-fn check_out(tool: &Tool, text: &str, with: &Draft) {
-    let without = checked(tool, (tool.remove)(said(with)));
-    let without = without.and_then(|draft| draft.text);
+fn check_out(tool: &ToolEditor, editor: &FileEditor, text: &str, with: &Edit) {
+    let without = checked(tool, (editor.remove)(said(with)));
+    let without = without.and_then(|edit| edit.text);
     assert_eq!(
         without.as_deref(),
         Some(text),
@@ -71,7 +79,7 @@ fn check_out(tool: &Tool, text: &str, with: &Draft) {
 }
 
 /// That the tool's own format still says what it said, where there is a reader of it here.
-fn check_meaning(tool: &Tool, before: &str, after: &str) {
+fn check_meaning(tool: &ToolEditor, before: &str, after: &str) {
     match tool.name {
         "docker" => {
             let read = |text| serde_json::from_str::<Value>(text).ok();
@@ -108,14 +116,14 @@ fn check_meaning(tool: &Tool, before: &str, after: &str) {
     }
 }
 
-fn wish(tool: &Tool, profile: Option<String>, hosts: &[&str]) -> Wish {
+fn request(tool: &ToolEditor, profile: Option<String>, hosts: &[&str]) -> SetupRequest {
     let host = |authority: &&str| Host {
         url: format!("https://{authority}"),
         authority: (*authority).to_owned(),
         name: authority.split(':').next().unwrap_or_default().to_owned(),
     };
     let link = tool.link.map_or("", |link| link.name);
-    Wish {
+    SetupRequest {
         hosts: hosts.iter().map(host).collect(),
         base_url: Some("https://api.test".to_owned()),
         profile,

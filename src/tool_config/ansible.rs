@@ -1,17 +1,19 @@
 //! Ansible: a file of variables in the working directory, for `vars_files`.
 
 use super::make::{base_url, own_file};
-use super::{Place, Refusal, Tool, Wish, block, shell_word};
+use super::{EditError, FileEditor, Method, Place, SetupRequest, ToolEditor, block, shell_word};
 
 const NAME: &str = "ansible";
 
-pub(super) const TOOL: Tool = Tool {
+pub(super) const TOOL: ToolEditor = ToolEditor {
     name: NAME,
     place: |_| Ok(Place::project("cloudconnexa.yml")),
     link: None,
     tells_host: true,
-    add: |text, wish| own_file(text, NAME, &body(wish)?),
-    remove: |text| block::remove(text, NAME),
+    method: Method::File(FileEditor {
+        add: |text, request| own_file(text, NAME, &body(request)?),
+        remove: |text| block::remove(text, NAME),
+    }),
     overridden_by: None,
     next: Some(
         "write `vars_files: [cloudconnexa.yml]` into your play, and `no_log: true` into each task \
@@ -19,15 +21,15 @@ pub(super) const TOOL: Tool = Tool {
     ),
 };
 
-fn body(wish: &Wish) -> Result<String, Refusal> {
-    let api = base_url(wish)?;
-    let profile = wish
+fn body(request: &SetupRequest) -> Result<String, EditError> {
+    let api = base_url(request)?;
+    let profile = request
         .profile
         .as_ref()
         .map(|name| format!(" --profile {name}"));
-    let program = shell_word(&wish.program);
+    let program = shell_word(&request.program);
     if program.contains(['\'', '"', '\\']) {
-        return Err(Refusal::Impossible(
+        return Err(EditError::Impossible(
             "Ansible cannot name a program of such a path".into(),
         ));
     }

@@ -1,32 +1,37 @@
 //! Bazel: one flag a host in the user's `.bazelrc`. It matches the host alone, whatever the port.
 
-use super::{Draft, Host, Place, Refusal, Tool, Wish, block, home, shell_word};
+use super::{
+    Edit, EditError, FileEditor, Host, Method, Place, SetupRequest, ToolEditor, block, home,
+    shell_word,
+};
 
 const NAME: &str = "bazel";
 const FLAG: &str = "--credential_helper=";
 
-pub(super) const TOOL: Tool = Tool {
+pub(super) const TOOL: ToolEditor = ToolEditor {
     name: NAME,
     place: |environment| Ok(Place::one(home(environment)?.join(".bazelrc"))),
     link: None,
     tells_host: true,
-    add,
-    remove: |text| block::remove(text, NAME),
+    method: Method::File(FileEditor {
+        add,
+        remove: |text| block::remove(text, NAME),
+    }),
     overridden_by: None,
     next: None,
 };
 
-fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
-    if wish.profile.is_some() {
-        return Err(Refusal::Impossible(
+fn add(text: Option<&str>, request: &SetupRequest) -> Result<Edit, EditError> {
+    if request.profile.is_some() {
+        return Err(EditError::Impossible(
             "several profiles have the host, and Bazel's helper cannot be told which".into(),
         ));
     }
     block::refuse_open_end(text.unwrap_or_default())?;
     block::put(text, NAME, |present, around| {
-        let program = shell_word(&wish.program_path);
+        let program = shell_word(&request.program_path);
         let mut lines: Vec<(&str, &str)> = helpers(present).collect();
-        for Host { name, .. } in &wish.hosts {
+        for Host { name, .. } in &request.hosts {
             if let Some((_, present)) = lines.iter_mut().find(|(host, _)| host == name) {
                 *present = &program;
                 continue;
@@ -35,7 +40,9 @@ fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
                 None => lines.push((name, &program)),
                 Some((_, program)) if program.contains("cloudconnexa-auth") => {}
                 Some(_) => {
-                    return Err(Refusal::Taken(format!("`{name}` has another helper there")));
+                    return Err(EditError::Taken(format!(
+                        "`{name}` has another helper there"
+                    )));
                 }
             }
         }

@@ -7,30 +7,27 @@
 //! # <<< cloudconnexa-auth <<<
 //! ```
 //!
-//! A line that ours replaced stands behind `# was: `. `, new file` in the first mark says that the
-//! file was not there, and `, no last line feed` that it did not end in one. It ends in one with the
-//! marks all the same: what somebody adds behind them must not become a part of the last.
+//! `, new file` in the first mark means that the file did not exist, and `, no last line feed` that
+//! it did not end in one. With the marks it always ends in one: a line that is added after them must
+//! not become a part of the last mark.
 
 use std::ops::Range;
 
 use hmac_sha256::Hash;
 
-use super::{Draft, Refusal};
+use super::{Edit, EditError};
 
 const CLOSING: &str = "# <<< cloudconnexa-auth <<<";
-const WAS: &str = "# was: ";
 
 /// What stands between the marks, and where.
 #[derive(Debug)]
 pub(super) struct Block {
     /// With both marks and the end of the last line, where it has one.
     range: Range<usize>,
-    /// The lines between the marks, without the one that was replaced; LF.
+    /// The lines between the marks; LF.
     pub(super) body: String,
-    /// The line that was replaced.
-    was: Option<String>,
     is_new_file: bool,
-    /// Whether the file, or the line that was replaced, did not end in a line feed.
+    /// Whether the file did not end in a line feed.
     was_unended: bool,
     eol: &'static str,
     /// Whether the last line has an end.
@@ -39,7 +36,7 @@ pub(super) struct Block {
 
 impl Block {
     /// The block of a text.
-    pub(super) fn find(text: &str, tool: &str) -> Result<Option<Self>, Refusal> {
+    pub(super) fn find(text: &str, tool: &str) -> Result<Option<Self>, EditError> {
         let mark = format!("# >>> cloudconnexa-auth setup {tool} (");
         let lines: Vec<Line<'_>> = lines(text).collect();
         let is_mark = |line: &&Line<'_>| line.text.starts_with(&mark) || line.text == CLOSING;
@@ -47,7 +44,7 @@ impl Block {
         let Some(opening) = marks.next() else {
             return Ok(None);
         };
-        let changed = Refusal::Changed {
+        let changed = EditError::Changed {
             line: opening.number,
         };
         let Some(closing) = marks.next().filter(|closing| closing.text == CLOSING) else {
@@ -60,14 +57,9 @@ impl Block {
             .iter()
             .filter(|line| line.number > opening.number && line.number < closing.number);
         let inside: Vec<&str> = inside.map(|line| line.text).collect();
-        let (was, body) = match inside.split_first() {
-            Some((first, rest)) if first.starts_with(WAS) => (first.strip_prefix(WAS), rest),
-            _ => (None, inside.as_slice()),
-        };
         let block = Self {
             range: opening.range.start..closing.range.end,
-            body: body.join("\n"),
-            was: was.map(str::to_owned),
+            body: inside.join("\n"),
             is_new_file: opening.text.contains(", new file) "),
             was_unended: opening.text.contains(", no last line feed) "),
             eol: if opening.eol == "\r\n" { "\r\n" } else { "\n" },
@@ -82,7 +74,6 @@ impl Block {
 
     fn opening(&self, tool: &str) -> String {
         let mut hash = Hash::new();
-        hash.update(self.was.as_deref().unwrap_or_default());
         hash.update([0]);
         hash.update(&self.body);
         let digest = hash.finalize();
@@ -101,7 +92,6 @@ impl Block {
     /// Its lines, without the end of the last one.
     fn render(&self, tool: &str) -> String {
         let mut lines = vec![self.opening(tool)];
-        lines.extend(self.was.as_ref().map(|was| format!("{WAS}{was}")));
         lines.extend(self.body.split('\n').map(str::to_owned));
         lines.push(CLOSING.to_owned());
         lines.join(self.eol)
@@ -111,7 +101,6 @@ impl Block {
         Self {
             range: 0..0,
             body,
-            was: None,
             is_new_file: false,
             was_unended: false,
             eol,
@@ -121,93 +110,68 @@ impl Block {
 }
 
 /// A new file with nothing but the block.
-pub(super) fn new_file(tool: &str, body: String) -> Draft {
+pub(super) fn new_file(tool: &str, body: String) -> Edit {
     let block = Block {
         is_new_file: true,
         ..Block::with_body(body, "\n")
     };
-    Draft::new_file(block.render(tool) + "\n")
+    Edit::new_file(block.render(tool) + "\n")
 }
 
 /// The block behind everything that is there.
-pub(super) fn append(text: &str, tool: &str, body: String) -> Draft {
+pub(super) fn append(text: &str, tool: &str, body: String) -> Edit {
     let eol = eol_of(text);
     let was_unended = !text.is_empty() && !text.ends_with('\n');
     let block = Block {
         was_unended,
         ..Block::with_body(body, eol)
     };
-    let mut draft = Draft::of(text);
+    let mut edit = Edit::of(text);
     let end = text.len();
     let before = if was_unended { eol } else { "" };
-    draft.splice(end..end, &format!("{before}{}{eol}", block.render(tool)));
-    draft
+    edit.splice(end..end, &format!("{before}{}{eol}", block.render(tool)));
+    edit
 }
 
 /// The block behind the line that ends at `end`, which has to have an end.
-pub(super) fn insert(text: &str, end: usize, tool: &str, body: String) -> Draft {
+pub(super) fn insert(text: &str, end: usize, tool: &str, body: String) -> Edit {
     let eol = eol_of(text);
-    let mut draft = Draft::of(text);
+    let mut edit = Edit::of(text);
     let lines = Block::with_body(body, eol).render(tool);
-    draft.splice(end..end, &(lines + eol));
-    draft
-}
-
-/// The block in the place of a line, which is kept in it. A last line that ends in a carriage return
-/// alone is refused: within the block there is a line feed behind it, and it would be a part of that.
-pub(super) fn replace_line(
-    text: &str,
-    line: &Line<'_>,
-    tool: &str,
-    body: String,
-) -> Result<Draft, Refusal> {
-    if line.eol.is_empty() && line.text.ends_with('\r') {
-        let problem = "the last line ends in a carriage return and no line feed";
-        return Err(Refusal::at(text, line.range.end - 1, problem));
-    }
-    let eol = if line.eol == "\r\n" { "\r\n" } else { "\n" };
-    let block = Block {
-        was: Some(line.text.to_owned()),
-        was_unended: line.eol.is_empty(),
-        ..Block::with_body(body, eol)
-    };
-    let mut draft = Draft::of(text);
-    draft.splice(line.range.clone(), &(block.render(tool) + eol));
-    Ok(draft)
+    edit.splice(end..end, &(lines + eol));
+    edit
 }
 
 /// The block with other lines in it.
-pub(super) fn update(text: &str, tool: &str, block: Block, body: String) -> Draft {
-    let mut draft = Draft::of(text);
+pub(super) fn update(text: &str, tool: &str, block: Block, body: String) -> Edit {
+    let mut edit = Edit::of(text);
     if block.body != body {
         let end = if block.is_ended { block.eol } else { "" };
         let new = Block { body, ..block };
-        draft.splice(new.range.clone(), &(new.render(tool) + end));
+        edit.splice(new.range.clone(), &(new.render(tool) + end));
     }
-    draft
+    edit
 }
 
 /// The text without the block.
-pub(super) fn remove(text: &str, tool: &str) -> Result<Draft, Refusal> {
+pub(super) fn remove(text: &str, tool: &str) -> Result<Edit, EditError> {
     let Some(block) = Block::find(text, tool)? else {
-        return Ok(Draft::of(text));
+        return Ok(Edit::of(text));
     };
-    let mut draft = Draft::of(text);
+    let mut edit = Edit::of(text);
     let mut range = block.range.clone();
     // What somebody added behind needs the end of the line that is before it.
     let is_last = range.end == text.len();
     let is_unended = is_last && block.was_unended;
-    let end = if is_unended { "" } else { block.eol };
-    let was = block.was.as_ref().map(|was| was.clone() + end);
     let before = text.get(..range.start).unwrap_or_default();
-    if was.is_none() && is_unended && before.ends_with(block.eol) {
+    if is_unended && before.ends_with(block.eol) {
         range.start -= block.eol.len();
     }
-    draft.splice(range, &was.unwrap_or_default());
-    if block.is_new_file && draft.text().is_empty() {
-        return Ok(draft.remove_file());
+    edit.splice(range, "");
+    if block.is_new_file && edit.text().is_empty() {
+        return Ok(edit.remove_file());
     }
-    Ok(draft)
+    Ok(edit)
 }
 
 /// Puts the block in or fixes it. `body` makes its lines from those that are there and the text
@@ -215,8 +179,8 @@ pub(super) fn remove(text: &str, tool: &str) -> Result<Draft, Refusal> {
 pub(super) fn put(
     text: Option<&str>,
     tool: &str,
-    body: impl FnOnce(&str, &str) -> Result<Option<String>, Refusal>,
-) -> Result<Draft, Refusal> {
+    body: impl FnOnce(&str, &str) -> Result<Option<String>, EditError>,
+) -> Result<Edit, EditError> {
     let Some(text) = text else {
         let body = body("", "")?.unwrap_or_default();
         return Ok(new_file(tool, body));
@@ -225,14 +189,14 @@ pub(super) fn put(
         let wanted = body("", text)?;
         return Ok(match wanted {
             Some(body) => append(text, tool, body),
-            None => Draft::of(text),
+            None => Edit::of(text),
         });
     };
     let around = remove(text, tool)?;
     let wanted = body(&block.body, around.text())?;
     Ok(match wanted {
         Some(body) => update(text, tool, block, body),
-        None => Draft::of(text),
+        None => Edit::of(text),
     })
 }
 
@@ -280,11 +244,11 @@ fn eol_of(text: &str) -> &'static str {
 }
 
 /// Refuses a text whose last line goes on: what we wrote behind it would be a part of it.
-pub(super) fn refuse_open_end(text: &str) -> Result<(), Refusal> {
+pub(super) fn refuse_open_end(text: &str) -> Result<(), EditError> {
     match lines(text).last() {
         Some(line) if line.text.ends_with('\\') => {
             let problem = "the last line goes on, and there is nothing behind it";
-            Err(Refusal::at(text, line.range.start, problem))
+            Err(EditError::at(text, line.range.start, problem))
         }
         _ => Ok(()),
     }

@@ -7,7 +7,9 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::block::{self, Block, lines};
-use super::{Draft, Link, Place, Refusal, Tool, Wish, home, quoted};
+use super::{
+    Edit, EditError, FileEditor, Link, Method, Place, SetupRequest, ToolEditor, home, quoted,
+};
 use crate::system::environment::Environment;
 use crate::types::quote::quote;
 
@@ -15,19 +17,18 @@ const NAME: &str = "cargo";
 const KEY: &str = "global-credential-providers";
 const PROGRAM: &str = "cargo-credential-cloudconnexa";
 
-pub(super) const TOOL: Tool = Tool {
+pub(super) const TOOL: ToolEditor = ToolEditor {
     name: NAME,
     place,
     link: Some(Link::on_path(PROGRAM)),
     tells_host: true,
-    add,
-    remove,
+    method: Method::File(FileEditor { add, remove }),
     overridden_by: Some("CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS"),
     next: None,
 };
 
 /// As the Cargo Book has it: of the two names the one without an extension wins.
-fn place(environment: &Environment) -> Result<Place, Refusal> {
+fn place(environment: &Environment) -> Result<Place, EditError> {
     let folder = match environment.path("CARGO_HOME") {
         Some(folder) => folder,
         None => home(environment)?.join(".cargo"),
@@ -39,17 +40,17 @@ fn place(environment: &Environment) -> Result<Place, Refusal> {
     })
 }
 
-fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
-    if wish.link.contains(char::is_whitespace) {
-        return Err(Refusal::Impossible(
+fn add(text: Option<&str>, request: &SetupRequest) -> Result<Edit, EditError> {
+    if request.link.contains(char::is_whitespace) {
+        return Err(EditError::Impossible(
             "Cargo cannot name a provider whose path holds a space".into(),
         ));
     }
-    let profile = wish
+    let profile = request
         .profile
         .as_ref()
         .map(|name| format!(" --profile {name}"));
-    let provider = quoted(&(wish.link.clone() + &profile.unwrap_or_default()));
+    let provider = quoted(&(request.link.clone() + &profile.unwrap_or_default()));
     let line = format!("{KEY} = [{provider}, \"cargo:token\"]");
     let table = format!("[registry]\n{line}");
     let Some(text) = text else {
@@ -61,13 +62,13 @@ fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
         let body = if is_table { table } else { line };
         return Ok(block::update(text, NAME, block, body));
     }
-    let draft = match providers {
-        Some(list) if list.own().is_some() => return Ok(Draft::of(text)),
+    let edit = match providers {
+        Some(list) if list.own().is_some() => return Ok(Edit::of(text)),
         Some(list) => {
-            let mut draft = Draft::of(text);
+            let mut edit = Edit::of(text);
             let start = list.start + 1;
-            draft.splice(start..start, &format!("{provider}, "));
-            draft
+            edit.splice(start..start, &format!("{provider}, "));
+            edit
         }
         None => match lines(text).find(|line| is_header(line.text)) {
             Some(header) if !header.eol.is_empty() => {
@@ -79,28 +80,28 @@ fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
         },
     };
     // `registry` can be written in more ways than lines tell; the result says whether it was meant.
-    match self::providers(draft.text()) {
-        Ok(Some(list)) if list.own().is_some() => Ok(draft),
-        _ => Err(Refusal::Impossible(format!(
+    match self::providers(edit.text()) {
+        Ok(Some(list)) if list.own().is_some() => Ok(edit),
+        _ => Err(EditError::Impossible(format!(
             "`registry` is written there in a way that cannot be added to; add `{KEY}` by hand"
         ))),
     }
 }
 
-fn remove(text: &str) -> Result<Draft, Refusal> {
-    let mut draft = block::remove(text, NAME)?;
-    if !draft.changes.is_empty() {
-        return Ok(draft);
+fn remove(text: &str) -> Result<Edit, EditError> {
+    let mut edit = block::remove(text, NAME)?;
+    if !edit.changes.is_empty() {
+        return Ok(edit);
     }
     let list = providers(text)?;
     if let Some((list, own)) = list.and_then(|list| list.own().map(|own| (list, own))) {
         let behind = text.get(own.end..).unwrap_or_default();
         // There is no mark in a list: what stands in this form at its front is ours.
         if own.start == list.start + 1 && behind.starts_with(", ") {
-            draft.splice(own.start..own.end + 2, "");
+            edit.splice(own.start..own.end + 2, "");
         }
     }
-    Ok(draft)
+    Ok(edit)
 }
 
 fn is_header(line: &str) -> bool {
@@ -127,16 +128,16 @@ impl Providers {
     }
 }
 
-fn providers(text: &str) -> Result<Option<Providers>, Refusal> {
+fn providers(text: &str) -> Result<Option<Providers>, EditError> {
     let table = DeTable::parse(text).map_err(|error| {
         let start = error.span().unwrap_or_default().start;
-        Refusal::at(text, start, quote(error.message()))
+        EditError::at(text, start, quote(error.message()))
     })?;
     let Some(registry) = table.get_ref().get("registry") else {
         return Ok(None);
     };
     let DeValue::Table(registry) = registry.get_ref() else {
-        return Err(Refusal::at(
+        return Err(EditError::at(
             text,
             registry.span().start,
             "`registry` is not a table",
@@ -147,7 +148,7 @@ fn providers(text: &str) -> Result<Option<Providers>, Refusal> {
     };
     let DeValue::Array(entries) = list.get_ref() else {
         let problem = format!("`{KEY}` is not a list");
-        return Err(Refusal::at(text, list.span().start, problem));
+        return Err(EditError::at(text, list.span().start, problem));
     };
     let entries = entries.iter().map(|entry| match entry.get_ref() {
         DeValue::String(name) => (name.to_string(), entry.span()),

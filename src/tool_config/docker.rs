@@ -8,25 +8,26 @@
 use std::ops::Range;
 
 use super::json_text::{Member, check, members, white_before};
-use super::{Draft, Link, Place, Refusal, Tool, Wish, home, quoted};
+use super::{
+    Edit, EditError, FileEditor, Link, Method, Place, SetupRequest, ToolEditor, home, quoted,
+};
 use crate::system::environment::Environment;
 
 const MEMBER: &str = "credHelpers";
 const HELPER: &str = "\"cloudconnexa\"";
 const NEW_FILE: &str = "{\n  \"credHelpers\": {\n";
 
-pub(super) const TOOL: Tool = Tool {
+pub(super) const TOOL: ToolEditor = ToolEditor {
     name: "docker",
     place,
     link: Some(Link::on_path("docker-credential-cloudconnexa")),
     tells_host: true,
-    add,
-    remove,
+    method: Method::File(FileEditor { add, remove }),
     overridden_by: None,
     next: None,
 };
 
-fn place(environment: &Environment) -> Result<Place, Refusal> {
+fn place(environment: &Environment) -> Result<Place, EditError> {
     let folder = match environment.path("DOCKER_CONFIG") {
         Some(folder) => folder,
         None => home(environment)?.join(".docker"),
@@ -34,9 +35,9 @@ fn place(environment: &Environment) -> Result<Place, Refusal> {
     Ok(Place::one(folder.join("config.json")))
 }
 
-fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
-    if wish.profile.is_some() {
-        return Err(Refusal::Impossible(
+fn add(text: Option<&str>, request: &SetupRequest) -> Result<Edit, EditError> {
+    if request.profile.is_some() {
+        return Err(EditError::Impossible(
             "several profiles have the host, and docker's helper cannot be told which".into(),
         ));
     }
@@ -45,18 +46,18 @@ fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
         let entries: Vec<String> = hosts.iter().map(entry).collect();
         entries.join(&format!(",{between}"))
     };
-    let mut hosts: Vec<&str> = wish
+    let mut hosts: Vec<&str> = request
         .hosts
         .iter()
         .map(|host| host.authority.as_str())
         .collect();
     let Some(text) = text else {
         let entries = entries(&hosts, "\n    ");
-        return Ok(Draft::new_file(format!(
+        return Ok(Edit::new_file(format!(
             "{NEW_FILE}    {entries}\n  }}\n}}\n"
         )));
     };
-    let mut draft = Draft::of(text);
+    let mut edit = Edit::of(text);
     let (root, helpers) = read(text)?;
     let Some((helpers, inner)) = helpers else {
         let all = members(text, root);
@@ -80,48 +81,48 @@ fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
                 (last.value.end, format!(",{white}{new}"))
             }
         };
-        draft.splice(at..at, &new);
-        return Ok(draft);
+        edit.splice(at..at, &new);
+        return Ok(edit);
     };
     for member in &inner {
         let is_wanted = hosts.contains(&member.key.as_str());
         if is_wanted && !is_ours(text, member) {
             let problem = format!("`{}` has another helper there", member.key);
-            return Err(Refusal::Taken(problem));
+            return Err(EditError::Taken(problem));
         }
         hosts.retain(|host| *host != member.key);
     }
     if hosts.is_empty() {
-        return Ok(draft);
+        return Ok(edit);
     }
     match inner.last() {
-        None => draft.splice(
+        None => edit.splice(
             helpers + 1..helpers + 1,
             &format!(" {} ", entries(&hosts, " ")),
         ),
         Some(last) => {
             let white = white_before(text, last.start);
             let new = format!(",{white}{}", entries(&hosts, white));
-            draft.splice(last.value.end..last.value.end, &new);
+            edit.splice(last.value.end..last.value.end, &new);
         }
     }
-    Ok(draft)
+    Ok(edit)
 }
 
-fn remove(text: &str) -> Result<Draft, Refusal> {
-    let mut draft = Draft::of(text);
+fn remove(text: &str) -> Result<Edit, EditError> {
+    let mut edit = Edit::of(text);
     let is_new_file = text.starts_with(NEW_FILE);
-    while let Some(range) = range_of_ours(draft.text())? {
-        draft.splice(range, "");
+    while let Some(range) = range_of_ours(edit.text())? {
+        edit.splice(range, "");
     }
-    if is_new_file && draft.text() == "{\n}\n" {
-        return Ok(draft.remove_file());
+    if is_new_file && edit.text() == "{\n}\n" {
+        return Ok(edit.remove_file());
     }
-    Ok(draft)
+    Ok(edit)
 }
 
 /// What is to be taken out next: all that we added, where nothing else is among it.
-fn range_of_ours(text: &str) -> Result<Option<Range<usize>>, Refusal> {
+fn range_of_ours(text: &str) -> Result<Option<Range<usize>>, EditError> {
     let (root, Some((helpers, inner))) = read(text)? else {
         return Ok(None);
     };
@@ -163,7 +164,7 @@ fn is_ours(text: &str, member: &Member) -> bool {
 /// Where the file's object begins; the same of `credHelpers`, and what is in it.
 type Read = (usize, Option<(usize, Vec<Member>)>);
 
-fn read(text: &str) -> Result<Read, Refusal> {
+fn read(text: &str) -> Result<Read, EditError> {
     let root = check(text)?;
     let all = members(text, root);
     let mut found = all.iter().filter(|member| member.key == MEMBER);
@@ -171,7 +172,7 @@ fn read(text: &str) -> Result<Read, Refusal> {
         return Ok((root, None));
     };
     if let Some(second) = found.next() {
-        return Err(Refusal::at(
+        return Err(EditError::at(
             text,
             second.start,
             "`credHelpers` stands there twice",
@@ -179,7 +180,7 @@ fn read(text: &str) -> Result<Read, Refusal> {
     }
     let start = helpers.value.start;
     if text.as_bytes().get(start) != Some(&b'{') {
-        return Err(Refusal::at(text, start, "`credHelpers` is not an object"));
+        return Err(EditError::at(text, start, "`credHelpers` is not an object"));
     }
     Ok((root, Some((start, members(text, start)))))
 }

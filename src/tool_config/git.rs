@@ -1,111 +1,155 @@
-//! git: a helper for each host in the user's configuration.
+//! git: a `credential.URL` section for each host, in which our helper is the only one.
 
-use super::gitconfig::{self, Entry};
-use super::{Draft, Host, Link, Place, Refusal, Tool, Wish, block, home, quoted, shell_word};
+use super::program::{ToolCommand, ToolProgram};
+use super::{
+    CommandEditor, EditError, Host, Link, Method, Place, SetupRequest, ToolEditor, home, shell_word,
+};
 use crate::system::environment::Environment;
 
-const NAME: &str = "git";
-
-pub(super) const TOOL: Tool = Tool {
-    name: NAME,
+pub(super) const TOOL: ToolEditor = ToolEditor {
+    name: "git",
     place,
     link: Some(Link::on_path("git-credential-cloudconnexa")),
     tells_host: true,
-    add,
-    remove: |text| block::remove(text, NAME),
+    method: Method::Command(CommandEditor {
+        add,
+        remove,
+        by_hand,
+    }),
     overridden_by: None,
     next: None,
 };
 
-/// As git-config(1) has it for `--global`.
-fn place(environment: &Environment) -> Result<Place, Refusal> {
+/// The files of git-config(1) for `--global`.
+fn place(environment: &Environment) -> Result<Place, EditError> {
     if let Some(path) = environment.path("GIT_CONFIG_GLOBAL") {
         return Ok(Place::one(path));
     }
     let usual = home(environment)?.join(".gitconfig");
-    let folder = environment.path("XDG_CONFIG_HOME");
-    let folder = folder.unwrap_or(home(environment)?.join(".config"));
+    let directory = environment.path("XDG_CONFIG_HOME");
+    let directory = directory.unwrap_or(home(environment)?.join(".config"));
     Ok(Place {
-        candidates: vec![usual.clone(), folder.join("git/config")],
+        candidates: vec![usual.clone(), directory.join("git/config")],
         usual,
         is_project: false,
     })
 }
 
-fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
-    if let Some(text) = text {
-        gitconfig::entries(text)?;
-        block::refuse_open_end(text)?;
-    }
-    block::put(text, NAME, |present, around| {
-        let others = gitconfig::entries(around)?;
-        let helper = helper(wish);
-        // Of another profile's hosts each keeps the helper that it has.
-        let mut helpers: Vec<(String, String)> = gitconfig::entries(present)?
-            .into_iter()
-            .filter(|entry| !entry.value.is_empty())
-            .filter_map(|entry| Some((entry.subsection?, written(entry.value))))
-            .collect();
-        for Host { url, .. } in &wish.hosts {
-            match helpers.iter_mut().find(|(known, _)| known == url) {
-                Some((_, present)) => present.clone_from(&helper),
-                None if is_taken(&others, url)? => {}
-                None => helpers.push((url.clone(), helper.clone())),
-            }
+fn add(
+    program: &ToolProgram,
+    _: &Place,
+    request: &SetupRequest,
+) -> Result<Vec<ToolCommand>, EditError> {
+    let present = helpers(program, &["--global", "--includes"])?;
+    let wanted = helper(request);
+    let mut commands = Vec::new();
+    for Host { url, .. } in &request.hosts {
+        let of_host = present.iter().filter(|it| it.url == *url);
+        let others = of_host.filter(|it| !it.value.is_empty());
+        let others: Vec<&Helper> = others.collect();
+        if others.iter().any(|it| !it.is_ours()) {
+            let problem = format!("`{url}` has another helper there");
+            return Err(EditError::Taken(problem));
         }
-        let section = |(url, helper): &(String, String)| {
-            format!("[credential \"{url}\"]\n\thelper =\n\thelper = {helper}")
-        };
-        let sections: Vec<String> = helpers.iter().map(section).collect();
-        Ok((!sections.is_empty()).then(|| sections.join("\n")))
-    })
+        let key = key(url);
+        if others.is_empty() {
+            // The empty value drops the helpers of less specific sections, which would store the
+            // token.
+            commands.push(ToolCommand::new(["config", "--global", "--add", &key, ""]));
+            let set = ["config", "--global", "--add", &key, &wanted];
+            commands.push(ToolCommand::new(set));
+        } else if others.iter().all(|it| it.value != wanted) {
+            let set = ["config", "--global", "--replace-all", &key, &wanted];
+            let mut command = ToolCommand::new(set);
+            command.push("cloudconnexa");
+            commands.push(command);
+        }
+    }
+    Ok(commands)
 }
 
-/// The value of `helper`: `cloudconnexa` stands for the link's name, a path for itself, and what
-/// begins with `!` is for the shell.
-fn helper(wish: &Wish) -> String {
-    let profile = wish
-        .profile
-        .as_ref()
-        .map(|name| format!(" --profile {name}"));
-    let profile = profile.unwrap_or_default();
-    if let Some(name) = wish.link.strip_prefix("git-credential-") {
+/// Both files of `--global` are read, because git may have written to the other one before.
+fn remove(program: &ToolProgram, place: &Place) -> Result<Vec<ToolCommand>, EditError> {
+    let mut commands = Vec::new();
+    for path in place.paths().filter(|path| path.is_file()) {
+        let Some(file) = path.to_str() else { continue };
+        let present = helpers(program, &["--file", file])?;
+        let mut done: Vec<&str> = Vec::new();
+        for Helper { url, .. } in present.iter().filter(|it| it.is_ours()) {
+            if done.contains(&url.as_str()) {
+                continue;
+            }
+            done.push(url);
+            let mut of_host = present.iter().filter(|it| it.url == *url);
+            let is_alone = of_host.all(|it| it.value.is_empty() || it.is_ours());
+            let key = key(url);
+            let mut command = ToolCommand::new(["config", "--file", file, "--unset-all", &key]);
+            if !is_alone {
+                command.push("cloudconnexa");
+            }
+            commands.push(command);
+        }
+    }
+    Ok(commands)
+}
+
+fn by_hand(request: &SetupRequest) -> String {
+    let helper = helper(request);
+    let quoted = helper.replace('\\', "\\\\").replace('"', "\\\"");
+    let section = |host: &Host| {
+        format!(
+            "[credential \"{}\"]\n\thelper =\n\thelper = \"{quoted}\"\n",
+            host.url
+        )
+    };
+    request.hosts.iter().map(section).collect()
+}
+
+/// One value of `credential.URL.helper`.
+#[derive(Debug)]
+struct Helper {
+    url: String,
+    value: String,
+}
+
+impl Helper {
+    fn is_ours(&self) -> bool {
+        let name = self.value.trim_start_matches(['!', '\'']);
+        let name = name.split(" --profile ").next().unwrap_or_default();
+        let name = name.trim().trim_end_matches('\'');
+        name == "cloudconnexa" || name.ends_with("git-credential-cloudconnexa")
+    }
+}
+
+fn helpers(program: &ToolProgram, scope: &[&str]) -> Result<Vec<Helper>, EditError> {
+    let pattern = r"^credential\..*\.helper$";
+    let arguments = [&["config"], scope, &["--null", "--get-regexp", pattern]].concat();
+    let listed = program.query(&arguments, Some(1))?.unwrap_or_default();
+    let entry = |entry: &str| {
+        let (key, value) = entry.split_once('\n').unwrap_or((entry, ""));
+        let url = key.strip_prefix("credential.")?.strip_suffix(".helper")?;
+        Some(Helper {
+            url: url.trim_end_matches('/').to_owned(),
+            value: value.to_owned(),
+        })
+    };
+    Ok(listed.split('\0').filter_map(entry).collect())
+}
+
+fn key(url: &str) -> String {
+    format!("credential.{url}.helper")
+}
+
+/// The value of `helper`: `cloudconnexa` is the link's name, an absolute path is the link itself,
+/// and a value that begins with `!` is for the shell.
+fn helper(request: &SetupRequest) -> String {
+    let profile = request.profile_argument();
+    if let Some(name) = request.link.strip_prefix("git-credential-") {
         return format!("{name}{profile}");
     }
-    let word = shell_word(&wish.link);
-    if word == wish.link {
+    let word = shell_word(&request.link);
+    if word == request.link {
         return format!("{word}{profile}");
     }
-    written(format!("!{word}{profile}"))
-}
-
-/// A value as we write it: what is for the shell may hold anything.
-fn written(value: String) -> String {
-    if value.starts_with('!') {
-        quoted(&value)
-    } else {
-        value
-    }
-}
-
-/// Whether somebody wrote our helper for this host already; another one is left alone.
-fn is_taken(entries: &[Entry], url: &str) -> Result<bool, Refusal> {
-    let mut is_ours = false;
-    for entry in entries {
-        let for_url = entry
-            .subsection
-            .as_deref()
-            .map(|url| url.trim_end_matches('/'));
-        let is_helper = entry.section == "credential" && entry.key == "helper";
-        if !is_helper || for_url != Some(url) || entry.value.is_empty() {
-            continue;
-        }
-        let program = entry.value.split_whitespace().next().unwrap_or_default();
-        if program == "cloudconnexa" || program.ends_with("git-credential-cloudconnexa") {
-            is_ours = true;
-        } else {
-            return Err(Refusal::Taken(format!("`{url}` has another helper there")));
-        }
-    }
-    Ok(is_ours)
+    format!("!{word}{profile}")
 }

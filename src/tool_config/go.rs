@@ -1,93 +1,121 @@
-//! Go: `GOAUTH` in the file that `go env -w` writes. What was asked before is asked still.
+//! Go: `GOAUTH`, set by `go env -w`.
 
 use std::path::PathBuf;
 
-use super::block::{self, Block, Line, lines};
-use super::{Draft, Place, Refusal, Tool, Wish, home, is_plain};
+use super::program::{ToolCommand, ToolProgram};
+use super::{CommandEditor, EditError, Method, Place, SetupRequest, ToolEditor, home, is_plain};
 use crate::system::environment::Environment;
 
-const NAME: &str = "go";
-const KEY: &str = "GOAUTH=";
+/// The value of `GOAUTH` if it is not set.
+const DEFAULT: &str = "netrc";
 
-pub(super) const TOOL: Tool = Tool {
-    name: NAME,
+pub(super) const TOOL: ToolEditor = ToolEditor {
+    name: "go",
     place,
     link: None,
     tells_host: false,
-    add,
-    remove: |text| block::remove(text, NAME),
+    method: Method::Command(CommandEditor {
+        add,
+        remove,
+        by_hand: |request| match value(request) {
+            Ok(value) => format!("GOAUTH={value}\n"),
+            Err(error) => format!("{error}\n"),
+        },
+    }),
     overridden_by: Some("GOAUTH"),
     next: Some(
         "GOPROXY, GOPRIVATE and GONOSUMDB say what go asks your servers for; they are yours to set",
     ),
 };
 
-/// `$GOENV`, or `go/env` in what Go calls the user's configuration folder.
-fn place(environment: &Environment) -> Result<Place, Refusal> {
+/// `$GOENV`, or `go/env` in Go's `os.UserConfigDir`.
+fn place(environment: &Environment) -> Result<Place, EditError> {
     match environment.path("GOENV") {
-        Some(path) if path.as_os_str() == "off" => Err(Refusal::Impossible(
+        Some(path) if path.as_os_str() == "off" => Err(EditError::Impossible(
             "GOENV is `off`, so go reads no file".into(),
         )),
         Some(path) => Ok(Place::one(path)),
-        None => Ok(Place::one(folder(environment)?.join("go/env"))),
+        None => Ok(Place::one(directory(environment)?.join("go/env"))),
     }
 }
 
-/// As Go's `os.UserConfigDir` has it.
-fn folder(environment: &Environment) -> Result<PathBuf, Refusal> {
+fn directory(environment: &Environment) -> Result<PathBuf, EditError> {
     if cfg!(windows) {
-        let folder = environment.path("APPDATA");
-        return folder.ok_or_else(|| Refusal::Impossible("APPDATA is not set".into()));
+        let directory = environment.path("APPDATA");
+        return directory.ok_or_else(|| EditError::Impossible("APPDATA is not set".into()));
     }
     if cfg!(target_os = "macos") {
         return Ok(home(environment)?.join("Library/Application Support"));
     }
     match environment.path("XDG_CONFIG_HOME") {
-        Some(folder) => Ok(folder),
+        Some(directory) => Ok(directory),
         None => Ok(home(environment)?.join(".config")),
     }
 }
 
-fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
-    let profile = wish
-        .profile
-        .as_ref()
-        .map(|name| format!(" --profile {name}"));
-    let own = format!("{} go{}", word(&wish.program)?, profile.unwrap_or_default());
-    let after_own = |others: &str| format!("{KEY}{own};{others}");
-    let Some(text) = text else {
-        return Ok(block::new_file(NAME, after_own("netrc")));
-    };
-    if let Some(block) = Block::find(text, NAME)? {
-        let others = block
-            .body
-            .split_once(';')
-            .map_or("netrc", |(_, others)| others);
-        let body = after_own(others);
-        return Ok(block::update(text, NAME, block, body));
+fn add(
+    program: &ToolProgram,
+    _: &Place,
+    request: &SetupRequest,
+) -> Result<Vec<ToolCommand>, EditError> {
+    let wanted = value(request)?;
+    let present = present(program)?;
+    if present == wanted || (present.contains("cloudconnexa-auth") && !is_ours(&present)) {
+        return Ok(Vec::new());
     }
-    let set = |line: &Line<'_>| line.text.starts_with(KEY);
-    let Some(line) = lines(text).filter(set).last() else {
-        return Ok(block::append(text, NAME, after_own("netrc")));
-    };
-    let value = line.text.strip_prefix(KEY).unwrap_or_default().trim();
-    match value {
-        "off" => Err(Refusal::Taken("GOAUTH is `off` there".into())),
-        _ if value.contains("cloudconnexa-auth") => Ok(Draft::of(text)),
-        "" => block::replace_line(text, &line, NAME, after_own("netrc")),
-        _ => block::replace_line(text, &line, NAME, after_own(value)),
+    if present == "off" {
+        return Err(EditError::Taken("GOAUTH is `off` there".into()));
+    }
+    if present != DEFAULT && !is_ours(&present) {
+        // The other value can hold a secret, so it is not copied into a command line.
+        return Err(EditError::Taken(
+            "GOAUTH has another value there; put `cloudconnexa-auth go;` in front of it by hand"
+                .into(),
+        ));
+    }
+    Ok(vec![ToolCommand::new([
+        "env",
+        "-w",
+        &format!("GOAUTH={wanted}"),
+    ])])
+}
+
+fn remove(program: &ToolProgram, _: &Place) -> Result<Vec<ToolCommand>, EditError> {
+    let is_set = is_ours(&present(program)?);
+    let unset = ToolCommand::new(["env", "-u", "GOAUTH"]);
+    Ok(is_set.then_some(unset).into_iter().collect())
+}
+
+/// The value in go's file, or the default.
+fn present(program: &ToolProgram) -> Result<String, EditError> {
+    let value = program.query(&["env", "GOAUTH"], None)?.unwrap_or_default();
+    match value.trim() {
+        "" => Ok(DEFAULT.to_owned()),
+        value => Ok(value.to_owned()),
     }
 }
 
+/// Whether a value is one that `setup` wrote: our command, then the default.
+fn is_ours(value: &str) -> bool {
+    let own = value.strip_suffix(";netrc");
+    own.is_some_and(|own| own.contains("cloudconnexa-auth") && !own.contains(';'))
+}
+
+fn value(request: &SetupRequest) -> Result<String, EditError> {
+    let program = word(&request.program)?;
+    let profile = request.profile_argument();
+    Ok(format!("{program} go{profile};{DEFAULT}"))
+}
+
 /// A word as go reads it: quotes are for the whole of it, and nothing is escaped in them.
-fn word(text: &str) -> Result<String, Refusal> {
+fn word(text: &str) -> Result<String, EditError> {
     if is_plain(text) {
         return Ok(text.to_owned());
     }
     let quote = ['\'', '"'].into_iter().find(|quote| !text.contains(*quote));
     match quote.filter(|_| !text.contains(';')) {
         Some(quote) => Ok(format!("{quote}{text}{quote}")),
-        None => Err(Refusal::Impossible(
+        None => Err(EditError::Impossible(
             "go cannot name a program of such a path".into(),
         )),
     }

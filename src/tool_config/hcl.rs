@@ -1,9 +1,9 @@
 //! The outermost blocks of an HCL file, such as Terraform's command-line configuration.
 
-use super::Refusal;
+use super::EditError;
 
 /// Kind and first label of each; a text that does not hold together is refused.
-pub(super) fn blocks(text: &str) -> Result<Vec<(String, String)>, Refusal> {
+pub(super) fn blocks(text: &str) -> Result<Vec<(String, String)>, EditError> {
     let mut blocks = Vec::new();
     let mut open: Vec<(char, usize)> = Vec::new();
     // The words and strings since the last line that was whole.
@@ -18,19 +18,19 @@ pub(super) fn blocks(text: &str) -> Result<Vec<(String, String)>, Refusal> {
             ('/', Some('*')) => {
                 let rest = text.get(at + 2..).unwrap_or_default();
                 let Some(length) = rest.find("*/") else {
-                    return Err(Refusal::at(text, at, "a comment that does not end"));
+                    return Err(EditError::at(text, at, "a comment that does not end"));
                 };
                 while characters.next_if(|(c, _)| *c < at + length + 4).is_some() {}
             }
             ('<', Some('<')) => {
-                return Err(Refusal::at(text, at, "here-documents are not understood"));
+                return Err(EditError::at(text, at, "here-documents are not understood"));
             }
             ('"', _) => {
                 let mut inside = String::new();
                 loop {
                     match characters.next() {
                         None | Some((_, '\n')) => {
-                            return Err(Refusal::at(text, at, "a string that does not end"));
+                            return Err(EditError::at(text, at, "a string that does not end"));
                         }
                         Some((_, '"')) => break,
                         Some((_, '\\')) => drop(characters.next()),
@@ -44,7 +44,7 @@ pub(super) fn blocks(text: &str) -> Result<Vec<(String, String)>, Refusal> {
             ('{' | '[' | '(', _) => {
                 if open.is_empty() && character == '{' {
                     let Some(kind) = words.first() else {
-                        return Err(Refusal::at(text, at, "a block without a name"));
+                        return Err(EditError::at(text, at, "a block without a name"));
                     };
                     let label = words.get(1).cloned().unwrap_or_default();
                     blocks.push((kind.clone(), label));
@@ -58,7 +58,7 @@ pub(super) fn blocks(text: &str) -> Result<Vec<(String, String)>, Refusal> {
                     _ => '(',
                 };
                 if open.pop().map(|(c, _)| c) != Some(opening) {
-                    return Err(Refusal::at(
+                    return Err(EditError::at(
                         text,
                         at,
                         format!("`{character}` closes nothing"),
@@ -81,7 +81,7 @@ pub(super) fn blocks(text: &str) -> Result<Vec<(String, String)>, Refusal> {
         }
     }
     match open.pop() {
-        Some((character, at)) => Err(Refusal::at(
+        Some((character, at)) => Err(EditError::at(
             text,
             at,
             format!("`{character}` is not closed"),

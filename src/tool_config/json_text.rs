@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde::de::IgnoredAny;
 
-use super::Refusal;
+use super::EditError;
 use crate::types::quote::quote;
 
 /// A member of an object.
@@ -18,11 +18,11 @@ pub(super) struct Member {
 }
 
 /// Where the outermost object begins; any other text is refused.
-pub(super) fn check(text: &str) -> Result<usize, Refusal> {
+pub(super) fn check(text: &str) -> Result<usize, EditError> {
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
         let said = error.to_string();
         let problem = said.split(" at line ").next().unwrap_or_default();
-        return Err(Refusal::Broken {
+        return Err(EditError::Broken {
             line: error.line().max(1),
             column: error.column().max(1),
             problem: quote(problem),
@@ -32,7 +32,7 @@ pub(super) fn check(text: &str) -> Result<usize, Refusal> {
     if byte(text, start) == Some(b'{') {
         Ok(start)
     } else {
-        Err(Refusal::at(text, start, "not a JSON object"))
+        Err(EditError::at(text, start, "not a JSON object"))
     }
 }
 

@@ -1,27 +1,31 @@
-//! kubectl and everything else that reads a kubeconfig: a user that runs this program.
+//! kubectl and the other readers of a kubeconfig: a user that runs this program.
 
-use super::block::{self, Block};
-use super::kubeconfig::{User, Users, users};
-use super::{Draft, Place, Refusal, Tool, Wish, home, is_plain, quoted};
+use serde::Deserialize;
+
+use super::program::{ToolCommand, ToolProgram};
+use super::{CommandEditor, EditError, Method, Place, SetupRequest, ToolEditor, home};
 use crate::system::environment::Environment;
 
-const NAME: &str = "kubectl";
 /// The name of the user.
 const USER: &str = "cloudconnexa";
+const VERSION: &str = "client.authentication.k8s.io/v1";
 
-pub(super) const TOOL: Tool = Tool {
-    name: NAME,
+pub(super) const TOOL: ToolEditor = ToolEditor {
+    name: "kubectl",
     place,
     link: None,
     tells_host: true,
-    add,
-    remove,
+    method: Method::Command(CommandEditor {
+        add,
+        remove,
+        by_hand,
+    }),
     overridden_by: None,
     next: Some("kubectl config set-context CONTEXT --user=cloudconnexa"),
 };
 
-/// The first file of `KUBECONFIG` that is there, which is where kubectl changes things.
-fn place(environment: &Environment) -> Result<Place, Refusal> {
+/// The first file of `KUBECONFIG` that exists, which is the one that kubectl changes.
+fn place(environment: &Environment) -> Result<Place, EditError> {
     let listed = environment.raw("KUBECONFIG").unwrap_or_default();
     let candidates: Vec<_> = std::env::split_paths(&listed)
         .filter(|path| !path.as_os_str().is_empty())
@@ -37,90 +41,106 @@ fn place(environment: &Environment) -> Result<Place, Refusal> {
     })
 }
 
-fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
-    let Some(text) = text else {
-        let body = format!("apiVersion: v1\nkind: Config\nusers:\n{}", user("", wish));
-        return Ok(block::new_file(NAME, body));
+/// The part of `kubectl config view` that is read.
+#[derive(Deserialize)]
+struct Config {
+    users: Option<Vec<User>>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    name: String,
+    user: Option<AuthInfo>,
+}
+
+#[derive(Deserialize)]
+struct AuthInfo {
+    exec: Option<Exec>,
+}
+
+#[derive(Deserialize)]
+struct Exec {
+    command: String,
+    args: Option<Vec<String>>,
+}
+
+/// The command of our user; `Taken` if the user runs something else.
+fn present(program: &ToolProgram) -> Result<Option<Exec>, EditError> {
+    let arguments = ["config", "view", "-o", "json"];
+    let text = program.query(&arguments, None)?.unwrap_or_default();
+    let config: Config = serde_json::from_str(&text).map_err(|_| EditError::Failed {
+        command: "kubectl config view -o json".into(),
+        status: "its output is not understood".into(),
+    })?;
+    let users = config.users.unwrap_or_default();
+    let Some(user) = users.into_iter().find(|user| user.name == USER) else {
+        return Ok(None);
     };
-    if let Some(block) = Block::find(text, NAME)? {
-        // In the form that it had before.
-        let first = block.body.lines().find(|line| line.contains("- name: "));
-        let depth = first.and_then(|line| line.find('-')).unwrap_or_default();
-        let head = block.body.find("- name: ").unwrap_or_default() - depth;
-        let head = block.body.get(..head).unwrap_or_default();
-        let body = head.to_owned() + &user(&" ".repeat(depth), wish);
-        return Ok(block::update(text, NAME, block, body));
-    }
-    match users(text)? {
-        Users::Absent => Ok(block::append(
-            text,
-            NAME,
-            format!("users:\n{}", user("", wish)),
-        )),
-        Users::Empty(line) => {
-            let body = format!("users:\n{}", user("", wish));
-            block::replace_line(text, &line, NAME, body)
-        }
-        Users::List(_, _, users) if users.iter().any(|user| is_ours(text, user)) => {
-            Ok(Draft::of(text))
-        }
-        Users::List(_, _, users) if users.iter().any(|user| user.name == USER) => Err(
-            Refusal::Taken(format!("it has a user `{USER}`, who runs another program")),
-        ),
-        Users::List(line, indent, _) => Ok(block::insert(
-            text,
-            line.range.end,
-            NAME,
-            user(indent, wish),
-        )),
+    match user.user.and_then(|user| user.exec) {
+        Some(exec) if exec.command.contains("cloudconnexa-auth") => Ok(Some(exec)),
+        _ => Err(EditError::Taken(format!(
+            "it has a user `{USER}`, who runs another program"
+        ))),
     }
 }
 
-/// kubectl writes the whole file anew and drops our marks with all comments; the user is known by
-/// its name and its program then.
-fn remove(text: &str) -> Result<Draft, Refusal> {
-    let mut draft = block::remove(text, NAME)?;
-    if !draft.changes.is_empty() {
-        return Ok(draft);
+fn arguments(request: &SetupRequest) -> Vec<String> {
+    let mut arguments = vec!["kubectl".to_owned()];
+    if let Some(profile) = &request.profile {
+        arguments.extend(["--profile".to_owned(), profile.clone()]);
     }
-    let users = match users(text)? {
-        Users::List(_, _, users) => users,
-        Users::Absent | Users::Empty(_) => Vec::new(),
-    };
-    if let Some(user) = users.into_iter().find(|user| is_ours(text, user)) {
-        draft.splice(user.range, "");
-    }
-    Ok(draft)
+    arguments
 }
 
-fn is_ours(text: &str, user: &User<'_>) -> bool {
-    let lines = text.get(user.range.clone()).unwrap_or_default();
-    user.name == USER && lines.contains("cloudconnexa-auth")
+fn add(
+    program: &ToolProgram,
+    _: &Place,
+    request: &SetupRequest,
+) -> Result<Vec<ToolCommand>, EditError> {
+    let arguments = arguments(request);
+    let present = present(program)?;
+    let is_set = present.as_ref().is_some_and(|exec| {
+        exec.command == request.program && exec.args.as_ref() == Some(&arguments)
+    });
+    if is_set {
+        return Ok(Vec::new());
+    }
+    let mut commands = Vec::new();
+    if present.is_some() {
+        commands.push(unset());
+    }
+    let mut command = ToolCommand::new(["config", "set-credentials", USER]);
+    command.push(format!("--exec-api-version={VERSION}"));
+    command.push(format!("--exec-command={}", request.program));
+    for argument in arguments {
+        command.push(format!("--exec-arg={argument}"));
+    }
+    command.push("--exec-interactive-mode=Never");
+    command.push("--exec-provide-cluster-info=true");
+    commands.push(command);
+    Ok(commands)
 }
 
-fn user(indent: &str, wish: &Wish) -> String {
-    let scalar = |text: &str| {
-        if is_plain(text) {
-            text.to_owned()
-        } else {
-            quoted(text)
-        }
-    };
-    let arguments = match &wish.profile {
-        None => "[kubectl]".to_owned(),
-        Some(name) => format!("[kubectl, --profile, {}]", quoted(name)),
-    };
-    let lines = [
-        format!("- name: {USER}"),
-        "  user:".into(),
-        "    exec:".into(),
-        "      apiVersion: client.authentication.k8s.io/v1".into(),
-        format!("      command: {}", scalar(&wish.program)),
-        format!("      args: {arguments}"),
-        "      interactiveMode: Never".into(),
-        "      provideClusterInfo: true".into(),
-        "      installHint: cloudconnexa-auth is not on PATH; it gives kubectl the token.".into(),
-    ];
-    let lines: Vec<String> = lines.iter().map(|line| format!("{indent}{line}")).collect();
-    lines.join("\n")
+fn remove(program: &ToolProgram, _: &Place) -> Result<Vec<ToolCommand>, EditError> {
+    match present(program) {
+        Ok(Some(_)) => Ok(vec![unset()]),
+        Ok(None) | Err(EditError::Taken(_)) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn unset() -> ToolCommand {
+    ToolCommand::new(["config", "unset", &format!("users.{USER}")])
+}
+
+fn by_hand(request: &SetupRequest) -> String {
+    let arguments = arguments(request);
+    let arguments: Vec<String> = arguments.iter().map(|it| super::quoted(it)).collect();
+    format!(
+        "users:\n- name: {USER}\n  user:\n    exec:\n      apiVersion: {VERSION}\n      \
+         command: {}\n      args: [{}]\n      interactiveMode: Never\n      \
+         provideClusterInfo: true\n",
+        super::quoted(&request.program),
+        arguments.join(", ")
+    )
 }

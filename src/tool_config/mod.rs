@@ -1,26 +1,25 @@
 //! How this program is made known to other tools: what goes into their own configuration files,
 //! and how exactly that comes out again.
 //!
-//! A tool is one file here and one line in [`TOOLS`]: where its configuration stands, and two
-//! functions from text to text, which touch no file. Nothing is recorded beside the edited file:
-//! lines of ours stand between two marks that say what is needed to take them out (see `block`);
-//! where a format has no comments, what was added is known by its form (see `docker`).
+//! A tool is one file here and one line in [`TOOLS`]. If the tool has a command that changes its
+//! configuration, that command is used ([`CommandEditor`]). Otherwise two functions edit the text
+//! of the file ([`FileEditor`]): our lines are between two marks (see `block`); in a format without
+//! comments they are recognised by their value (see `docker`).
 
 mod ansible;
 mod bazel;
 mod block;
 mod cargo;
 mod docker;
-mod draft;
+mod edit;
 mod git;
-mod gitconfig;
 mod go;
 mod hcl;
 mod json_text;
-mod kubeconfig;
 mod kubectl;
 mod make;
 mod pnpm;
+mod program;
 mod terraform;
 
 use std::path::PathBuf;
@@ -30,10 +29,11 @@ use thiserror::Error;
 use crate::system::environment::Environment;
 use crate::types::uri::{Origin, Scheme};
 
-pub(crate) use draft::{Change, Draft};
+pub(crate) use edit::{Change, Edit};
+pub(crate) use program::{ToolCommand, ToolProgram};
 
 /// Every tool, in the order of `setup --list`.
-pub(crate) const TOOLS: [&Tool; 10] = [
+pub(crate) const TOOLS: [&ToolEditor; 10] = [
     &git::TOOL,
     &docker::TOOL,
     &terraform::TOOL,
@@ -48,23 +48,51 @@ pub(crate) const TOOLS: [&Tool; 10] = [
 
 /// A tool that this program can be made known to.
 #[derive(Debug)]
-pub(crate) struct Tool {
+pub(crate) struct ToolEditor {
     /// The name that `setup` knows it by.
     pub(crate) name: &'static str,
     /// Where its configuration stands.
-    pub(crate) place: fn(&Environment) -> Result<Place, Refusal>,
+    pub(crate) place: fn(&Environment) -> Result<Place, EditError>,
     /// The name under which it starts this program, where that is another one.
     pub(crate) link: Option<Link>,
     /// Whether it tells us the host, so that the profile can be picked by it.
     pub(crate) tells_host: bool,
-    /// The text with our part in it; `None` is a file that is not there.
-    pub(crate) add: fn(Option<&str>, &Wish) -> Result<Draft, Refusal>,
-    /// The text without our part.
-    pub(crate) remove: fn(&str) -> Result<Draft, Refusal>,
+    /// How its configuration is changed.
+    pub(crate) method: Method,
     /// The variable that wins over the file.
     pub(crate) overridden_by: Option<&'static str>,
     /// What is left to the user.
     pub(crate) next: Option<&'static str>,
+}
+
+/// How a tool's configuration is changed.
+#[derive(Debug)]
+pub(crate) enum Method {
+    /// `setup` edits the file.
+    File(FileEditor),
+    /// The tool changes its own file.
+    Command(CommandEditor),
+}
+
+/// Two functions from text to text.
+#[derive(Debug)]
+pub(crate) struct FileEditor {
+    /// Returns the text with our part in it; `None` is a missing file.
+    pub(crate) add: fn(Option<&str>, &SetupRequest) -> Result<Edit, EditError>,
+    /// Returns the text without our part.
+    pub(crate) remove: fn(&str) -> Result<Edit, EditError>,
+}
+
+/// Two functions that read the configuration with the tool's own command, and return the commands
+/// that change it.
+#[derive(Debug)]
+pub(crate) struct CommandEditor {
+    /// Returns the commands that add our part.
+    pub(crate) add: fn(&ToolProgram, &Place, &SetupRequest) -> Result<Vec<ToolCommand>, EditError>,
+    /// Returns the commands that remove our part.
+    pub(crate) remove: fn(&ToolProgram, &Place) -> Result<Vec<ToolCommand>, EditError>,
+    /// Returns the text that a user can add to the file if the tool is not installed.
+    pub(crate) by_hand: fn(&SetupRequest) -> String,
 }
 
 /// Where a configuration file stands.
@@ -79,6 +107,13 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Every file that it may be, each once.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        let is_new = !self.candidates.contains(&self.usual);
+        let usual = is_new.then_some(&self.usual);
+        self.candidates.iter().chain(usual)
+    }
+
     fn one(path: PathBuf) -> Self {
         Self {
             candidates: Vec::new(),
@@ -112,7 +147,7 @@ impl Link {
 
 /// What is to be set up.
 #[derive(Debug, Clone)]
-pub(crate) struct Wish {
+pub(crate) struct SetupRequest {
     /// The hosts that the tool may ask a token for, never none.
     pub(crate) hosts: Vec<Host>,
     /// Where API paths begin.
@@ -127,6 +162,15 @@ pub(crate) struct Wish {
     pub(crate) link: String,
     /// Its path.
     pub(crate) link_path: String,
+}
+
+impl SetupRequest {
+    /// ` --profile NAME`, or nothing.
+    fn profile_argument(&self) -> String {
+        let profile = self.profile.as_ref();
+        let argument = profile.map(|name| format!(" --profile {name}"));
+        argument.unwrap_or_default()
+    }
 }
 
 /// A host of the profile.
@@ -167,7 +211,7 @@ impl Host {
 
 /// Why nothing was changed. Mend it; a retry does not help.
 #[derive(Debug, Error, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum EditError {
     /// The file is not understood, so it is left alone.
     #[error("line {line}, column {column}: {problem}")]
     Broken {
@@ -190,12 +234,20 @@ pub(crate) enum Refusal {
     /// It cannot be done for this profile or in this place.
     #[error("{0}")]
     Impossible(String),
+    /// A command of the tool failed. A retry can help.
+    #[error("`{command}` failed: {status}")]
+    Failed {
+        /// The command as a shell reads it.
+        command: String,
+        /// The exit status, or why it was not started.
+        status: String,
+    },
     /// A file of this name is there, and `setup` did not make it.
     #[error("the file is there, and it is not one that `setup` made")]
     NotOurs,
 }
 
-impl Refusal {
+impl EditError {
     /// A place in a text, by its offset in bytes.
     fn at(text: &str, offset: usize, problem: impl Into<String>) -> Self {
         let before = text.get(..offset).unwrap_or(text);
@@ -209,10 +261,10 @@ impl Refusal {
 }
 
 /// Where `~` is.
-fn home(environment: &Environment) -> Result<PathBuf, Refusal> {
+fn home(environment: &Environment) -> Result<PathBuf, EditError> {
     environment
         .home()
-        .ok_or_else(|| Refusal::Impossible("there is no home: HOME is not set".into()))
+        .ok_or_else(|| EditError::Impossible("there is no home: HOME is not set".into()))
 }
 
 /// Whether a text needs no quotes in any of the formats.
@@ -236,7 +288,7 @@ fn quoted(text: &str) -> String {
 
 /// One word for a POSIX shell.
 fn shell_word(text: &str) -> String {
-    if is_plain(text) {
+    if is_plain(&text.replace([':', '=', ','], "")) {
         return text.to_owned();
     }
     format!("'{}'", text.replace('\'', "'\\''"))

@@ -1,24 +1,26 @@
 //! pnpm: a `tokenHelper` for each host in the user's `.npmrc`, the one file it takes them from.
 
 use super::block::{self, lines};
-use super::{Draft, Link, Place, Refusal, Tool, Wish, home};
+use super::{Edit, EditError, FileEditor, Link, Method, Place, SetupRequest, ToolEditor, home};
 use crate::system::environment::Environment;
 
 const NAME: &str = "pnpm";
 const HELPER: &str = "/:tokenHelper";
 
-pub(super) const TOOL: Tool = Tool {
+pub(super) const TOOL: ToolEditor = ToolEditor {
     name: NAME,
     place,
     link: Some(Link::on_path("pnpm-credential-cloudconnexa")),
     tells_host: false,
-    add,
-    remove: |text| block::remove(text, NAME),
+    method: Method::File(FileEditor {
+        add,
+        remove: |text| block::remove(text, NAME),
+    }),
     overridden_by: None,
     next: Some("@SCOPE:registry=URL in the same file says which packages come from your registry"),
 };
 
-fn place(environment: &Environment) -> Result<Place, Refusal> {
+fn place(environment: &Environment) -> Result<Place, EditError> {
     for name in ["npm_config_userconfig", "NPM_CONFIG_USERCONFIG"] {
         if let Some(path) = environment.path(name) {
             return Ok(Place::one(path));
@@ -27,42 +29,42 @@ fn place(environment: &Environment) -> Result<Place, Refusal> {
     Ok(Place::one(home(environment)?.join(".npmrc")))
 }
 
-fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
-    if let Some(profile) = &wish.profile {
-        return Err(Refusal::Impossible(format!(
+fn add(text: Option<&str>, request: &SetupRequest) -> Result<Edit, EditError> {
+    if let Some(profile) = &request.profile {
+        return Err(EditError::Impossible(format!(
             "pnpm cannot be told a profile, and `{profile}` is not the default one"
         )));
     }
     let is_shells = |c: char| c.is_whitespace() || "'\"$`&;|<>()#!*?[]{}".contains(c);
-    if wish.link_path.contains(is_shells) {
-        return Err(Refusal::Impossible(format!(
+    if request.link_path.contains(is_shells) {
+        return Err(EditError::Impossible(format!(
             "pnpm gives the path to a shell, and `{}` is more than one word there",
-            wish.link_path
+            request.link_path
         )));
     }
     let text_or_nothing = text.unwrap_or_default();
     if let Some(line) = lines(text_or_nothing).find(|line| line.text.trim_start().starts_with('['))
     {
         let problem = "a section, in which what is added would stand";
-        return Err(Refusal::at(text_or_nothing, line.range.start, problem));
+        return Err(EditError::at(text_or_nothing, line.range.start, problem));
     }
     block::put(text, NAME, |present, around| {
         let keys = present.lines().filter_map(|line| line.split_once(HELPER));
         let mut hosts: Vec<&str> = keys.filter_map(|(key, _)| key.strip_prefix("//")).collect();
-        for host in &wish.hosts {
+        for host in &request.hosts {
             let authority = host.authority.as_str();
             if !hosts.contains(&authority) && !is_taken(around, authority)? {
                 hosts.push(authority);
             }
         }
-        let line = |host: &&str| format!("//{host}{HELPER}={}", wish.link_path);
+        let line = |host: &&str| format!("//{host}{HELPER}={}", request.link_path);
         let lines: Vec<String> = hosts.iter().map(line).collect();
         Ok((!lines.is_empty()).then(|| lines.join("\n")))
     })
 }
 
 /// Whether somebody wrote our helper for this host already; other credentials are left alone.
-fn is_taken(text: &str, authority: &str) -> Result<bool, Refusal> {
+fn is_taken(text: &str, authority: &str) -> Result<bool, EditError> {
     let mut is_ours = false;
     for line in text.lines() {
         let Some(rest) = line.trim().strip_prefix("//") else {
@@ -79,7 +81,7 @@ fn is_taken(text: &str, authority: &str) -> Result<bool, Refusal> {
             is_ours = true;
         } else {
             let problem = format!("`{authority}` has other credentials there");
-            return Err(Refusal::Taken(problem));
+            return Err(EditError::Taken(problem));
         }
     }
     Ok(is_ours)

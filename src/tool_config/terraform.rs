@@ -1,12 +1,15 @@
 //! Terraform and `OpenTofu`: the credentials helper of the command-line configuration. There can be
 //! one only.
 
-use super::{Draft, Link, Place, Refusal, Tool, Wish, block, hcl, home, quoted};
+use super::{
+    Edit, EditError, FileEditor, Link, Method, Place, SetupRequest, ToolEditor, block, hcl, home,
+    quoted,
+};
 use crate::system::environment::Environment;
 
 const NAME: &str = "terraform";
 
-pub(super) const TOOL: Tool = Tool {
+pub(super) const TOOL: ToolEditor = ToolEditor {
     name: NAME,
     place,
     link: Some(Link {
@@ -14,19 +17,21 @@ pub(super) const TOOL: Tool = Tool {
         folder: Some(plugins),
     }),
     tells_host: true,
-    add,
-    remove: |text| block::remove(text, NAME),
+    method: Method::File(FileEditor {
+        add,
+        remove: |text| block::remove(text, NAME),
+    }),
     overridden_by: None,
     next: None,
 };
 
-fn place(environment: &Environment) -> Result<Place, Refusal> {
+fn place(environment: &Environment) -> Result<Place, EditError> {
     if let Some(path) = environment.path("TF_CLI_CONFIG_FILE") {
         return Ok(Place::one(path));
     }
     if cfg!(windows) {
         let folder = environment.path("APPDATA");
-        let folder = folder.ok_or_else(|| Refusal::Impossible("APPDATA is not set".into()))?;
+        let folder = folder.ok_or_else(|| EditError::Impossible("APPDATA is not set".into()))?;
         return Ok(Place::one(folder.join("terraform.rc")));
     }
     Ok(Place::one(home(environment)?.join(".terraformrc")))
@@ -39,7 +44,7 @@ fn plugins(environment: &Environment) -> Option<std::path::PathBuf> {
     Some(environment.home()?.join(".terraform.d/plugins"))
 }
 
-fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
+fn add(text: Option<&str>, request: &SetupRequest) -> Result<Edit, EditError> {
     if let Some(text) = text {
         hcl::blocks(text)?;
     }
@@ -49,12 +54,12 @@ fn add(text: Option<&str>, wish: &Wish) -> Result<Draft, Refusal> {
                 return Ok(None);
             }
             if kind == "credentials_helper" {
-                return Err(Refusal::Taken(
+                return Err(EditError::Taken(
                     "it has another credentials helper, and there can be one only".into(),
                 ));
             }
         }
-        Ok(Some(match &wish.profile {
+        Ok(Some(match &request.profile {
             None => "credentials_helper \"cloudconnexa\" {}".to_owned(),
             Some(name) => format!(
                 "credentials_helper \"cloudconnexa\" {{\n  args = [\"--profile\", {}]\n}}",

@@ -374,7 +374,8 @@ fn the_page_of_setup_shows_what_is_done() {
         }
     }
     assert_eq!(blocks.len(), 1);
-    assert!(!world.home().join(".gitconfig").exists(), "all is undone");
+    let path = world.home().join(".gitconfig");
+    assert_eq!(fs::read_to_string(path).unwrap(), "", "all is undone");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::thread;
 
 use cloudconnexa_sandbox::Sandbox;
 
+use crate::clients::find;
 use crate::harness::{PROGRAM, World, copy_program};
 use crate::helper::validate;
 
@@ -37,8 +38,20 @@ fn world() -> World {
     fs::rename(world.config_folder(), &usual).unwrap();
     fs::create_dir(bin(&world)).unwrap();
     symlink(PROGRAM, bin(&world).join("cloudconnexa-auth")).unwrap();
-    world.set("PATH", &format!("{}:/usr/bin:/bin", bin(&world).display()));
+    fs::create_dir(world.path("tools")).unwrap();
+    for name in ["git", "kubectl", "go"] {
+        if let Some(program) = find(name, |_| true) {
+            symlink(program, world.path("tools").join(name)).unwrap();
+        }
+    }
+    world.set("PATH", &path(&world, &bin(&world)));
     world
+}
+
+/// PATH: this directory, the tools, the system's programs.
+fn path(world: &World, first: &Path) -> String {
+    let (first, tools) = (first.display(), world.path("tools"));
+    format!("{first}:{}:/usr/bin:/bin", tools.display())
 }
 
 fn bin(world: &World) -> PathBuf {
@@ -127,12 +140,14 @@ fn what_is_half_there_is_listed_as_such() {
         "only the link is made: {shown}"
     );
 
-    let path = world.home().join(".gitconfig");
-    fs::write(&path, read(&path).replace("helper = cl", "helper = x-cl")).unwrap();
-    let (state_of_git, note) = state(&world, "git");
-    assert_eq!(state_of_git, "partly");
+    set_up(&world, &["pnpm"]);
+    let path = world.home().join(".npmrc");
+    fs::write(&path, read(&path).replace("npm.acme", "x.acme")).unwrap();
+    let (state_of_pnpm, note) = state(&world, "pnpm");
+    assert_eq!(state_of_pnpm, "partly");
     assert!(note.contains("was changed since"), "{note}");
 
+    let path = world.home().join(".gitconfig");
     fs::remove_file(&path).unwrap();
     assert_eq!(
         state(&world, "git"),
@@ -161,10 +176,8 @@ fn without_a_profile_there_is_nothing_to_set_up_and_the_list_is_there_all_the_sa
         .run(["setup", "git", "--undo"])
         .outcome()
         .succeeds_with_stderr();
-    assert!(
-        !world.home().join(".gitconfig").exists(),
-        "undoing needs no profile"
-    );
+    let path = world.home().join(".gitconfig");
+    assert_eq!(read(path), "", "undoing needs no profile");
 }
 
 #[test]
@@ -301,7 +314,7 @@ fn the_file_is_the_one_that_the_tool_reads() {
 fn a_file_that_is_not_understood_is_left_as_it_is() {
     let world = world();
     for (tool, name, text, place) in [
-        ("git", ".gitconfig", &b"[user\n"[..], ":1:6: "),
+        ("git", ".gitconfig", &b"[user\n"[..], "`git config "),
         (
             "docker",
             ".docker/config.json",
@@ -309,11 +322,16 @@ fn a_file_that_is_not_understood_is_left_as_it_is() {
             ":2:13: ",
         ),
         ("terraform", ".terraformrc", b"a {\n", ":1:3: "),
-        ("kubectl", ".kube/config", b"{\"users\": []}", ":1:1: "),
+        (
+            "kubectl",
+            ".kube/config",
+            b"{\"users\": [",
+            "`kubectl config ",
+        ),
         ("cargo", ".cargo/config.toml", b"[net\n", ":1:5: "),
         ("pnpm", ".npmrc", b"[a]\n", ":1:1: "),
         ("bazel", ".bazelrc", b"build \\", ":1:1: "),
-        ("go", ".config/go/env", b"A=\xff\n", "not UTF-8"),
+        ("pnpm", ".npmrc", b"a=\xff\n", "not UTF-8"),
     ] {
         let path = write(&world, name, text);
         let stderr = refused(&world, &[tool]);
@@ -321,7 +339,6 @@ fn a_file_that_is_not_understood_is_left_as_it_is() {
             stderr.contains(place) && stderr.contains(name),
             "{tool}: {stderr}"
         );
-        assert!(stderr.contains("nothing was changed"), "{tool}: {stderr}");
         assert_eq!(fs::read(&path).unwrap(), text, "{tool}");
     }
     assert_eq!(
@@ -373,12 +390,12 @@ fn another_helper_keeps_its_place() {
 #[test]
 fn lines_of_ours_that_were_changed_are_not_taken_out() {
     let world = world();
-    set_up(&world, &["git"]);
-    let path = world.home().join(".gitconfig");
-    let changed = read(&path).replace("git.acme", "gti.acme");
+    set_up(&world, &["pnpm"]);
+    let path = world.home().join(".npmrc");
+    let changed = read(&path).replace("npm.acme", "nmp.acme");
     fs::write(&path, &changed).unwrap();
 
-    for words in [&["git", "--undo"][..], &["git"]] {
+    for words in [&["pnpm", "--undo"][..], &["pnpm"]] {
         let stderr = refused(&world, words);
         assert!(
             stderr.contains("was changed since") && stderr.contains("line 1"),
@@ -386,7 +403,11 @@ fn lines_of_ours_that_were_changed_are_not_taken_out() {
         );
     }
     assert_eq!(read(&path), changed);
-    assert!(bin(&world).join("git-credential-cloudconnexa").is_symlink());
+    assert!(
+        bin(&world)
+            .join("pnpm-credential-cloudconnexa")
+            .is_symlink()
+    );
 }
 
 #[test]
@@ -524,7 +545,7 @@ fn what_path_does_not_find_is_named_by_its_path() {
     fs::create_dir_all(world.home().join(".local/bin")).unwrap();
     let link = world.home().join(".local/bin").join(name);
     symlink(PROGRAM, &link).unwrap();
-    world.set("PATH", "/usr/bin:/bin");
+    world.set("PATH", &path(&world, Path::new("/usr/bin")));
 
     let shown = set_up(&world, &["git"]);
     let text = read(world.home().join(".gitconfig"));
@@ -583,11 +604,11 @@ fn edits_at_the_same_time_are_made_or_refused_and_never_lost() {
 
     let ended: Vec<bool> = thread::scope(|scope| {
         let run = |number: u32| {
-            let (home, bin) = (world.home(), bin(&world));
+            let (home, path) = (world.home(), path(&world, &bin(&world)));
             scope.spawn(move || {
                 let mut command = Command::new(PROGRAM);
                 let command = command.args(["setup", "git", "--profile", &format!("p{number}")]);
-                let command = command.env_clear().env("HOME", home).env("PATH", bin);
+                let command = command.env_clear().env("HOME", home).env("PATH", path);
                 command.output().unwrap().status.success()
             })
         };
@@ -640,7 +661,7 @@ fn the_profile_is_named_where_the_tool_would_not_find_it() {
     );
     let text = read(world.home().join(".kube/config"));
     assert!(
-        text.contains("args: [kubectl]"),
+        text.contains("- kubectl\n") && !text.contains("lab"),
         "kubectl tells the host: {text}"
     );
 }
@@ -679,4 +700,112 @@ fn a_configuration_that_the_tool_will_not_be_told_of_is_warned_of() {
     let config = world.home().join(".config/cloudconnexa-auth/config.toml");
     let shown = set_up(&world, &["git", "--config", config.to_str().unwrap()]);
     assert!(shown.contains("set CLOUDCONNEXA_AUTH_CONFIG"), "{shown}");
+}
+
+#[test]
+fn tool_that_is_not_installed_gets_text_to_paste() {
+    let world = world();
+    world.set("PATH", bin(&world).to_str().unwrap());
+    for (tool, file, text) in [
+        ("git", ".gitconfig", "\thelper = \"cloudconnexa\"\n"),
+        ("kubectl", ".kube/config", "- name: cloudconnexa\n"),
+        (
+            "go",
+            ".config/go/env",
+            "GOAUTH=cloudconnexa-auth go;netrc\n",
+        ),
+    ] {
+        let outcome = world.run(["setup", tool]).outcome();
+        let stderr = outcome.stderr;
+        assert_eq!(outcome.code, Some(3), "{tool}: {stderr}");
+        assert!(stderr.contains("is not installed"), "{tool}: {stderr}");
+        assert!(stderr.contains(text), "{tool}: {stderr}");
+        let path = world.home().join(file);
+        assert!(stderr.contains(path.to_str().unwrap()), "{tool}: {stderr}");
+        assert!(!path.exists(), "{tool}");
+        let (state, note) = state(&world, tool);
+        assert_eq!(state, "not");
+        assert!(note.contains("is not installed"), "{tool}: {note}");
+    }
+    assert_eq!(fs::read_dir(bin(&world)).unwrap().count(), 1, "no link");
+}
+
+#[test]
+fn relative_path_entry_runs_no_tool() {
+    let world = world();
+    let fake = write(&world, "git", "#!/bin/sh\ntouch ran\n");
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    for path in [":", ".", "relative:"] {
+        let run = world.run(["setup", "git"]).set("PATH", path);
+        let stderr = run.outcome().stderr;
+        assert!(stderr.contains("is not installed"), "{stderr}");
+    }
+    assert!(!world.home().join("ran").exists());
+}
+
+#[test]
+fn tool_gets_no_variable_that_can_hold_a_secret() {
+    let world = world();
+    let fake = bin(&world).join("git");
+    fs::write(&fake, "#!/bin/sh\nenv > \"$HOME/seen\"\nexit 1\n").unwrap();
+    fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
+    for name in ["CLOUDCONNEXA_CLIENT_SECRET", "ACME_SECRET"] {
+        world.set(name, "hunter2hunter2");
+    }
+    assert_eq!(world.run(["setup", "git"]).outcome().code, Some(3));
+    let seen = read(world.home().join("seen"));
+    assert!(seen.contains("HOME="), "{seen}");
+    assert!(!seen.contains("hunter2"), "{seen}");
+}
+
+#[test]
+fn git_helper_of_included_file_is_respected() {
+    let world = world();
+    let other = "[credential \"https://git.acme.internal\"]\n\thelper = manager\n";
+    let included = write(&world, "included", other);
+    let text = format!("[include]\n\tpath = {}\n", included.display());
+    let path = write(&world, ".gitconfig", &text);
+    let stderr = refused(&world, &["git", "--host", "git.acme.internal"]);
+    assert!(stderr.contains("has another helper"), "{stderr}");
+    assert_eq!(read(&path), text);
+
+    fs::write(&included, other.replace("manager", "cloudconnexa")).unwrap();
+    symlink(PROGRAM, bin(&world).join("git-credential-cloudconnexa")).unwrap();
+    let run = world.run(["setup", "git", "--host", "git.acme.internal"]);
+    assert!(run.succeeds().starts_with("already set up"));
+    assert_eq!(read(&path), text);
+}
+
+#[test]
+fn kubeconfig_may_be_json_or_flow_style() {
+    let world = world();
+    for text in [
+        "{\"apiVersion\":\"v1\",\"kind\":\"Config\",\"users\":[{\"name\":\"ana\",\"user\":{\"token\":\"hunter2hunter2\"}}]}",
+        "{apiVersion: v1, kind: Config, users: [{name: ana, user: {token: hunter2hunter2}}]}\n",
+    ] {
+        let path = write(&world, ".kube/config", text);
+        let shown = set_up(&world, &["kubectl"]);
+        assert!(!shown.contains("hunter2"), "{shown}");
+        let with = read(&path);
+        assert!(with.contains("command: cloudconnexa-auth"), "{with}");
+        let undone = world.run(["setup", "kubectl", "--undo"]).outcome();
+        let (_, shown) = undone.succeeds_with_stderr();
+        assert!(!shown.contains("hunter2"), "{shown}");
+        let without = read(&path);
+        assert!(without.contains("token: hunter2hunter2"), "{without}");
+        assert!(!without.contains("cloudconnexa"), "{without}");
+    }
+}
+
+#[test]
+fn other_value_of_goauth_is_neither_shown_nor_copied() {
+    let world = world();
+    let text = "GOAUTH=/opt/helper --password=hunter2hunter2\n";
+    let path = write(&world, ".config/go/env", text);
+    for words in [&["go"][..], &["go", "--print"]] {
+        let stderr = refused(&world, words);
+        assert!(stderr.contains("GOAUTH has another value"), "{stderr}");
+        assert!(!stderr.contains("hunter2"), "{stderr}");
+    }
+    assert_eq!(read(&path), text);
 }

@@ -1,5 +1,5 @@
 //! Which tools are told to ask this program. Their files are read only, and for its name alone:
-//! where they stand and what is written there is the business of `wiring`.
+//! where they stand and what is written there is the business of `tool_config`.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::links;
 use crate::commands::Context;
 use crate::system::environment::Environment;
 use crate::system::file::{self, Trust};
-use crate::tool_config::{TOOLS, Tool};
+use crate::tool_config::{TOOLS, ToolEditor};
 
 const NAME: &str = "tools";
 
@@ -86,7 +86,7 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
 
 /// The first of a tool's files that names this program, with its text. What stands in a project is
 /// the project's.
-fn mention(tool: &Tool, environment: &Environment) -> Option<(PathBuf, String)> {
+fn mention(tool: &ToolEditor, environment: &Environment) -> Option<(PathBuf, String)> {
     let place = (tool.place)(environment).ok()?;
     let mut paths = place.candidates;
     paths.push(place.usual);

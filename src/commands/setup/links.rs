@@ -13,7 +13,7 @@ const PROGRAM: &str = "cloudconnexa-auth";
 
 /// Where this program stands, and where its links can.
 pub(super) struct Links<'a> {
-    environment: &'a Environment,
+    pub(super) environment: &'a Environment,
     /// Its path, by way of `PATH` where that leads to it, so that it outlives an update.
     pub(super) program: PathBuf,
     /// Without links.
@@ -44,8 +44,8 @@ impl<'a> Links<'a> {
         Ok(links)
     }
 
-    /// The first of that name on `PATH`.
-    fn first(&self, name: &str) -> Option<PathBuf> {
+    /// The first program of that name in an absolute directory of `PATH`.
+    pub(super) fn first(&self, name: &str) -> Option<PathBuf> {
         let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
         let paths = self.folders.iter().map(|folder| folder.join(&name));
         paths.into_iter().find(|path| path.is_file())

@@ -5,12 +5,13 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::links::Links;
-use super::{Context, Output, TextFile, wish};
+use super::plan::{Plan, TextFile};
+use super::{Context, Output, request};
 use crate::commands::session::{Caller, Session};
 use crate::config::Profile;
 use crate::diagnostics::error::{Error, SetupError};
 use crate::protocol::json_line;
-use crate::tool_config::{Refusal, TOOLS, Tool};
+use crate::tool_config::{EditError, TOOLS, ToolEditor};
 
 /// How it is with every tool.
 pub(in crate::commands) fn states(context: &Context<'_>) -> Result<Vec<State>, Error> {
@@ -64,7 +65,7 @@ impl State {
         context: &Context<'_>,
         session: &Session<'_>,
         profile: Option<&Profile>,
-        tool: &'static Tool,
+        tool: &'static ToolEditor,
         links: &Links<'_>,
     ) -> Self {
         let say = |state, path: Option<&Path>, note: Option<String>| Self {
@@ -75,36 +76,15 @@ impl State {
         };
         let place = match (tool.place)(context.environment) {
             Ok(place) => place,
-            Err(refusal) => return say("not", None, Some(refusal.to_string())),
+            Err(error) => return say("not", None, Some(error.to_string())),
         };
         let path = TextFile::path(&place);
-        let files = match TextFile::all(&place) {
-            Ok(files) => files,
-            Err(error) => {
-                let told = Error::from(error).diagnostic();
-                return say("not", Some(&path), told.cause.or(Some(told.what)));
-            }
+        let removal = match Plan::remove(tool, links, &place) {
+            Ok(plan) => plan,
+            Err(error) => return say(state_of(&error), Some(&path), Some(note_of(error))),
         };
-        let mut path = path;
-        let mut text = None;
-        let mut is_ours = false;
-        for file in files {
-            let removed = (tool.remove)(file.text.as_deref().unwrap_or_default());
-            match removed {
-                _ if file.text.is_none() => {}
-                Err(refusal @ Refusal::Changed { .. }) => {
-                    return say("partly", Some(&file.path), Some(refusal.to_string()));
-                }
-                Err(refusal) => return say("not", Some(&file.path), Some(refusal.to_string())),
-                Ok(draft) if !draft.changes.is_empty() && !is_ours => {
-                    is_ours = true;
-                    path = file.path;
-                    text = file.text;
-                }
-                Ok(_) if file.path == path => text = file.text,
-                Ok(_) => {}
-            }
-        }
+        let is_ours = !removal.is_empty();
+        let path = removal.paths().first().cloned().unwrap_or(path);
         let link = tool.link.map(|link| (link, links.find(&link)));
         let has_link = match &link {
             None => true,
@@ -113,12 +93,12 @@ impl State {
         // What is lacking for the hosts of the profile, where there is one.
         let wished = profile.and_then(|profile| {
             let link = link.as_ref().and_then(|(_, found)| found.as_ref().ok());
-            wish(&[], session, profile, tool, links, link).ok()
+            request(&[], session, profile, tool, links, link).ok()
         });
-        let lacking = wished.map(|wish| (tool.add)(text.as_deref(), &wish));
+        let lacking = wished.map(|request| Plan::add(tool, links, &place, &request));
         let (is_whole, in_the_way) = match lacking {
-            Some(Ok(draft)) => (draft.changes.is_empty(), None),
-            Some(Err(refusal)) => (is_ours, Some(refusal.to_string())),
+            Some(Ok(plan)) => (plan.is_empty(), None),
+            Some(Err(error)) => (is_ours, Some(note_of(error))),
             None => (is_ours, None),
         };
         let has_own_link = link.is_some_and(|(link, _)| !links.made(&link).is_empty());
@@ -135,4 +115,23 @@ impl State {
             (false, _) => say("not", Some(&path), in_the_way),
         }
     }
+}
+
+/// The state of a tool whose configuration cannot be read.
+fn state_of(error: &SetupError) -> &'static str {
+    match error {
+        SetupError::Refused {
+            error: EditError::Changed { .. },
+            ..
+        } => "partly",
+        _ => "not",
+    }
+}
+
+fn note_of(error: SetupError) -> String {
+    if let SetupError::Refused { error, .. } = &error {
+        return error.to_string();
+    }
+    let diagnostic = Error::from(error).diagnostic();
+    diagnostic.cause.unwrap_or(diagnostic.what)
 }

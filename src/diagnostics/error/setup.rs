@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::Code;
 use crate::system::file::ReadError;
-use crate::tool_config::Refusal;
+use crate::tool_config::EditError;
 use crate::types::diagnostic::Diagnostic;
 
 /// Why a tool was not set up, or not taken back. Nothing was changed then.
@@ -27,7 +27,14 @@ pub(crate) enum SetupError {
         /// Its file, where that is known.
         path: Option<PathBuf>,
         /// Why.
-        refusal: Refusal,
+        error: EditError,
+    },
+    /// The tool is not installed, so its configuration command cannot be run.
+    NotInstalled {
+        /// The tool.
+        tool: &'static str,
+        /// Its file.
+        path: PathBuf,
     },
     /// The tool's file cannot be read.
     Unreadable(PathBuf, ReadError),
@@ -65,11 +72,12 @@ impl SetupError {
                     None => format!("it knows {known}"),
                 }),
             },
-            Self::Refused {
-                tool,
-                path,
-                refusal,
-            } => refused(tool, path.as_ref(), refusal),
+            Self::Refused { tool, path, error } => refused(tool, path.as_ref(), error),
+            Self::NotInstalled { tool, path } => say(
+                format!("`{tool}` is not installed: it is in no absolute directory of PATH"),
+                None,
+                &format!("install {tool}, or edit `{}` by hand", crate::types::quote::path(path)),
+            ),
             Self::Unreadable(path, error) => say(
                 format!("`{}` cannot be read", crate::types::quote::path(path)),
                 Some(error.to_string()),
@@ -104,11 +112,12 @@ impl SetupError {
     }
 }
 
-fn refused(tool: &str, path: Option<&PathBuf>, refusal: &Refusal) -> Diagnostic {
+fn refused(tool: &str, path: Option<&PathBuf>, error: &EditError) -> Diagnostic {
     let path = path.map(|path| crate::types::quote::path(path));
     let path = path.unwrap_or_default();
-    let (what, cause, hint) = match refusal {
-        Refusal::Broken {
+    let by_hand = format!("check `{path}`; run the command yourself to see its message");
+    let (what, cause, hint) = match error {
+        EditError::Broken {
             line,
             column,
             problem,
@@ -119,24 +128,29 @@ fn refused(tool: &str, path: Option<&PathBuf>, refusal: &Refusal) -> Diagnostic 
             )),
             "nothing was changed; fix the file",
         ),
-        Refusal::Changed { line } => (
+        EditError::Changed { line } => (
             format!("what `setup {tool}` wrote to `{path}` was changed since"),
             Some(format!(
                 "line {line} and what follows it are not as they were written"
             )),
             "nothing was changed; take those lines out by hand",
         ),
-        Refusal::Taken(problem) => (
+        EditError::Taken(problem) => (
             format!("`{path}` is set up for something else: {problem}"),
             None,
             "nothing was changed; remove that first, or name other hosts with `--host`",
         ),
-        Refusal::NotOurs => (
-            format!("`{path}`: {refusal}"),
+        EditError::Failed { command, status } => (
+            format!("`{command}` failed"),
+            Some(status.clone()),
+            by_hand.as_str(),
+        ),
+        EditError::NotOurs => (
+            format!("`{path}`: {error}"),
             None,
             "nothing was changed; rename it, or work in another folder",
         ),
-        Refusal::Impossible(problem) => (
+        EditError::Impossible(problem) => (
             format!("`setup {tool}`: {problem}"),
             None,
             "nothing was changed",

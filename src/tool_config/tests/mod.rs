@@ -3,15 +3,15 @@
 
 mod quoting;
 
-use super::{Draft, Host, Refusal, TOOLS, Tool, Wish};
+use super::{Edit, EditError, FileEditor, Host, Method, SetupRequest, TOOLS, ToolEditor};
 
-fn wish(hosts: &[&str]) -> Wish {
+fn request(hosts: &[&str]) -> SetupRequest {
     let host = |authority: &&str| Host {
         url: format!("https://{authority}"),
         authority: (*authority).to_owned(),
         name: authority.split(':').next().unwrap().to_owned(),
     };
-    Wish {
+    SetupRequest {
         hosts: hosts.iter().map(host).collect(),
         base_url: Some("https://api.test".into()),
         profile: None,
@@ -22,44 +22,58 @@ fn wish(hosts: &[&str]) -> Wish {
     }
 }
 
-fn tool(name: &str) -> &'static Tool {
+fn tool(name: &str) -> &'static ToolEditor {
     TOOLS.into_iter().find(|tool| tool.name == name).unwrap()
 }
 
+/// The editor of a tool that has no configuration command.
+fn editor(tool: &ToolEditor) -> &FileEditor {
+    match &tool.method {
+        Method::File(editor) => editor,
+        Method::Command(_) => panic!("{} changes its own file", tool.name),
+    }
+}
+
+fn file_tools() -> impl Iterator<Item = &'static ToolEditor> {
+    let mut tools = TOOLS.to_vec();
+    tools.retain(|tool| matches!(tool.method, Method::File(_)));
+    tools.into_iter()
+}
+
 /// With the link's name as that tool has it.
-fn wish_of(tool: &Tool, hosts: &[&str]) -> Wish {
+fn wish_of(tool: &ToolEditor, hosts: &[&str]) -> SetupRequest {
     let link = tool.link.map_or("", |link| link.name).to_owned();
-    Wish {
+    SetupRequest {
         link_path: format!("/usr/local/bin/{link}"),
         link,
-        ..wish(hosts)
+        ..request(hosts)
     }
 }
 
 #[track_caller]
-fn added(tool: &Tool, text: Option<&str>, wish: &Wish) -> Draft {
-    let draft = (tool.add)(text, wish);
-    draft.unwrap_or_else(|refusal| panic!("{}: {refusal} in\n{text:?}", tool.name))
+fn added(tool: &ToolEditor, text: Option<&str>, request: &SetupRequest) -> Edit {
+    let edit = (editor(tool).add)(text, request);
+    edit.unwrap_or_else(|error| panic!("{}: {error} in\n{text:?}", tool.name))
 }
 
 #[track_caller]
-fn removed(tool: &Tool, text: &str) -> Draft {
-    let draft = (tool.remove)(text);
-    draft.unwrap_or_else(|refusal| panic!("{}: {refusal} in\n{text}", tool.name))
+fn removed(tool: &ToolEditor, text: &str) -> Edit {
+    let edit = (editor(tool).remove)(text);
+    edit.unwrap_or_else(|error| panic!("{}: {error} in\n{text}", tool.name))
 }
 
 /// In, again, further hosts, out.
 #[track_caller]
-fn check_round(tool: &Tool, text: &str) {
+fn check_round(tool: &ToolEditor, text: &str) {
     let first = wish_of(tool, &["one.test", "two.test:8443"]);
     let more = wish_of(tool, &["two.test:8443", "three.test"]);
-    let draft = added(tool, Some(text), &first);
+    let edit = added(tool, Some(text), &first);
     assert!(
-        !draft.changes.is_empty(),
+        !edit.changes.is_empty(),
         "{}: nothing in\n{text}",
         tool.name
     );
-    let with = draft.text();
+    let with = edit.text();
     let again = added(tool, Some(with), &first);
     assert_eq!(again.changes, [], "{}: twice is once in\n{with}", tool.name);
     assert_eq!(again.text(), with);
@@ -79,7 +93,7 @@ fn check_round(tool: &Tool, text: &str) {
     let both = added(tool, Some(with), &more);
     let both = both.text();
     for host in ["one.test", "two.test", "three.test"] {
-        let is_by_host = ["git", "docker", "bazel", "pnpm"].contains(&tool.name);
+        let is_by_host = ["docker", "bazel", "pnpm"].contains(&tool.name);
         assert!(!is_by_host || both.contains(host), "{host} in\n{both}");
     }
     assert_eq!(
@@ -108,15 +122,6 @@ impl Dice {
 /// What may stand in a tool's file: of each row one or none.
 fn rows(tool: &str) -> &'static [&'static [&'static str]] {
     match tool {
-        "git" => &[
-            &["# a note", "", "; é"],
-            &["[user]\n\tname = Ana # x\n\temail = \"a;b\""],
-            &["[alias]\n  st = \"status\"", "[core] editor = vi \\\n -n"],
-            &[
-                "[credential]\n\thelper = store",
-                "[credential \"https://other.test\"]\nhelper = x",
-            ],
-        ],
         "terraform" => &[
             &["# a {", "", "// \"", "/* a {\n } } */"],
             &[
@@ -125,22 +130,6 @@ fn rows(tool: &str) -> &'static [&'static [&'static str]] {
             ],
             &["provider_installation {\n  direct { exclude = [\"a/*\"] }\n}"],
             &["credentials \"other.test\" {\n  token = \"}\"\n}"],
-        ],
-        "kubectl" => &[
-            &["apiVersion: v1", "---\napiVersion: v1"],
-            &[
-                "# a note",
-                "",
-                "clusters:\n- name: a\n  cluster: {server: 'https://a.test'}",
-            ],
-            &[
-                "users:\n- name: b\n  user: {}",
-                "users:\n  - user:\n      token: x\n    name: b\n\n  - name: c",
-                "users: [] # none",
-                "users: null",
-                "users:",
-            ],
-            &["kind: Config", "contexts: []", "current-context: \"\""],
         ],
         "bazel" => &[
             &["# a note", "", "build --jobs=4 # x"],
@@ -162,11 +151,6 @@ fn rows(tool: &str) -> &'static [&'static [&'static str]] {
             ],
             &["[registries.acme]\nindex = \"sparse+https://a.test/\""],
         ],
-        "go" => &[
-            &["# a note", "", "GOPROXY=https://a.test"],
-            &["GOAUTH=netrc", "GOAUTH=git /a;netrc", "GOAUTH="],
-            &["GOFLAGS=-mod=mod", "not a line of go's"],
-        ],
         "pnpm" => &[
             &["; a note", "", "# é"],
             &["@a:registry=https://a.test/"],
@@ -179,15 +163,7 @@ fn rows(tool: &str) -> &'static [&'static [&'static str]] {
 #[test]
 fn what_is_put_in_comes_out_again_whatever_stands_around_it() {
     let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
-    for name in [
-        "git",
-        "terraform",
-        "kubectl",
-        "bazel",
-        "cargo",
-        "go",
-        "pnpm",
-    ] {
+    for name in ["terraform", "bazel", "cargo", "pnpm"] {
         for _ in 0..400 {
             let parts = rows(name).iter().filter_map(|row| {
                 let at = dice.below(row.len() + 1);
@@ -254,13 +230,13 @@ fn json_keeps_its_form() {
             serde_json::from_str::<serde_json::Value>(&text).is_ok(),
             "{text}"
         );
-        let draft = added(tool("docker"), Some(&text), &wish(&["one.test"]));
-        let read: serde_json::Value = serde_json::from_str(draft.text()).unwrap();
+        let edit = added(tool("docker"), Some(&text), &request(&["one.test"]));
+        let read: serde_json::Value = serde_json::from_str(edit.text()).unwrap();
         assert_eq!(
             read["credHelpers"]["one.test"],
             "cloudconnexa",
             "{}",
-            draft.text()
+            edit.text()
         );
         check_round(tool("docker"), &text);
     }
@@ -285,16 +261,16 @@ fn the_lines_stand_where_the_file_ends() {
             format!("b = 1\r\na = 1\r\n{}\r\n", unended(&dos)),
         ),
     ] {
-        let draft = added(tool("terraform"), Some(text), &wish(&["one.test"]));
-        assert_eq!(draft.text(), expected);
+        let edit = added(tool("terraform"), Some(text), &request(&["one.test"]));
+        assert_eq!(edit.text(), expected);
     }
 }
 
 #[test]
 fn what_is_added_behind_our_lines_stays_apart_and_stays() {
     for (before, after) in [("a = 1", "a = 1\nb = 2\n"), ("a = 1\n", "a = 1\nb = 2\n")] {
-        let draft = added(tool("terraform"), Some(before), &wish(&["one.test"]));
-        let text = format!("{}b = 2\n", draft.text());
+        let edit = added(tool("terraform"), Some(before), &request(&["one.test"]));
+        let text = format!("{}b = 2\n", edit.text());
         assert!(text.contains("\nb = 2\n"), "a line of its own: {text}");
         assert_eq!(removed(tool("terraform"), &text).text(), after);
     }
@@ -302,12 +278,17 @@ fn what_is_added_behind_our_lines_stays_apart_and_stays() {
 
 #[test]
 fn a_file_that_was_not_there_is_not_there_afterwards() {
-    for tool in TOOLS {
-        let wish = wish_of(tool, &["one.test", "two.test:8443"]);
-        let draft = added(tool, None, &wish);
-        let text = draft.text.unwrap();
+    for tool in file_tools() {
+        let request = wish_of(tool, &["one.test", "two.test:8443"]);
+        let edit = added(tool, None, &request);
+        let text = edit.text.unwrap();
         assert!(text.ends_with('\n'), "{}: {text}", tool.name);
-        assert_eq!(added(tool, Some(&text), &wish).changes, [], "{}", tool.name);
+        assert_eq!(
+            added(tool, Some(&text), &request).changes,
+            [],
+            "{}",
+            tool.name
+        );
         assert_eq!(removed(tool, &text).text, None, "{}: {text}", tool.name);
     }
 }
@@ -315,10 +296,8 @@ fn a_file_that_was_not_there_is_not_there_afterwards() {
 #[test]
 fn a_file_that_the_user_wrote_into_stays_with_what_he_wrote() {
     for (name, line) in [
-        ("git", "[user]\n\tname = Ana\n"),
         ("terraform", "disable_checkpoint = true\n"),
         ("bazel", "build --jobs=4\n"),
-        ("go", "GOPROXY=https://a.test\n"),
         ("pnpm", "@a:registry=https://a.test/\n"),
     ] {
         let tool = tool(name);
@@ -337,7 +316,7 @@ fn a_file_that_the_user_wrote_into_stays_with_what_he_wrote() {
 
 #[test]
 fn lines_of_ours_that_were_changed_are_left_alone() {
-    for tool in TOOLS {
+    for tool in file_tools() {
         if tool.name == "docker" {
             continue;
         }
@@ -352,10 +331,10 @@ fn lines_of_ours_that_were_changed_are_left_alone() {
             text.replace("setup", "setup "),
             format!("{text}{text}"),
         ] {
-            let refusal = (tool.remove)(&edited);
+            let error = (editor(tool).remove)(&edited);
             assert!(
-                matches!(refusal, Err(Refusal::Changed { .. })),
-                "{}: {refusal:?} for\n{edited}",
+                matches!(error, Err(EditError::Changed { .. })),
+                "{}: {error:?} for\n{edited}",
                 tool.name
             );
         }
@@ -365,10 +344,6 @@ fn lines_of_ours_that_were_changed_are_left_alone() {
 #[test]
 fn what_is_not_understood_is_refused_with_its_place() {
     for (name, text, place) in [
-        ("git", "[user]\nname = \"Ana\n", (3, 1)),
-        ("git", "name = Ana\n", (1, 1)),
-        ("git", "[user\n", (1, 6)),
-        ("git", "[user]\n  = x\n", (2, 3)),
         ("docker", "{\n  \"auths\": {,}\n}\n", (2, 13)),
         ("docker", "[]\n", (1, 1)),
         ("docker", "", (1, 1)),
@@ -376,26 +351,17 @@ fn what_is_not_understood_is_refused_with_its_place() {
         ("terraform", "a {\n  b = \"x\n}\n", (2, 7)),
         ("terraform", "a {\n", (1, 3)),
         ("terraform", "a = 1 }\n", (1, 7)),
-        ("kubectl", "users:\n\t- name: a\n", (2, 1)),
-        ("kubectl", "{\"users\": []}\n", (1, 1)),
-        ("kubectl", "users: {}\n", (1, 1)),
-        ("kubectl", "users:\n- name: a\nusers: []\n", (3, 1)),
-        ("kubectl", "a: 1\n--- \nb: 2\n", (2, 1)),
-        ("kubectl", "  a: 1\n  users:\n  - name: a\n", (1, 3)),
-        ("kubectl", "- name: a\n", (1, 1)),
         ("cargo", "[build\njobs = 2\n", (1, 7)),
         ("cargo", "registry = 1\n", (1, 12)),
         ("bazel", "build \\", (1, 1)),
-        // A line feed behind it would become a part of the carriage return's line end.
-        ("go", "GOPROXY=off\nGOAUTH=git /a\r", (2, 14)),
         ("pnpm", "a=b\n[section]\n", (2, 1)),
     ] {
         let tool = tool(name);
-        let refusal = (tool.add)(Some(text), &wish_of(tool, &["one.test"])).unwrap_err();
-        let Refusal::Broken { line, column, .. } = refusal else {
-            panic!("{name} said {refusal} of\n{text}");
+        let error = (editor(tool).add)(Some(text), &wish_of(tool, &["one.test"])).unwrap_err();
+        let EditError::Broken { line, column, .. } = error else {
+            panic!("{name} said {error} of\n{text}");
         };
-        assert_eq!((line, column), place, "{name}: {refusal} in\n{text}");
+        assert_eq!((line, column), place, "{name}: {error} in\n{text}");
     }
 }
 
@@ -405,44 +371,32 @@ fn a_registry_table_written_in_another_way_is_not_broken() {
         "registry = { default = \"acme\" }\n",
         "registry.default = \"acme\"\n",
     ] {
-        let refusal = (tool("cargo").add)(Some(text), &wish_of(tool("cargo"), &["one.test"]));
-        assert!(
-            matches!(refusal, Err(Refusal::Impossible(_))),
-            "{refusal:?}"
-        );
+        let error = (editor(tool("cargo")).add)(Some(text), &wish_of(tool("cargo"), &["one.test"]));
+        assert!(matches!(error, Err(EditError::Impossible(_))), "{error:?}");
     }
 }
 
 #[test]
 fn whoever_has_the_place_keeps_it() {
     for (name, text) in [
-        (
-            "git",
-            "[credential \"https://one.test/\"]\n\thelper = manager\n",
-        ),
         ("docker", "{\"credHelpers\": {\"one.test\": \"pass\"}}"),
         ("terraform", "credentials_helper \"other\" {}\n"),
-        (
-            "kubectl",
-            "users:\n- name: cloudconnexa\n  user: {token: x}\n",
-        ),
         ("bazel", "common --credential_helper=one.test=/bin/other\n"),
-        ("go", "GOAUTH=off\n"),
         ("pnpm", "//one.test/:_authToken=x\n"),
         ("pnpm", "//one.test/npm/:tokenHelper=/bin/other\n"),
     ] {
         let tool = tool(name);
-        let refusal = (tool.add)(Some(text), &wish_of(tool, &["one.test"]));
+        let error = (editor(tool).add)(Some(text), &wish_of(tool, &["one.test"]));
         assert!(
-            matches!(refusal, Err(Refusal::Taken(_))),
-            "{name}: {refusal:?}"
+            matches!(error, Err(EditError::Taken(_))),
+            "{name}: {error:?}"
         );
     }
     for name in ["make", "ansible"] {
-        let refusal = (tool(name).add)(Some("x = 1\n"), &wish(&["one.test"]));
+        let error = (editor(tool(name)).add)(Some("x = 1\n"), &request(&["one.test"]));
         assert!(
-            matches!(refusal, Err(Refusal::NotOurs)),
-            "{name}: {refusal:?}"
+            matches!(error, Err(EditError::NotOurs)),
+            "{name}: {error:?}"
         );
     }
 }
@@ -450,7 +404,6 @@ fn whoever_has_the_place_keeps_it() {
 #[test]
 fn what_was_wired_by_hand_needs_nothing() {
     for (name, text) in [
-        ("git", include_str!("../../../integrations/git/gitconfig")),
         (
             "docker",
             include_str!("../../../integrations/docker/config.json"),
@@ -460,14 +413,9 @@ fn what_was_wired_by_hand_needs_nothing() {
             include_str!("../../../integrations/terraform/terraformrc"),
         ),
         (
-            "kubectl",
-            include_str!("../../../integrations/kubectl/kubeconfig"),
-        ),
-        (
             "bazel",
             include_str!("../../../integrations/bazel/.bazelrc"),
         ),
-        ("go", include_str!("../../../integrations/go/env")),
         ("pnpm", include_str!("../../../integrations/pnpm/npmrc")),
     ] {
         let host = match name {
@@ -477,8 +425,8 @@ fn what_was_wired_by_hand_needs_nothing() {
             other => format!("{other}.acme.internal"),
         };
         let tool = tool(name);
-        let draft = added(tool, Some(text), &wish_of(tool, &[&host]));
-        assert_eq!(draft.changes, [], "{name}");
+        let edit = added(tool, Some(text), &wish_of(tool, &[&host]));
+        assert_eq!(edit.changes, [], "{name}");
     }
 }
 
@@ -491,28 +439,15 @@ fn an_entry_of_cargos_list_that_setup_does_not_write_so_stays() {
         "[\"cargo-credential-cloudconnexa\"]",
     ] {
         let text = format!("[registry]\nglobal-credential-providers = {list}\n");
-        let wish = wish_of(cargo, &["one.test"]);
-        assert_eq!(added(cargo, Some(&text), &wish).changes, [], "{list}");
+        let request = wish_of(cargo, &["one.test"]);
+        assert_eq!(added(cargo, Some(&text), &request).changes, [], "{list}");
         assert_eq!(removed(cargo, &text).changes, [], "{list}");
     }
 }
 
 #[test]
-fn kubectl_may_write_the_file_anew() {
-    // As `kubectl config set-context` 1.32 does: sorted, and without comments.
-    let before = "apiVersion: v1\nkind: Config\nusers:\n- name: a\n  user: {}\n";
-    let ours = "- name: cloudconnexa\n  user:\n    exec:\n      args:\n      - kubectl\n      \
-                command: cloudconnexa-auth\n      env: null\n";
-    let tool = tool("kubectl");
-    let text = format!("{before}{ours}");
-
-    assert_eq!(added(tool, Some(&text), &wish(&["one.test"])).changes, []);
-    assert_eq!(removed(tool, &text).text.as_deref(), Some(before));
-}
-
-#[test]
 fn the_profile_stands_in_the_form_of_the_tool() {
-    let wish = |name: &str| Wish {
+    let request = |name: &str| SetupRequest {
         profile: Some("lab".into()),
         ..wish_of(tool(name), &["one.test"])
     };
@@ -521,22 +456,20 @@ fn the_profile_stands_in_the_form_of_the_tool() {
             "terraform",
             "credentials_helper \"cloudconnexa\" {\n  args = [\"--profile\", \"lab\"]\n}\n",
         ),
-        ("kubectl", "args: [kubectl, --profile, \"lab\"]\n"),
         (
             "cargo",
             "[\"cargo-credential-cloudconnexa --profile lab\", \"cargo:token\"]\n",
         ),
-        ("go", "GOAUTH=cloudconnexa-auth go --profile lab;netrc\n"),
     ] {
-        let text = added(tool(name), None, &wish(name)).text.unwrap();
+        let text = added(tool(name), None, &request(name)).text.unwrap();
         assert!(text.contains(says), "{name}: {text}");
         assert_eq!(removed(tool(name), &text).text, None, "{name}");
     }
     for name in ["docker", "bazel", "pnpm"] {
-        let refusal = (tool(name).add)(None, &wish(name));
+        let error = (editor(tool(name)).add)(None, &request(name));
         assert!(
-            matches!(refusal, Err(Refusal::Impossible(_))),
-            "{name}: {refusal:?}"
+            matches!(error, Err(EditError::Impossible(_))),
+            "{name}: {error:?}"
         );
     }
 }
@@ -544,36 +477,11 @@ fn the_profile_stands_in_the_form_of_the_tool() {
 #[test]
 fn nothing_of_what_stands_around_is_shown() {
     let text = "{\"auths\": {\"a.test\": {\"auth\": \"c2VjcmV0\"}}}";
-    let draft = added(tool("docker"), Some(text), &wish(&["one.test"]));
+    let edit = added(tool("docker"), Some(text), &request(&["one.test"]));
     let shown = format!(
         "{:?} {:?}",
-        draft.changes,
-        removed(tool("docker"), draft.text()).changes
+        edit.changes,
+        removed(tool("docker"), edit.text()).changes
     );
     assert!(!shown.contains("c2VjcmV0"), "that is a password: {shown}");
-}
-
-#[test]
-fn a_second_profile_leaves_the_hosts_of_the_first_as_they_are() {
-    let first = Wish {
-        profile: Some("prod".into()),
-        ..wish_of(tool("git"), &["one.test", "two.test"])
-    };
-    let second = Wish {
-        profile: Some("lab".into()),
-        ..wish_of(tool("git"), &["two.test", "three.test"])
-    };
-    let text = added(tool("git"), None, &first).text.unwrap();
-    let text = added(tool("git"), Some(&text), &second).text.unwrap();
-    let helpers: Vec<&str> = text.lines().filter(|line| line.contains("= ")).collect();
-    assert_eq!(
-        helpers,
-        [
-            "\thelper = cloudconnexa --profile prod",
-            "\thelper = cloudconnexa --profile lab",
-            "\thelper = cloudconnexa --profile lab",
-        ],
-        "{text}"
-    );
-    assert_eq!(removed(tool("git"), &text).text, None);
 }

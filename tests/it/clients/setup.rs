@@ -1,5 +1,5 @@
-//! `setup`, then the real tool, then `setup --undo`: every file is as it was, to the byte, with its
-//! mode, and behind the link that it stands behind.
+//! `setup`, then the real tool, then `setup --undo`: the previous values are restored, with the mode
+//! of the file and the link to it. If `setup` edits the file, it is restored byte for byte.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -41,7 +41,15 @@ impl Fixture {
         let bin = world.path("bin");
         fs::create_dir(&bin).unwrap();
         symlink(PROGRAM, bin.join("cloudconnexa-auth")).unwrap();
-        world.set("PATH", &format!("{}:{}", bin.display(), machine_path()));
+        let tools = world.path("tools");
+        fs::create_dir(&tools).unwrap();
+        symlink(tool("go"), tools.join("go")).unwrap();
+        let path = [
+            bin.to_str().unwrap(),
+            tools.to_str().unwrap(),
+            &machine_path(),
+        ];
+        world.set("PATH", &path.join(":"));
         fs::create_dir(world.path("project")).unwrap();
         Self { world, resource }
     }
@@ -60,10 +68,33 @@ impl Fixture {
         run(&self.world, &mut command)
     }
 
-    /// Setup, the tool, undo, for a file in each of its forms. `text` is what else stands there.
+    /// Setup, the tool, undo, for a file in each of its forms. `text` is its other content, which
+    /// is restored byte for byte.
     fn round(&self, tool: &str, file: &Path, text: &str, uses: impl Fn(&Self)) {
+        self.round_of(tool, file, text, None, uses);
+    }
+
+    /// The same for a tool that changes its own file: the values that `list` prints are restored.
+    fn round_of(
+        &self,
+        tool: &str,
+        file: &Path,
+        text: &str,
+        list: Option<&[&str]>,
+        uses: impl Fn(&Self),
+    ) {
+        let values = || {
+            list.map(|words| {
+                let mut command = client(&self.world, words[0]);
+                let path = self.world.path("tools");
+                command.env("PATH", format!("{}:{}", path.display(), machine_path()));
+                let ended = run(&self.world, command.args(&words[1..]));
+                ended.stdout.replace('\r', "")
+            })
+        };
         for form in FORMS {
             let real = self.make(file, text, form);
+            let values_before = values();
             let before = Seen::of(file, &real);
             let folder = entries(&self.world.path("bin"));
 
@@ -112,12 +143,19 @@ impl Fixture {
             );
             let told = self.setup(&[tool, "--undo"]);
             assert!(
-                told.stderr.contains("- "),
+                told.stderr.contains("- ") || list.is_some() && told.stderr.contains("+ "),
                 "what goes is shown: {}",
                 told.story()
             );
             assert!(told.succeeds().starts_with("undone: "));
-            assert_eq!(Seen::of(file, &real), before, "{tool} {form:?}");
+            if list.is_some() {
+                let after = Seen::of(file, &real);
+                assert_eq!(values(), values_before, "{tool} {form:?}");
+                assert_eq!(after.link, before.link, "{tool} {form:?}");
+                assert!(before.mode.is_none() || after.mode == before.mode);
+            } else {
+                assert_eq!(Seen::of(file, &real), before, "{tool} {form:?}");
+            }
             assert_eq!(
                 entries(&self.world.path("bin")),
                 folder,
@@ -201,7 +239,9 @@ fn git() {
     let scene = Fixture::new(Challenge::Both);
     make_repository(&scene.world, &scene.resource.directory().join("git/r.git"));
     let text = "# mine\n[user]\n\tname = Ana ; x\n[credential]\n\thelper = store --file=/nowhere\n";
-    scene.round("git", &scene.home(".gitconfig"), text, |scene| {
+    let list = ["git", "config", "--global", "--list"];
+    let file = scene.home(".gitconfig");
+    scene.round_of("git", &file, text, Some(&list), |scene| {
         let repository = format!("{}/git/r.git", scene.resource.url());
         let mut command = new_command(&scene.world, &program);
         let ended = run(&scene.world, command.args(["ls-remote", &repository]));
@@ -285,7 +325,8 @@ fn kubectl() {
         assert!(ended.succeeds().starts_with("{\"content\":[{"));
     };
     let file = scene.home(".kube/config");
-    scene.round("kubectl", &file, text, reads);
+    let list = ["kubectl", "config", "view", "--raw"];
+    scene.round_of("kubectl", &file, text, Some(&list), reads);
     assert_eq!(scene.token_requests(), 1);
 
     // kubectl itself writes the file anew, and drops every comment.
@@ -353,7 +394,9 @@ fn go() {
     let proxy = format!("{}/go", scene.resource.url());
     let text = "# mine\nGOPROXY=https://elsewhere.test\nGOAUTH=netrc\nGOFLAGS=-modcacherw\n";
     let modules = scene.world.path("modules");
-    scene.round("go", &scene.home("config/go/env"), text, |scene| {
+    let list = ["go", "env", "GOAUTH", "GOPROXY", "GOFLAGS"];
+    let file = scene.home("config/go/env");
+    scene.round_of("go", &file, text, Some(&list), |scene| {
         drop(fs::remove_dir_all(&modules));
         let mut command = client(&scene.world, tool("go"));
         command
@@ -502,7 +545,7 @@ fn git_finds_a_helper_whose_path_is_more_than_one_word() {
 
     let mut undo = client(&scene.world, PROGRAM);
     run(&scene.world, undo.args(["setup", "git", "--undo"])).succeeds();
-    assert!(!home.join(".gitconfig").exists());
+    assert_eq!(fs::read_to_string(home.join(".gitconfig")).unwrap(), "");
     assert!(bin.join("git-credential-cloudconnexa").is_symlink());
 }
 

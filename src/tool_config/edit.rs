@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// A text under work.
 #[derive(Debug, Default)]
-pub(crate) struct Draft {
+pub(crate) struct Edit {
     /// The text; nothing where there is no file.
     pub(crate) text: Option<String>,
     /// What was done to it, in this order. Nothing of what stood around it: that may be secret.
@@ -22,7 +22,7 @@ pub(crate) struct Change {
     pub(crate) added: String,
 }
 
-impl Draft {
+impl Edit {
     /// A text, not changed so far.
     pub(super) fn of(text: &str) -> Self {
         Self {
