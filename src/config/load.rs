@@ -133,7 +133,7 @@ fn parse_document(document: &Document<'_>) -> Result<Profiles, ProfileError> {
         all.push(resolve::resolve(document, profile)?);
     }
     for name in all.iter().flat_map(Profile::secret_variables) {
-        environment.mark_secret(name);
+        document.environment.mark_secret(name);
     }
     let is_default_cleared = matches!(&written.default_profile, Some(at) if at.value.is_empty());
     let default = match written.default_profile {

@@ -148,7 +148,10 @@ fn undo(
         return Ok(said("not set up, so there is nothing to undo", &usual));
     };
     let mut shown = plan.show();
-    shown.extend(own.iter().map(|link| format!("- link {}", crate::types::quote::path(link))));
+    shown.extend(
+        own.iter()
+            .map(|link| format!("- link {}", crate::types::quote::path(link))),
+    );
     let shown = text_of(&shown);
     if print {
         return Ok(Output::new(shown.into_bytes()));

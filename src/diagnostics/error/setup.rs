@@ -76,7 +76,10 @@ impl SetupError {
             Self::NotInstalled { tool, path } => say(
                 format!("`{tool}` is not installed: it is in no absolute directory of PATH"),
                 None,
-                &format!("install {tool}, or edit `{}` by hand", crate::types::quote::path(path)),
+                &format!(
+                    "install {tool}, or edit `{}` by hand",
+                    crate::types::quote::path(path)
+                ),
             ),
             Self::Unreadable(path, error) => say(
                 format!("`{}` cannot be read", crate::types::quote::path(path)),
