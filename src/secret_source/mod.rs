@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 use crate::system::clock::{Clock, Deadline};
 use crate::system::environment::Environment;
 use crate::system::file;
+use crate::types::quote::quote;
 use crate::types::secret::Secret;
 
 use program::Stderr;
@@ -247,11 +248,8 @@ impl fmt::Display for Source {
             Self::File(path) => write!(formatter, "file {}", crate::types::quote::path(path)),
             Self::SystemdCredential(name) => write!(formatter, "systemd credential {name}"),
             Self::Command(words) => {
-                write!(
-                    formatter,
-                    "command {}",
-                    words.first().map_or("", String::as_str)
-                )
+                let program = words.first().map_or("", String::as_str);
+                write!(formatter, "command {}", quote(program))
             }
             Self::DockerHelper(entry) => write!(formatter, "{}", entry.program()),
         }

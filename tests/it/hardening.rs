@@ -116,6 +116,10 @@ fn control_characters_in_paths_are_escaped() {
             world.write_config(&profile.replace(old, &new));
             outcomes.push(world.run_all(&[verb, "--profile", "p"]).outcome());
         }
+        use_source(&world, &command(&[HOSTILE]));
+        for arguments in [&[verb][..], &[verb, "--json"]] {
+            outcomes.push(world.run_all(arguments).outcome());
+        }
         fs::remove_file(world.config()).unwrap();
         fs::write(world.path(HOSTILE), "broken = ").unwrap();
         outcomes.push(world.run_all(&[verb, "--config", &hostile]).outcome());
