@@ -69,7 +69,10 @@ fn set_up(
         if let (SetupError::NotInstalled { .. }, Method::Command(editor)) = (error, &tool.method) {
             let path = TextFile::path(&place);
             let text = (editor.by_hand)(&request);
-            let what = format!("add this to {} by hand:\n{text}", path.display());
+            let what = format!(
+                "add this to {} by hand:\n{text}",
+                crate::types::quote::path(&path)
+            );
             context.report.change(&what);
         }
     })?;

@@ -105,7 +105,7 @@ impl Plan {
                 for (file, edit) in edits {
                     shown.extend(show(&file.path, &edit.changes, file.text.is_none()));
                     if edit.text.is_none() {
-                        shown.push(format!("- file {}", file.path.display()));
+                        shown.push(format!("- file {}", crate::types::quote::path(&file.path)));
                     }
                 }
                 shown
@@ -173,7 +173,7 @@ fn show(path: &Path, changes: &[Change], is_new: bool) -> Vec<String> {
         } else {
             format!("line {}", change.line)
         };
-        shown.push(format!("{}, {place}:", path.display()));
+        shown.push(format!("{}, {place}:", crate::types::quote::path(path)));
         for (mark, text) in [('-', &change.removed), ('+', &change.added)] {
             let lines = text.lines().filter(|line| !line.trim().is_empty());
             shown.extend(lines.map(|line| format!("{mark} {line}")));

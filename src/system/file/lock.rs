@@ -282,7 +282,7 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 fn unlockable(path: &Path, is: &str) -> io::Error {
-    let problem = format!("its lock `{}` is {is}", path.display());
+    let problem = format!("its lock `{}` is {is}", crate::types::quote::path(path));
     io::Error::new(io::ErrorKind::InvalidInput, problem)
 }
 

@@ -143,7 +143,7 @@ fn direnv_chooses_the_profile_of_a_folder() {
 #[test]
 fn the_headers_for_an_mcp_server_are_one_object_of_texts() {
     let world = world();
-    let server = format!("{}/api/v1/mcp", world.sandbox.base_url());
+    let server = format!("{}/api/v1/networks", world.sandbox.base_url());
     configure(&world, &[]);
     trust(&world, &[]);
     links(&world);

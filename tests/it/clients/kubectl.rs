@@ -54,7 +54,7 @@ impl Fixture {
         let ended = self.networks();
         assert_eq!(ended.stderr, "", "the helper has nothing to say");
         let networks: serde_json::Value = serde_json::from_str(&ended.succeeds()).unwrap();
-        assert!(!networks.as_array().unwrap().is_empty());
+        assert!(!networks["content"].as_array().unwrap().is_empty());
     }
 
     fn token_requests(&self) -> usize {

@@ -343,7 +343,10 @@ fn the_published_command_gives_terraform_an_ephemeral_token_that_no_state_holds(
 
     let networks = fs::read_to_string(project.join("networks.json")).unwrap();
     let networks: Value = serde_json::from_str(&networks).unwrap();
-    assert!(networks.is_array(), "the command had the token: {networks}");
+    assert!(
+        networks["content"].is_array(),
+        "the command had the token: {networks}"
+    );
     let (_, entry) = world.entry();
     let token = entry["token"]["access_token"].as_str().unwrap();
     let state = fs::read_to_string(project.join("terraform.tfstate")).unwrap();

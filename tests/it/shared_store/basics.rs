@@ -273,7 +273,7 @@ fn whatever_is_wrong_with_the_store_is_one_warning_beside_a_good_answer() {
     warns(
         &format!("{}9", readable.trim_end_matches('0')),
         Some(PASSWORD),
-        "DB index",
+        "answered \"ERR\"",
     );
     plain.cli(&["CONFIG", "SET", "maxmemory", "1"]);
     warns(&readable, Some(PASSWORD), "OOM");
