@@ -27,7 +27,9 @@ use crate::types::secret::Secret;
 
 use program::Stderr;
 
-pub(crate) use crate::system::program::{SECRET_VARIABLE, STORE_PASSWORD_VARIABLE};
+pub(crate) use crate::system::program::SECRET_VARIABLE;
+#[cfg(feature = "shared-store")]
+pub(crate) use crate::system::program::STORE_PASSWORD_VARIABLE;
 pub(crate) use docker_helper::{HelperEntry, answers};
 pub(crate) use program::Launcher;
 
