@@ -12,7 +12,7 @@ pub(crate) struct CommonOptions {
     pub(crate) profile: Option<String>,
     pub(crate) config: Option<PathBuf>,
     pub(crate) min_ttl: Option<Duration>,
-    /// Never zero.
+    /// At least 1 s.
     pub(crate) timeout: Option<Duration>,
     pub(crate) refresh: bool,
     pub(crate) no_cache: bool,
@@ -50,9 +50,9 @@ pub(crate) enum Command {
     Exec(ExecOptions),
     Curl {
         path: OsString,
-        /// Every `--allow-option`.
+        /// The values of `--allow-option`.
         allowed: Vec<String>,
-        /// Arguments of curl.
+        /// The arguments for curl.
         arguments: Vec<OsString>,
     },
     Login(LoginOptions),
@@ -76,11 +76,11 @@ pub(crate) enum Command {
         shell: String,
     },
     Man {
-        /// The name of a subcommand; the page of the program without it.
+        /// The subcommand whose man page is shown; without it, the page of the program.
         page: Option<String>,
     },
     Setup(SetupOptions),
-    /// A tool's own protocol.
+    /// The protocol of a tool.
     Protocol {
         protocol: &'static Protocol,
         /// See [`Protocol::operands`].
@@ -105,7 +105,7 @@ pub(crate) enum HeaderFormat {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ExecOptions {
     pub(crate) with_credentials: bool,
-    /// Every `--env`, as `NAME=TEMPLATE`.
+    /// The values of `--env`, as `NAME=TEMPLATE`.
     pub(crate) env: Vec<String>,
     /// `--for`.
     pub(crate) uri: Option<String>,
@@ -133,7 +133,7 @@ pub(crate) enum SetupOptions {
     List { json: bool },
     /// `--undo`.
     Undo { tool: String, print: bool },
-    /// Configure a tool, for these hosts if any.
+    /// Configure a tool, optionally for these hosts only.
     Add {
         tool: String,
         hosts: Vec<String>,

@@ -65,7 +65,7 @@ impl Given {
         self.last(flag).map(|(_, value)| text(value)).transpose()
     }
 
-    /// The values of a flag that may be repeated.
+    /// The values of a repeatable flag.
     fn texts(&self, flag: Flag) -> Result<Vec<String>, UsageError> {
         let values = self.flags.iter().filter(|(rule, _)| rule.flag == flag);
         values.map(|(_, value)| text(value)).collect()
@@ -210,7 +210,7 @@ impl Given {
         self.operands.into_iter().next()
     }
 
-    /// The first word of another program's arguments, and the others.
+    /// The first word of another program's arguments, and the remaining words.
     fn rest(self, rule: SubcommandRule) -> Result<(OsString, Vec<OsString>), UsageError> {
         let mut rest = self.rest.into_iter();
         let first = rest.next().ok_or(UsageError::NoRest {

@@ -80,7 +80,7 @@ impl Page {
         }
     }
 
-    /// Rows of a name and its description, which continues below itself.
+    /// Writes rows of a name and its description. Long descriptions are wrapped in their column.
     fn table(&mut self, title: &str, rows: Vec<(String, &str)>) {
         let Some(width) = rows.iter().map(|(name, _)| name.len()).max() else {
             return;
@@ -95,7 +95,7 @@ impl Page {
     }
 }
 
-/// A text in lines of at most this many characters, at least one line.
+/// Wraps a text to lines of at most this many characters. Returns at least one line.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_ascii_whitespace() {
@@ -120,7 +120,7 @@ pub(super) fn details(rule: SubcommandRule) -> String {
     format!("{}{other_name}", rule.details)
 }
 
-/// The positional arguments as the usage line shows them, each with its description.
+/// The positional arguments as in the usage line, each with its description.
 fn arguments(rule: SubcommandRule) -> Vec<(String, &'static str)> {
     let words = rule.words().map(|text| {
         let is_optional = text.starts_with('[');

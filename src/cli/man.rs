@@ -1,14 +1,14 @@
-//! Manual pages in roff, rendered from the table: one for the program and one for each subcommand.
+//! Man pages in roff, generated from the table: one for the program and one for each subcommand.
 
 use super::UsageError;
 use super::grammar::{COMMON, FlagRule, SubcommandRule, VERSION, subcommands};
 use super::help::{ABOUT, EXIT_CODES, details, wrap};
 use super::parse::find_subcommand;
 
-/// The day of the version in Cargo.toml; a page has to have a date.
+/// The release date of the version in Cargo.toml. A man page must have a date.
 const DATE: &str = "2026-11-23";
 
-/// What the environment tells the program.
+/// The environment variables that the program reads.
 const ENVIRONMENT: &[(&str, &str)] = &[
     (
         "CLOUDCONNEXA_CLOUD_ID, CLOUDCONNEXA_BASE_URL, CLOUDCONNEXA_CLIENT_ID, \
@@ -56,7 +56,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ),
 ];
 
-/// Where things are kept.
+/// The paths of the program's files.
 const FILES: &[(&str, &str)] = &[
     (
         "~/.config/cloudconnexa-auth/config.toml",
@@ -75,13 +75,13 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Examples of the program as a whole.
+/// Examples for the page of the program.
 const EXAMPLES: &str = "  cloudconnexa-auth store < credentials.json\n  \
     TOKEN=$(cloudconnexa-auth token) || exit\n  \
     cloudconnexa-auth header --curl | curl --fail --config - \"$URL\"\n  \
     cloudconnexa-auth status";
 
-/// The page of the subcommand of this name, or of the program.
+/// The man page of the subcommand with this name, or of the program.
 pub(crate) fn man(name: Option<&str>) -> Result<String, UsageError> {
     name.map_or_else(
         || Ok(program()),
@@ -133,8 +133,7 @@ fn subcommand(rule: SubcommandRule) -> String {
     page.text
 }
 
-/// An operand in the first lines: what is typed as it stands is bold, what stands for something
-/// is in italics.
+/// An operand in the synopsis: literal text is bold, a placeholder is in italics.
 fn synopsis(text: &str) -> String {
     let name = text.trim_matches(['[', ']']);
     let is_literal = name.starts_with("--") || name.contains('|');
@@ -186,7 +185,7 @@ impl Page {
         self.raw(&paragraphs.join(".PP\n"));
     }
 
-    /// A tag, which is roff already, and what it means.
+    /// Writes a tag, which is already in roff, and its description.
     fn item(&mut self, tag: &str, text: &str) {
         self.raw(&format!(".TP\n{tag}\n{}", line(text)));
     }
@@ -203,7 +202,7 @@ impl Page {
         self.item(&tag, rule.help);
     }
 
-    /// What is the same on every page but for the examples.
+    /// Writes the sections that are the same on every page, and the examples.
     fn end(&mut self, examples: &str) {
         self.section("EXIT STATUS");
         for part in EXIT_CODES.split('\n').skip(1) {
@@ -246,7 +245,7 @@ impl Page {
     }
 }
 
-/// The longest line of a page's source, for those who read it as it is.
+/// The longest line of a page's source, in characters. It keeps the source readable.
 const WIDTH: usize = 78;
 
 /// A paragraph of prose.
@@ -260,7 +259,7 @@ fn wrapped(text: &str) -> String {
     format!("{}\n", lines.join("\n"))
 }
 
-/// Prose, in which what stands in backticks is bold.
+/// Converts prose to roff. Text in backticks becomes bold.
 fn prose(text: &str) -> String {
     let parts = text.split('`').enumerate().map(|(place, part)| {
         let part = escape(part);
@@ -277,7 +276,7 @@ fn escape_line(text: &str) -> String {
     guarded(escape(text))
 }
 
-/// A dot or a quote at the beginning of a line would be a request.
+/// Escapes a dot or a quote at the beginning of a line, because roff would read it as a request.
 fn guarded(line: String) -> String {
     if line.starts_with(['.', '\'']) {
         format!("\\&{line}")
@@ -286,7 +285,7 @@ fn guarded(line: String) -> String {
     }
 }
 
-/// A text as it stands, in ASCII and without roff's own characters.
+/// Converts a text to ASCII and escapes the special characters of roff.
 fn escape(text: &str) -> String {
     let escaped = text.chars().map(|c| match c {
         '\\' => "\\[rs]".to_owned(),
@@ -325,7 +324,7 @@ mod tests {
             for line in page.lines().filter(|line| line.starts_with(['.', '\''])) {
                 assert!(known.iter().any(|known| line.starts_with(known)), "{line}");
             }
-            assert!(page.is_ascii(), "every reader of roff takes ASCII");
+            assert!(page.is_ascii(), "all roff programs accept ASCII");
         }
     }
 

@@ -20,10 +20,10 @@ pub(crate) use help::help;
 pub(crate) use man::man;
 pub(crate) use parse::{parse, parse_flags};
 
-/// A command line that was understood.
+/// A valid command line.
 #[expect(
     clippy::large_enum_variant,
-    reason = "each process has one value, and it is not moved often"
+    reason = "each process has one value and rarely moves it"
 )]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Invocation {
@@ -35,75 +35,77 @@ pub(crate) enum Invocation {
     Version,
 }
 
-/// A command line that was not understood.
+/// An invalid command line.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum UsageError {
-    /// Nothing to do.
+    /// The subcommand is missing.
     #[error("no command is given")]
     NoSubcommand,
-    /// Not a subcommand.
+    /// The subcommand does not exist.
     #[error("there is no command `{name}`")]
     UnknownSubcommand {
-        /// What was given, quoted.
+        /// The given word, quoted.
         name: String,
-        /// The nearest one.
+        /// The most similar subcommand.
         meant: Option<&'static str>,
     },
-    /// Not a flag, or not one of this subcommand.
+    /// The flag does not exist or does not apply to this subcommand.
     #[error("`{subcommand}` has no flag `{flag}`")]
     UnknownFlag {
         /// The subcommand, or the program's name.
         subcommand: &'static str,
-        /// What was given, quoted.
+        /// The given flag, quoted.
         flag: String,
-        /// The nearest one.
+        /// The most similar flag.
         meant: Option<&'static str>,
     },
-    /// A flag that is known to be dangerous and therefore not there.
+    /// A flag of other programs that is dangerous, so this program does not have it.
     #[error("there is no flag for a secret: other users can read the command line")]
     SecretFlag,
-    /// A word too many. It is not shown: it may be a secret on its way to the wrong place.
+    /// There are too many arguments. The extra argument is not shown, because it may be a misplaced
+    /// secret.
     #[error("`{subcommand}` takes no further argument")]
     UnexpectedArgument {
         /// The subcommand.
         subcommand: &'static str,
     },
-    /// Nothing where another program's part has to be.
+    /// The command line of another program is missing.
     #[error("`{subcommand}` needs a {placeholder}")]
     NoRest {
         /// The subcommand.
         subcommand: &'static str,
-        /// What has to be there.
+        /// The placeholder of the missing part.
         placeholder: &'static str,
     },
-    /// No word where one of a few has to be, or another one. It is not shown either.
+    /// An operand is missing or is not one of the allowed words. It is not shown, because it may be
+    /// a secret.
     #[error("`{subcommand}` needs one of {words}")]
     NoOperand {
         /// The subcommand.
         subcommand: &'static str,
-        /// The words.
+        /// The allowed words.
         words: &'static str,
     },
-    /// A flag without its value.
+    /// The value of a flag is missing.
     #[error("`{flag}` needs a value: {placeholder}")]
     MissingValue {
         /// The flag.
         flag: String,
-        /// What the value is.
+        /// The placeholder of the value.
         placeholder: &'static str,
     },
-    /// A flag with a value that it cannot have.
+    /// The value of a flag is invalid.
     #[error("`{flag}`: {problem}")]
     BadValue {
         /// The flag.
         flag: String,
-        /// What is wrong with the value.
+        /// The reason.
         problem: String,
     },
-    /// Flags that exclude each other.
+    /// The flags exclude each other.
     #[error("`{0}` and `{1}` exclude each other")]
     Conflict(String, String),
-    /// Something that is not UTF-8 where text is needed.
+    /// An argument that must be text is not UTF-8.
     #[error("an argument is not valid text")]
     NotText,
 }

@@ -1,5 +1,5 @@
-//! Reads argv by the table. Flags may be before and after the subcommand, as `--flag value` or
-//! `--flag=value`; the last value counts.
+//! Parses argv with the table. Flags are accepted before and after the subcommand, as `--flag
+//! value` or `--flag=value`. If a flag is repeated, the last value is used.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use super::grammar::{FLAGS, Flag, Subcommand, SubcommandRule, subcommand_of_prog
 use super::{Command, CommonOptions, Invocation, UsageError};
 use crate::types::quote::{nearest, quote};
 
-/// The name in errors before a subcommand is known.
+/// The program name in errors before the subcommand is known.
 const PROGRAM: &str = "cloudconnexa-auth";
 
-/// Words by which people try to pass a secret.
+/// Flag names that users try when they want to pass a secret.
 const SECRET_FLAGS: [&str; 5] = [
     "client-secret",
     "client_secret",
@@ -23,8 +23,8 @@ const SECRET_FLAGS: [&str; 5] = [
     "token",
 ];
 
-/// Parses argv. Its first element, the name of the program, selects a protocol if the program was
-/// called by a link (`git-credential-cloudconnexa`).
+/// Parses argv. The first element is the name of the program. It selects a protocol if the program
+/// was called through a link (`git-credential-cloudconnexa`).
 pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, UsageError> {
     let mut arguments = arguments.into_iter();
     let program = arguments.next().map(PathBuf::from);
@@ -35,7 +35,7 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Invocation, UsageError> 
     parse_behind(subcommand, Parser::from_args(arguments))
 }
 
-/// Parses options that a tool sends in its request instead of argv.
+/// Parses options that a tool sends in its request, not in argv.
 pub(crate) fn parse_flags(
     subcommand: Subcommand,
     flags: Vec<String>,
@@ -119,7 +119,7 @@ fn parse_behind(
     Ok(Invocation::Run(rule.subcommand, command, options))
 }
 
-/// All further arguments, unread.
+/// All remaining arguments, without interpretation.
 fn rest(parser: &mut Parser) -> Result<Vec<OsString>, UsageError> {
     let rest = parser.raw_args();
     Ok(rest.map_err(|error| unexpected_value(&error))?.collect())
@@ -134,8 +134,8 @@ pub(super) fn find_subcommand(word: &str) -> Result<SubcommandRule, UsageError> 
         })
 }
 
-/// The subcommand that has an operand which is written as this flag: the one that is known already, or
-/// without one whichever it is. So `cloudconnexa-auth --cargo-plugin` is for cargo.
+/// The subcommand that has an operand written as this flag. Without a known subcommand, all
+/// subcommands are searched. So `cloudconnexa-auth --cargo-plugin` selects `cargo`.
 fn subcommand_of_operand(
     subcommand: Option<SubcommandRule>,
     name: &str,
@@ -330,7 +330,7 @@ mod tests {
         assert_eq!(
             read(&[]),
             Err(UsageError::NoSubcommand),
-            "execve may give no name at all"
+            "execve accepts an empty argv"
         );
     }
 }

@@ -1,9 +1,10 @@
-//! bash 3.2 and newer (that of macOS), without the bash-completion package.
+//! The completion script for bash 3.2 (the version on macOS) and newer. It works without the
+//! bash-completion package.
 
 use super::super::grammar::FLAGS;
 use super::{Words, add, offered_names, program_flag_names, rules, subcommand_names, with_rest};
 
-/// Around the tables that are made of the grammar.
+/// The fixed part of the script. The tables are generated from the grammar.
 const HEAD: &str = r#"# bash completion for cloudconnexa-auth, made by `cloudconnexa-auth completions bash`.
 
 # The names of the profiles, of this configuration file if one is given.

@@ -1,4 +1,4 @@
-//! fish 3 and newer.
+//! The completion script for fish 3 and newer.
 
 use super::super::grammar::{FLAGS, FlagRule};
 use super::{Words, offered, program_flags, quoted, rules, subcommand_names};
@@ -92,7 +92,7 @@ pub(super) fn script() -> String {
             }
         }
         let is = format!("-n '__cloudconnexa_auth_is {}' ", rule.name);
-        // After the first word of another program's command line, no flag is ours.
+        // The words after the first word of COMMAND are arguments of another program.
         let takes_flags = match rule.rest {
             Some(_) => format!("-n '__cloudconnexa_auth_is {} 0' ", rule.name),
             None => is.clone(),
@@ -143,7 +143,7 @@ fn flag(script: &mut String, condition: &str, rule: &FlagRule) {
     );
 }
 
-/// What may stand at a place, as a rule of fish.
+/// The arguments of `complete` that offer these completions.
 fn values(words: &Words) -> String {
     match words {
         Words::Unknown => "-f".to_owned(),

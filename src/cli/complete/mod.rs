@@ -1,6 +1,6 @@
-//! Completion scripts, written from the grammar. They complete commands, flags, operands that are
-//! one of a few words, and the names of profiles, which `list` prints: it reads the configuration
-//! file and nothing else.
+//! Completion scripts, generated from the grammar. They complete subcommands, flags, operands with
+//! a fixed set of values, and profile names. The profile names come from `list`, which only reads
+//! the configuration file.
 
 mod bash;
 mod fish;
@@ -25,23 +25,23 @@ pub(crate) fn completions(shell: &str) -> Result<String, UsageError> {
     }
 }
 
-/// What may stand at a place.
+/// The completions that are offered at one position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Words {
-    /// Something that nobody can guess.
+    /// Free text; nothing is offered.
     Unknown,
-    /// One of these.
+    /// One of these words.
     These(Vec<&'static str>),
-    /// A command of the program.
+    /// The name of a subcommand.
     Verbs,
-    /// The name of a profile.
+    /// A profile name.
     Profiles,
-    /// The name of a file.
+    /// A file name.
     Files,
 }
 
 impl Words {
-    /// What a flag's value may be; `None` where it has none.
+    /// The completions of a flag's value; `None` if the flag has no value.
     fn of_flag(rule: &FlagRule) -> Option<Self> {
         let value = rule.value?;
         Some(match rule.flag {
@@ -50,7 +50,7 @@ impl Words {
         })
     }
 
-    /// What an operand may be.
+    /// The completions of an operand.
     fn of_placeholder(text: &'static str) -> Self {
         match text.trim_matches(['[', ']']) {
             "COMMAND" => Self::Verbs,
@@ -64,13 +64,13 @@ impl Words {
     }
 }
 
-/// Every subcommand. A list, for the size of the program: each use of the iterator is code of its own.
+/// All subcommands, as a list: each separate use of the iterator adds code to the binary.
 #[inline(never)]
 fn rules() -> Vec<SubcommandRule> {
     subcommands().collect()
 }
 
-/// The flags that may be given before a subcommand.
+/// The flags that are accepted before a subcommand.
 #[inline(never)]
 fn program_flags() -> Vec<&'static FlagRule> {
     let common = COMMON.iter().filter_map(|flag| flag.rule());
@@ -91,14 +91,14 @@ fn offered_names(rule: &SubcommandRule) -> String {
     written.join(" ")
 }
 
-/// The names of all flags that may be given before a subcommand, separated by spaces.
+/// The names of all flags that are accepted before a subcommand, separated by spaces.
 fn program_flag_names() -> String {
     let names: Vec<String> = program_flags().into_iter().map(names).collect();
     names.join(" ")
 }
 
-/// The subcommands behind which another program's command line stands (`COMMAND`), or with `false`
-/// those that hand words on to a program of their own.
+/// The subcommands that are followed by the command line of another program (`COMMAND`). With
+/// `false`, the subcommands that pass arguments to a fixed program.
 #[inline(never)]
 fn with_rest(is_command: bool) -> Vec<&'static str> {
     let is_such =
@@ -107,7 +107,7 @@ fn with_rest(is_command: bool) -> Vec<&'static str> {
     rules.filter(is_such).map(|rule| rule.name).collect()
 }
 
-/// How a flag is written.
+/// The long and the short form of a flag.
 fn names(rule: &FlagRule) -> String {
     match rule.short {
         Some(short) => format!("--{} -{short}", rule.long),
@@ -115,19 +115,18 @@ fn names(rule: &FlagRule) -> String {
     }
 }
 
-/// The names of all subcommands.
 #[inline(never)]
 fn subcommand_names() -> Vec<&'static str> {
     rules().into_iter().map(|rule| rule.name).collect()
 }
 
-/// A text between single quotes, in which the shell writes a single quote as `apostrophe`. What it
-/// might read more into is left out.
+/// Prepares a text for single quotes. `apostrophe` is the shell's escape for a single quote.
+/// Characters with a special meaning are removed.
 fn quoted(text: &str, apostrophe: &str) -> String {
     text.replace(['`', '"', '\\'], "").replace('\'', apostrophe)
 }
 
-/// A further line.
+/// Appends a line.
 fn add(script: &mut String, line: &str) {
     script.push_str(line);
     script.push('\n');
@@ -153,7 +152,7 @@ mod tests {
                 .chain(flags)
                 .chain(["version"])
             {
-                assert!(words.contains(&word), "{shell} does not know {word}");
+                assert!(words.contains(&word), "{shell}: {word} is missing");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! PowerShell 5.1 and newer.
+//! The completion script for PowerShell 5.1 and newer.
 
 use super::super::grammar::FLAGS;
 use super::{

@@ -1,4 +1,5 @@
-//! zsh, as a function on `fpath` (`_cloudconnexa-auth`) or sourced after `compinit`.
+//! The completion script for zsh: a function on `fpath` (`_cloudconnexa-auth`), or sourced after
+//! `compinit`.
 
 use super::super::grammar::FlagRule;
 use super::{Words, add, offered, program_flags, quoted, rules};
@@ -43,7 +44,7 @@ const PROGRAM: &str = r"        '(-):command:_cloudconnexa-auth_commands help' \
         help) _arguments '1:command:_cloudconnexa-auth_commands' && ret=0 ;;
 ";
 
-/// Behind `--` another program's command line begins.
+/// The command line of another program begins after `--`.
 const REST: &str = r"            if ((words[(i)--] < CURRENT)); then
                 CURRENT=$((CURRENT - words[(i)--]))
                 shift ${words[(i)--]} words
@@ -87,7 +88,7 @@ pub(super) fn script() -> String {
             let name = if name.contains('|') { "word" } else { &name };
             specs.push(format!("'{}:{is_optional}{name}:{action}'", place + 1));
         }
-        // `(-)`: behind the first word no flag is ours.
+        // `(-)`: no flag of this program is offered after the first word.
         match rule.rest {
             Some("COMMAND") => {
                 specs.push("'(-)1:command:_command_names -e'".to_owned());
@@ -129,7 +130,7 @@ fn flag(rule: &FlagRule) -> String {
         }
         _ => String::new(),
     };
-    // `=` lets the value stand in the same word too.
+    // `=` also allows the value in the same word.
     let equals = if rule.value.is_some() { "=" } else { "" };
     let long = rule.long;
     match rule.short {

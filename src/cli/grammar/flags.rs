@@ -2,7 +2,6 @@
 
 use super::{Flag, FlagRule};
 
-/// Every flag.
 pub(in crate::cli) const FLAGS: &[FlagRule] = &[
     FlagRule {
         flag: Flag::Profile,
@@ -199,7 +198,7 @@ pub(in crate::cli) const FLAGS: &[FlagRule] = &[
     },
 ];
 
-/// The flag of the program itself. Behind a subcommand it is unknown.
+/// The flag of the program itself. It is unknown after a subcommand.
 pub(in crate::cli) const VERSION: FlagRule = FlagRule {
     flag: Flag::Version,
     long: "version",

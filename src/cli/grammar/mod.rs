@@ -1,6 +1,6 @@
-//! Every subcommand and every flag, once. Parsing, help pages (and what else is made of the command
-//! line) follow this table; a new subcommand or flag is a new line here. The subcommands that are protocols
-//! come from the list of adaptors.
+//! The table of all subcommands and flags. The parser, the help texts, the man pages and the
+//! completion scripts are generated from it. A new subcommand or flag is a new entry here. The
+//! subcommands for tool protocols come from the list of protocols.
 
 mod flags;
 mod subcommands;
@@ -10,7 +10,7 @@ use crate::protocol::{PROTOCOLS, Protocol};
 pub(super) use flags::{FLAGS, VERSION};
 use subcommands::SUBCOMMANDS;
 
-/// What the program can be asked to do.
+/// A subcommand of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subcommand {
     Token,
@@ -29,11 +29,11 @@ pub(crate) enum Subcommand {
     Completions,
     Man,
     Setup,
-    /// A tool's own protocol.
+    /// The protocol of a tool.
     Protocol(&'static Protocol),
 }
 
-/// How a subcommand is called and what it does.
+/// The name, the help and the arguments of a subcommand.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SubcommandRule {
     pub(super) subcommand: Subcommand,
@@ -41,17 +41,18 @@ pub(super) struct SubcommandRule {
     pub(super) summary: &'static str,
     pub(super) details: &'static str,
     pub(super) examples: &'static str,
-    /// Its own flags.
+    /// The flags that only this subcommand has.
     pub(super) flags: &'static [Flag],
-    /// The common flags that have an effect here. The others are accepted, but not offered.
+    /// The common flags that have an effect here. The other common flags are accepted but not
+    /// shown.
     pub(super) common: &'static [Flag],
-    /// What may stand behind it; see [`Protocol::operands`].
+    /// The operands; see [`Protocol::operands`].
     pub(super) operands: &'static [&'static str],
-    /// What stands behind that and is another program's: none of it is read as ours.
+    /// The placeholder for the arguments of another program, which follow the operands. The parser
+    /// does not read them.
     pub(super) rest: Option<&'static str>,
 }
 
-/// A flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flag {
     Profile,
@@ -84,13 +85,13 @@ pub(super) enum Flag {
     Host,
 }
 
-/// How a flag is written and what it does.
+/// The name, the value and the help of a flag.
 #[derive(Debug)]
 pub(super) struct FlagRule {
     pub(super) flag: Flag,
     pub(super) long: &'static str,
     pub(super) short: Option<char>,
-    /// What its value is, where it has one.
+    /// The placeholder of its value; `None` if it has no value.
     pub(super) value: Option<&'static str>,
     pub(super) help: &'static str,
 }
@@ -107,7 +108,7 @@ pub(super) const COMMON: [Flag; 8] = [
     Flag::Help,
 ];
 
-/// Every subcommand, in the order of the help page.
+/// All subcommands, in the order of the help page.
 pub(super) fn subcommands() -> impl Iterator<Item = SubcommandRule> {
     SUBCOMMANDS
         .iter()
@@ -115,7 +116,7 @@ pub(super) fn subcommands() -> impl Iterator<Item = SubcommandRule> {
         .chain(PROTOCOLS.into_iter().map(rule_of))
 }
 
-/// The rule of a subcommand that is a protocol.
+/// The table entry of a tool protocol.
 pub(super) fn rule_of(protocol: &'static Protocol) -> SubcommandRule {
     SubcommandRule {
         subcommand: Subcommand::Protocol(protocol),
@@ -130,8 +131,8 @@ pub(super) fn rule_of(protocol: &'static Protocol) -> SubcommandRule {
     }
 }
 
-/// The protocol that the program speaks under another name: that of a link to it, with `.exe`
-/// on Windows, and with the version that Terraform allows behind it (`_v1.2.3`).
+/// Returns the protocol whose program name matches `file_name`, the name of a link to this program.
+/// The name may end in `.exe` (Windows) or in a version such as `_v1.2.3` (Terraform).
 pub(super) fn subcommand_of_program(file_name: &str) -> Option<SubcommandRule> {
     let name = file_name.strip_suffix(".exe").unwrap_or(file_name);
     let name = name.split_once("_v").map_or(name, |(name, _)| name);
@@ -142,7 +143,6 @@ pub(super) fn subcommand_of_program(file_name: &str) -> Option<SubcommandRule> {
 }
 
 impl Subcommand {
-    /// The subcommand's name, as it is typed.
     pub(crate) fn name(self) -> &'static str {
         self.rule().map_or("", |rule| rule.name)
     }
@@ -165,13 +165,13 @@ impl Flag {
 }
 
 impl SubcommandRule {
-    /// The flags that the subcommand offers, its own first.
+    /// The flags that the subcommand offers. Its own flags come first.
     pub(super) fn flag_rules(self) -> impl Iterator<Item = &'static FlagRule> {
         let flags = self.flags.iter().chain(self.common);
         flags.filter_map(|flag| flag.rule())
     }
 
-    /// The program's other name, under which it is this subcommand.
+    /// The other program name that selects this subcommand.
     pub(super) fn other_name(self) -> Option<&'static str> {
         match self.subcommand {
             Subcommand::Protocol(protocol) => protocol.program,
@@ -179,7 +179,7 @@ impl SubcommandRule {
         }
     }
 
-    /// Whether a word may be its operand at this place.
+    /// Whether the operand at this position is a word.
     pub(super) fn takes_word(self, place: usize) -> bool {
         let operand = self.operands.get(place);
         operand.is_some_and(|operand| !operand.trim_start_matches('[').starts_with("--"))
@@ -198,7 +198,7 @@ impl SubcommandRule {
         names.filter(|name| name.starts_with("--"))
     }
 
-    /// Whether an operand of it is written as this flag.
+    /// Whether one of its operands is written as this flag.
     pub(super) fn has_operand_flag(self, name: &str) -> bool {
         let mut names = self.literal_flags();
         names.any(|flag| flag.strip_prefix("--") == Some(name))

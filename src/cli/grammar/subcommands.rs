@@ -1,8 +1,8 @@
-//! The table of subcommands, but for those that are protocols of tools.
+//! The table of subcommands, without the tool protocols.
 
 use super::{COMMON, Flag, Subcommand, SubcommandRule};
 
-/// The subcommands that are no protocols, in the order of the help page.
+/// The subcommands that are not tool protocols, in the order of the help page.
 pub(super) const SUBCOMMANDS: &[SubcommandRule] = &[
     SubcommandRule {
         subcommand: Subcommand::Token,
