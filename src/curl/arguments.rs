@@ -1,5 +1,5 @@
-//! curl's own arguments, read as curl reads them, for what would send the token elsewhere, show it,
-//! or be done twice by a second try.
+//! Checks the arguments for curl in the way curl parses them. It finds arguments that would send
+//! the token to another server or show it, and arguments that make a retry unsafe.
 
 use std::ffi::OsString;
 
@@ -11,64 +11,64 @@ use crate::system::environment::Environment;
 use crate::types::quote::quote;
 use crate::types::uri::Scheme;
 
-/// Arguments that a token is not given to. Mend them.
+/// An error for arguments that must not be combined with a token.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum ArgumentError {
-    /// A second URL, which would be given the token as well. It is not shown.
+    /// A second URL, which would also get the token. It is not shown.
     #[error("a further URL would be given the token as well")]
     FurtherUrl,
-    /// An option of which nobody knows whether it takes a value.
+    /// An unknown option: it is not known whether it takes a value.
     #[error("`{0}` is no option of curl's that this program knows")]
     Unknown(String),
-    /// An option without its value.
+    /// The value of an option is missing.
     #[error("`--{0}` needs a value")]
     NoValue(&'static str),
-    /// An option that chooses a trusted root, with one that chooses the server.
+    /// An option that selects a trusted root, together with an option that selects the server.
     #[error("`{trust}` chooses whom curl trusts and `--{routing}` chooses where it connects")]
     TrustWithRouting {
-        /// The option or variable that chooses a root.
+        /// The option or variable that selects the root.
         trust: String,
-        /// The option that chooses the server.
+        /// The option that selects the server.
         routing: &'static str,
     },
-    /// An option that this token does not go with.
+    /// An option that must not be combined with the token.
     #[error("`--{flag}` {why}")]
     Refused {
         /// The option.
         flag: &'static str,
-        /// What it would do.
+        /// The reason for the error.
         why: &'static str,
     },
 }
 
-/// What the arguments mean for whoever starts curl with them.
+/// The effects of the arguments that matter to the process that starts curl.
 #[derive(Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a property that the arguments have or not"
+    reason = "each field is an independent property"
 )]
 pub(crate) struct Arguments {
-    /// The same request may be made once more: it changes nothing, and nothing is used up by it.
+    /// The request can be repeated: it has no side effects and does not consume its input.
     pub(crate) is_repeatable: bool,
-    /// curl will show the request's headers on stderr.
+    /// curl shows the request's headers on stderr.
     pub(crate) is_verbose: bool,
-    /// The answer goes into a file.
+    /// The response body is written to a file.
     pub(crate) has_output: bool,
-    /// The caller has curl write the headers of the response into a file.
+    /// An argument makes curl write the headers of the response to a file.
     pub(crate) has_header_file: bool,
     is_stderr_moved: bool,
-    /// The last option that chooses the server curl connects to.
+    /// The last option that selects the server to connect to.
     routing: Option<&'static str>,
-    /// The last option that chooses a trusted root.
+    /// The last option that selects a trusted root.
     trust: Option<&'static str>,
 }
 
 impl Arguments {
-    /// Reads them for a URL of this scheme. `allowed` are the options that the caller accepts at its
-    /// own risk: `NAME`, or `NAME=` for one that takes a value.
+    /// Parses the arguments for a URL of this scheme. `allowed` lists unknown options that the user
+    /// accepts at their own risk: `NAME`, or `NAME=` for an option with a value.
     ///
     /// # Errors
-    /// Whatever would give the token to anybody but the URL's own, verified server.
+    /// An argument that would send the token to a server other than the verified server of the URL.
     pub(crate) fn read(
         given: &[OsString],
         scheme: Scheme,
@@ -100,7 +100,7 @@ impl Arguments {
                         Some(false) => {}
                         None => return Err(unknown()),
                     }
-                    // Its effect is not known.
+                    // The option may have any effect.
                     arguments.is_repeatable = false;
                 }
             } else if let Some(letters) = word.strip_prefix('-').filter(|it| !it.is_empty()) {
@@ -133,7 +133,7 @@ impl Arguments {
         Ok(arguments)
     }
 
-    /// `--no-…`
+    /// Applies `--no-…`.
     fn take_back(&mut self, flag: &'static str) -> Result<(), ArgumentError> {
         match flag {
             "disable" | "globoff" => {
@@ -201,8 +201,8 @@ impl Arguments {
         }
     }
 
-    /// Checks that no environment variable chooses a root for a server that an option chose. curl
-    /// reads these variables unless it has `--cacert`.
+    /// Checks that no environment variable selects a trusted root if an option selects the server.
+    /// curl reads these variables unless `--cacert` is given.
     ///
     /// # Errors
     /// [`ArgumentError::TrustWithRouting`].
@@ -224,18 +224,18 @@ impl Arguments {
     }
 }
 
-/// Whether a value names stdin or a descriptor, which can be read only once.
+/// Whether a value names stdin or a file descriptor. These can be read only once.
 fn is_used_up(flag: &str, value: &str) -> bool {
     let is_written = ["output", "cookie-jar", "stderr", "etag-save"].contains(&flag);
     let is_stream = ["/dev/fd/", "/dev/stdin", "/proc/self/fd/"]
         .iter()
         .any(|name| value.contains(name));
-    // `--url-query name@-` reads it too.
+    // `--url-query name@-` reads stdin too.
     let is_stdin = value.ends_with("@-") || (value == "-" && !is_written);
     is_stream || is_stdin
 }
 
-/// Whether the option is one of `allowed`, and whether it takes a value.
+/// Whether the option is in `allowed`, and whether it takes a value.
 fn allowed_option(allowed: &[String], name: &str) -> Option<bool> {
     allowed.iter().find_map(|option| {
         let option = option.strip_prefix("--").unwrap_or(option);
@@ -292,7 +292,7 @@ mod tests {
             "-d x -H a:b",
             "-XGET",
         ] {
-            assert!(https(line).is_ok(), "{line}: it is a value");
+            assert!(https(line).is_ok(), "{line}: it is an option's value");
         }
     }
 
@@ -378,6 +378,6 @@ mod tests {
         for line in ["-v", "-sSv", "--verbose", "-v --no-verbose"] {
             assert!(https(line).unwrap().is_verbose, "{line}");
         }
-        assert!(!https("-o -v").unwrap().is_verbose, "it is a file's name");
+        assert!(!https("-o -v").unwrap().is_verbose, "`-v` is a file name");
     }
 }

@@ -1,5 +1,4 @@
-//! curl as another program sees it: what its command line asks for, and what its answer says.
-//! Nothing is started here.
+//! Parsers for curl's command line and for the output of curl. This module does not start curl.
 
 mod arguments;
 mod options;

@@ -1,8 +1,7 @@
-//! curl's options: which there are, and which take a value. Those of curl 7.88 and what later
-//! versions added; an option that is not here is refused, for nobody could tell whether the word
-//! behind it is its value or a further URL.
+//! The options of curl 7.88 and of later versions, and whether they take a value. An option that is
+//! missing here is rejected, because the next word could be its value or a second URL.
 
-/// Options with a value.
+/// Options that take a value.
 pub(super) const VALUED: &[&str] = &[
     "abstract-unix-socket",
     "alt-svc",
@@ -147,7 +146,7 @@ pub(super) const VALUED: &[&str] = &[
     "write-out",
 ];
 
-/// Options without one; each may have `no-` in front.
+/// Options that take no value. Each one also has the form `--no-…`.
 pub(super) const PLAIN: &[&str] = &[
     "alpn",
     "anyauth",
@@ -279,7 +278,7 @@ pub(super) const PLAIN: &[&str] = &[
     "xattr",
 ];
 
-/// What a single letter stands for.
+/// The option of each single letter.
 pub(super) const LETTERS: &[(char, &str)] = &[
     ('a', "append"),
     ('E', "cert"),
@@ -342,7 +341,7 @@ pub(super) const LETTERS: &[(char, &str)] = &[
     ('w', "write-out"),
 ];
 
-/// The tables cannot grow apart.
+/// Checks that the tables agree.
 #[cfg(test)]
 mod tests {
     use super::{LETTERS, PLAIN, VALUED};

@@ -1,24 +1,24 @@
-//! The token taken out of what another program says, as it flows by.
+//! Removes the token from the output of another program while the output is streamed.
 
 use zeroize::Zeroizing;
 
 use crate::types::secret::Secret;
 
-/// What stands in the token's place.
+/// The text that replaces the token.
 const SHOWN: &[u8] = b"[token]";
 
-/// How much of a token's beginning is as good as all of it, in bytes.
+/// The length of the token prefix that is treated like the whole token, in bytes.
 const HEAD: usize = 32;
 
-/// A filter for one stream. It holds a part of the token, so it has no `Debug`.
+/// A filter for one stream. It contains a part of the token, so it has no `Debug`.
 pub(crate) struct Redactor {
     token: Secret,
-    /// What may be the beginning of the token.
+    /// Bytes that may be the beginning of the token.
     kept: Zeroizing<Vec<u8>>,
 }
 
 impl Redactor {
-    /// Hides this token.
+    /// Creates a filter that hides this token.
     pub(crate) fn new(token: Secret) -> Self {
         Self {
             token,
@@ -26,7 +26,7 @@ impl Redactor {
         }
     }
 
-    /// What can be shown by now.
+    /// Returns the part that can be shown now.
     pub(crate) fn pass(&mut self, bytes: &[u8]) -> Vec<u8> {
         let token = self.token.expose().as_bytes();
         let head = head(token);
@@ -58,7 +58,7 @@ impl Redactor {
         shown
     }
 
-    /// The rest, when the stream is at its end.
+    /// Returns the remaining bytes at the end of the stream.
     pub(crate) fn end(&mut self) -> Vec<u8> {
         let kept = std::mem::take(&mut self.kept);
         if kept.starts_with(head(self.token.expose().as_bytes())) {
@@ -68,7 +68,8 @@ impl Redactor {
     }
 }
 
-/// What is hidden also where the rest of the token is missing: curl cuts its own lines at 2 KiB.
+/// The prefix of the token that is hidden even if the remainder is missing. curl cuts its own lines
+/// at 2 KiB.
 fn head(token: &[u8]) -> &[u8] {
     token.get(..HEAD).unwrap_or(token)
 }
@@ -97,7 +98,7 @@ mod tests {
             assert_eq!(
                 String::from_utf8(shown).unwrap(),
                 expected,
-                "{size} at once"
+                "chunk size {size}"
             );
         }
     }

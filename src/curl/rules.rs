@@ -1,8 +1,9 @@
-//! Which options of curl are refused beside the token, and which may not be combined.
+//! Rules for curl's options: which options are rejected with a token, and which must not be
+//! combined.
 
 use crate::types::uri::Scheme;
 
-/// Options that choose the server curl connects to.
+/// Options that select the server to connect to.
 pub(super) const ROUTING: [&str; 17] = [
     "abstract-unix-socket",
     "alt-svc",
@@ -23,13 +24,13 @@ pub(super) const ROUTING: [&str; 17] = [
     "unix-socket",
 ];
 
-/// Options that choose whom curl trusts. TLS-SRP authenticates a server by a password.
+/// Options that select the servers that curl trusts. TLS-SRP authenticates a server by a password.
 pub(super) const TRUST: [&str; 5] = ["cacert", "capath", "tlsauthtype", "tlspassword", "tlsuser"];
 
-/// Variables that choose whom curl trusts.
+/// Environment variables that select the servers that curl trusts.
 pub(super) const TRUST_VARIABLES: [&str; 3] = ["CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"];
 
-/// Options whose values are not part of a request's head.
+/// Options whose values are not part of the request line or the headers.
 const MANY_LINED: [&str; 8] = [
     "data",
     "data-ascii",
@@ -41,9 +42,9 @@ const MANY_LINED: [&str; 8] = [
     "write-out",
 ];
 
-/// Why an option with this value is refused; `None` if it is accepted.
+/// Why an option with this value is rejected; `None` if it is accepted.
 pub(super) fn refusal(flag: &str, value: &str, scheme: Scheme) -> Option<&'static str> {
-    // curl copies the value, so the text after a line feed would be a header of its own.
+    // curl copies the value, so the text after a line feed would be a separate header.
     if value.contains(['\r', '\n']) && !MANY_LINED.contains(&flag) {
         return Some("has a line feed in its value, which could add a header");
     }
@@ -64,7 +65,7 @@ pub(super) fn refusal(flag: &str, value: &str, scheme: Scheme) -> Option<&'stati
         "request-target" if !is_local_target(value) => {
             Some("must be `*` or begin with exactly one `/`; another target can name another host")
         }
-        // With a space in it, the rest would be read as the target.
+        // Text after a space would be parsed as the target.
         "request" if !is_token(value) => Some("is not a method"),
         _ if scheme == Scheme::Http && ROUTING.contains(&flag) => {
             Some("would take plain `http://` off this machine")
@@ -77,12 +78,13 @@ fn header_refusal(value: &str) -> Option<&'static str> {
     if value.starts_with('@') {
         return Some("could give an Authorization of its own, or name another host");
     }
-    // With a semicolon it is a header without a value.
+    // With a semicolon, it is a header without a value.
     let name = value.split([':', ';']).next().unwrap_or_default().trim();
     if name.eq_ignore_ascii_case("authorization") {
         return Some("would give an Authorization of its own");
     }
-    // Sites behind one certificate are told apart by `Host`; HTTP/2 names it `:authority`.
+    // The server selects a site by `Host` if several sites share a certificate. HTTP/2 names it
+    // `:authority`.
     if name.eq_ignore_ascii_case("host") || name.is_empty() {
         return Some("would name another host");
     }
@@ -93,7 +95,7 @@ fn is_local_target(target: &str) -> bool {
     target == "*" || (target.starts_with('/') && !target.starts_with("//"))
 }
 
-/// A token of HTTP (RFC 9110, section 5.6.2).
+/// Whether the text is an HTTP token (RFC 9110, section 5.6.2).
 fn is_token(text: &str) -> bool {
     let is_in_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(is_in_token)
@@ -159,7 +161,7 @@ mod tests {
             let read = read(line, Scheme::Http);
             let is_refused = matches!(read, Err(ArgumentError::Refused { .. }));
             assert!(is_refused, "{line} gave {read:?}");
-            assert!(https(line).is_ok(), "{line}: there the server is verified");
+            assert!(https(line).is_ok(), "{line}: https verifies the server");
         }
     }
 

@@ -1,9 +1,10 @@
-//! What the headers of curl's answers say, as `--dump-header` gives them while they arrive.
+//! Reads the status codes from the headers that curl writes with `--dump-header`.
 
-/// The most of a line that is looked at.
+/// The length of the part of a line that is parsed, in bytes.
 const LONGEST: usize = 64;
 
-/// The statuses seen so far: of a proxy, of interim answers, of redirects, of the answer.
+/// The status codes seen so far: of a proxy, of interim responses, of redirects and of the final
+/// response.
 #[derive(Debug, Default)]
 pub(crate) struct Statuses {
     line: Vec<u8>,
@@ -12,7 +13,7 @@ pub(crate) struct Statuses {
 }
 
 impl Statuses {
-    /// Reads on.
+    /// Reads more bytes.
     pub(crate) fn read(&mut self, bytes: &[u8]) {
         for byte in bytes {
             if *byte == b'\n' {
@@ -23,7 +24,8 @@ impl Statuses {
         }
     }
 
-    /// The URL's own server did not take the token: 401, and it was asked, nobody whom it named.
+    /// Whether the server of the URL rejected the token: the last status is 401, and no redirect
+    /// came before it.
     pub(crate) fn is_refusal(&self) -> bool {
         self.last == Some(401) && !self.is_redirected
     }
