@@ -1,8 +1,8 @@
-//! Cargo's credential provider: one JSON line in, one out, after a greeting (The Cargo Book,
-//! "Credential Provider Protocol"); and, without `--cargo-plugin`, the program of
-//! `cargo:token-from-stdout`.
+//! Cargo's credential provider protocol (The Cargo Book, "Credential Provider Protocol"): a
+//! greeting, then one JSON line for each request and each response. Without `--cargo-plugin`, this
+//! is the program for `cargo:token-from-stdout`.
 //!
-//! What cargo calls the token is the whole value of the `Authorization` header.
+//! The value that cargo calls the token is the whole value of the `Authorization` header.
 
 use serde::Serialize;
 
@@ -73,7 +73,7 @@ fn read_line(call: &Call<'_>) -> Result<ParsedRequest, InputError> {
         .ok_or(InputError::Missing("registry"))?;
     let index = registry.needed_text("index-url")?;
     let mut flags = request.texts("args")?;
-    // `["cloudconnexa-auth", "cargo", …]` is how the provider is configured.
+    // The provider is configured as `["cloudconnexa-auth", "cargo", …]`.
     if flags.first().is_some_and(|first| first == ADAPTOR.name) {
         flags.remove(0);
     }
@@ -84,7 +84,7 @@ fn read_line(call: &Call<'_>) -> Result<ParsedRequest, InputError> {
     Ok(ParsedRequest::new(
         Request::Token(wanted),
         |reply| match reply {
-            // A bearer token holds no character that JSON would escape.
+            // A bearer token contains no character that JSON must escape.
             Reply::Credential(credential) => {
                 let tail = format!(
                     "\",\"cache\":\"expires\",\"expiration\":{},\"operation_independent\":true}}}}\n",
@@ -100,12 +100,12 @@ fn read_line(call: &Call<'_>) -> Result<ParsedRequest, InputError> {
     ))
 }
 
-/// An index that is served as single files is marked so in front of its URL.
+/// Removes the prefix `sparse+`, which marks the URL of a sparse index.
 fn uri_of_index(index: &str) -> String {
     index.strip_prefix("sparse+").unwrap_or(index).to_owned()
 }
 
-/// Cargo shows these words itself, and takes an exit code for a broken helper.
+/// Cargo shows this text itself. It reads an exit code as a broken provider.
 fn complain(diagnostic: &Diagnostic) -> ErrorFormat {
     let Diagnostic { what, cause, hint } = diagnostic;
     ErrorFormat::Answer(

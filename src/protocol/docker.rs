@@ -1,8 +1,8 @@
-//! Docker's credential helper, also of podman, skopeo, buildah and Helm
-//! (<https://github.com/docker/docker-credential-helpers>).
+//! Docker's credential helper protocol (<https://github.com/docker/docker-credential-helpers>),
+//! which podman, skopeo, buildah and Helm use too.
 //!
-//! Clients read errors from stdout, and one exact sentence there means "nothing here". A secret
-//! goes to the registry as a password, never as a bearer token.
+//! Clients read errors from stdout. One exact sentence there means "not found". The client sends
+//! the secret to the registry as a password, never as a bearer token.
 
 use serde::Serialize;
 
@@ -35,10 +35,10 @@ pub(super) const ADAPTOR: Protocol = Protocol {
     },
 };
 
-/// What every client takes for "there is no credential of this server" (`credentials/error.go`).
+/// The text that every client reads as "no credentials for this server" (`credentials/error.go`).
 const NOT_FOUND: &str = "credentials not found in native keychain\n";
 
-/// The name beside the token. `<token>` would make clients take it for a refresh token.
+/// The user name for the token. With `<token>`, clients would use the secret as a refresh token.
 const USERNAME: &str = "oauth2";
 
 fn read(call: &Call<'_>) -> Result<ParsedRequest, InputError> {
@@ -78,9 +78,9 @@ fn read(call: &Call<'_>) -> Result<ParsedRequest, InputError> {
     }
 }
 
-/// Clients name a server as it stands in their configuration: a URL, or a host with or without a
-/// path behind it. One with white space, control characters or anything beyond ASCII is nobody's, for
-/// readers differ in what they do with that.
+/// Returns the URI of a server. Clients send the name from their configuration: a URL, or a host
+/// with an optional path. A name with white space, control characters or non-ASCII characters gives
+/// an empty URI, because parsers read such names in different ways.
 fn uri_of_server(server: &str) -> String {
     if !server.bytes().all(|byte| byte.is_ascii_graphic()) {
         return String::new();

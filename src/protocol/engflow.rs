@@ -1,9 +1,9 @@
-//! EngFlow's credential helper, which Bazel speaks: a URI in, headers and their expiry out.
+//! EngFlow's credential helper protocol, which Bazel uses: a URI in, headers and their expiry out.
 //!
-//! To the letter of <https://github.com/EngFlow/credential-helper-spec> (`spec.md`, `schemas/`):
-//! unknown members of the request are passed over. Stricter than it must be in the answer:
-//! `expires` is whole seconds with `Z`, and a URI that is not ours has no headers and exit 0, since
-//! Bazel fails the build on anything else.
+//! It follows <https://github.com/EngFlow/credential-helper-spec> (`spec.md`, `schemas/`) and
+//! ignores unknown members of the request. The response is stricter than the specification:
+//! `expires` has whole seconds and `Z`. For a URI that no profile covers, the response has no
+//! headers and the exit code is 0, because Bazel fails the build on any other code.
 
 use super::json::Members;
 use super::tool_protocol::{
@@ -39,7 +39,7 @@ fn read(call: &Call<'_>) -> Result<ParsedRequest, InputError> {
 fn say(reply: &Reply<'_>) -> Response {
     match reply {
         Reply::NotMine | Reply::Done => Response::text("{\"headers\":{}}\n"),
-        // A bearer token holds no character that JSON would escape.
+        // A bearer token contains no character that JSON must escape.
         Reply::Credential(credential) => {
             let head = "{\"headers\":{\"Authorization\":[\"Bearer ";
             let expires = timestamp(credential.usable_until);

@@ -1,8 +1,8 @@
-//! git's credential helper: `key=value` lines in and out (gitcredentials(7),
-//! `git help credential`, "INPUT/OUTPUT FORMAT").
+//! git's credential helper protocol: `key=value` lines in and out (gitcredentials(7), `git help
+//! credential`, "INPUT/OUTPUT FORMAT").
 //!
-//! Lines end in LF and nothing else: a reader that also splits at a lone CR takes the second line
-//! of `host=evil.test\rhost=ours` for a host (CVE-2024-50338, CVE-2024-52006).
+//! Only LF ends a line. A parser that also splits at a lone CR reads a second line from
+//! `host=evil.test\rhost=ours` as the host (CVE-2024-50338, CVE-2024-52006).
 
 use super::tool_protocol::{
     Call, ErrorFormat, ParsedRequest, Protocol, Reply, Request, Response, StdinMode, TokenQuery,
@@ -30,19 +30,19 @@ pub(super) const ADAPTOR: Protocol = Protocol {
     complain: |_| ErrorFormat::ExitCode,
 };
 
-/// The longest line, with its line feed (git's documented limit).
+/// The longest line in bytes, with its line feed (git's documented limit).
 const LONGEST_LINE: usize = 65535;
 
-/// The name beside a token that is given as password; any will do.
+/// The user name if the token is sent as the password. Any name is accepted.
 const USERNAME: &str = "oauth2";
 
-/// What git says of a request. Values are bytes; those that are not UTF-8 are nobody's.
+/// The attributes of git's request. A value that is not UTF-8 matches no profile.
 #[derive(Default)]
 struct Attributes {
     protocol: Option<String>,
     host: Option<String>,
-    /// Whether the server is told in two ways: git takes the last `protocol` and `host`, another
-    /// reader the first, a `url` stands for both, and to some a CR ends a line.
+    /// Whether parsers can disagree about the server: `protocol` or `host` is repeated (git uses
+    /// the last one, other parsers the first one), `url` is given, or a CR could end a line.
     is_ambiguous: bool,
     username: Option<String>,
     secret: Option<Secret>,
@@ -72,7 +72,7 @@ fn read(call: &Call<'_>) -> Result<ParsedRequest, InputError> {
             Ok(ParsedRequest::new(request, |_| Response::nothing()))
         }
         Some("capability") => Ok(ParsedRequest::answered("version 0\ncapability authtype\n")),
-        // `store` needs no doing, and other operations a helper has to pass over in silence.
+        // `store` has nothing to do. A helper must ignore unknown operations silently.
         Some(_) => Ok(ParsedRequest::answered("")),
     }
 }
@@ -94,7 +94,7 @@ fn say(reply: &Reply<'_>, attributes: &Attributes) -> Response {
 }
 
 impl Attributes {
-    /// Reads up to the first empty line or the end. Unknown keys are passed over, as git asks.
+    /// Reads up to the first empty line or the end. Unknown keys are ignored, as git requires.
     fn parse(input: &[u8]) -> Result<Self, InputError> {
         let mut read = Self::default();
         let lines = input.split(|byte| *byte == b'\n');
@@ -122,7 +122,7 @@ impl Attributes {
             b"protocol" => self.is_ambiguous |= self.protocol.replace(value).is_some(),
             b"host" => self.is_ambiguous |= self.host.replace(value).is_some(),
             b"url" => self.is_ambiguous = true,
-            // It is said again in the answer, where a control byte could end a line.
+            // The response repeats the user name, so a control byte in it could end a line.
             b"username" => {
                 let is_said = |name: &String| !name.is_empty() && !name.contains(char::is_control);
                 self.username = Some(value).filter(is_said);
@@ -134,7 +134,7 @@ impl Attributes {
         }
     }
 
-    /// Where the credential is to go; nobody's URI where that is not said, or said twice.
+    /// The URI that gets the credential. It is empty if the server is missing or ambiguous.
     fn uri(&self) -> String {
         match (&self.protocol, &self.host) {
             (Some(protocol), Some(host)) if !self.is_ambiguous => uri_of(protocol, host),
@@ -142,7 +142,8 @@ impl Attributes {
         }
     }
 
-    /// Whether git can send a bearer credential, and the server does not ask for passwords only.
+    /// Whether git can send a bearer credential, and the server offers `Bearer` or does not offer
+    /// `Basic`.
     fn takes_bearer(&self) -> bool {
         let offers = |scheme: &str| {
             let mut schemes = self.challenges.iter().flat_map(|line| schemes(line));
@@ -153,8 +154,8 @@ impl Attributes {
     }
 }
 
-/// The schemes in a `WWW-Authenticate` line, which may hold several challenges (RFC 9110
-/// §11.6.1): the words that begin a list element and are no `name=value`.
+/// The schemes in a `WWW-Authenticate` line, which may contain several challenges (RFC 9110
+/// §11.6.1). A scheme is a word at the start of a list element that is not a `name=value` pair.
 fn schemes(line: &str) -> impl Iterator<Item = &str> {
     let mut is_quoted = false;
     let mut is_escaped = false;
@@ -172,7 +173,7 @@ fn schemes(line: &str) -> impl Iterator<Item = &str> {
         .filter(|word| !word.contains('='))
 }
 
-/// An empty value empties the list (`git help credential`).
+/// Adds a value. An empty value clears the list (`git help credential`).
 fn add(list: &mut Vec<String>, value: String) {
     if value.is_empty() {
         list.clear();

@@ -1,5 +1,5 @@
-//! Go's `GOAUTH` command (`go help goauth`, Go 1.24 and newer): once before the first request, and
-//! again with the URL and the server's answer after a 4xx.
+//! Go's `GOAUTH` command (`go help goauth`, Go 1.24 and newer). Go calls it before the first
+//! request. After a 4xx response it calls again, with the URL and the response.
 
 use zeroize::Zeroizing;
 
@@ -38,7 +38,7 @@ fn ask(call: &Call<'_>) -> ParsedRequest {
             Reply::NotMine | Reply::Done => Response::nothing(),
         });
     };
-    // Go calls after every 4xx, and a module that is not there is told by 404: no fault of ours.
+    // Go calls again after every 4xx. A missing module gives 404, which is not a rejected token.
     if status(call.input) != Some("401") {
         return ParsedRequest::answered("");
     }
@@ -49,15 +49,14 @@ fn ask(call: &Call<'_>) -> ParsedRequest {
     ParsedRequest::new(Request::Renewal(wanted), move |reply| say(&[server], reply))
 }
 
-/// Scheme, host and port of an HTTPS URL as they are spelled there: go looks for the spelling, so
-/// that for `https://a.test:443/x` an answer for `https://a.test` is none.
+/// The scheme, host and port of an HTTPS URL, exactly as written. Go compares the text: for
+/// `https://a.test:443/x` it ignores a response for `https://a.test`.
 fn server_of(url: &str) -> Option<&str> {
     let host = url.strip_prefix("https://")?;
     let end = host.find(['/', '?', '#']).unwrap_or(host.len());
     url.get(..url.len() - host.len() + end)
 }
 
-/// The status code in the first line of an HTTP response.
 fn status(response: &[u8]) -> Option<&str> {
     let line = response.split(|byte| *byte == b'\n').next()?;
     let mut words = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
@@ -67,14 +66,14 @@ fn status(response: &[u8]) -> Option<&str> {
     words.next()
 }
 
-/// Go takes no header for plain HTTP.
+/// Go accepts no header for plain HTTP.
 fn https(origins: &[Origin]) -> Vec<String> {
     let origins = origins.iter();
     let origins = origins.filter(|origin| origin.scheme() == Scheme::Https);
     origins.map(ToString::to_string).collect()
 }
 
-/// URLs, an empty line, headers, an empty line.
+/// Writes the URLs, an empty line, the headers and an empty line.
 fn say(servers: &[String], reply: &Reply<'_>) -> Response {
     let Reply::Credential(credential) = reply else {
         return Response::nothing();

@@ -1,8 +1,8 @@
-//! The helper protocol beside `get`: one verb in argv, one JSON object on stdin, one on stdout, in
-//! the manner of git's and docker's helpers.
+//! The requests of `store`, `erase` and `list`: one JSON object on stdin and one on stdout, similar
+//! to the helpers of git and docker.
 //!
-//! `get` itself is EngFlow's protocol and stands with the adaptors. Here an unknown member of a
-//! request is an error, for a typing error in `token` would make `erase` drop more than was meant.
+//! `get` is EngFlow's protocol and is in `engflow`. Here, an unknown member of a request is an
+//! error: with a misspelled `token`, `erase` would delete more than the caller wanted.
 
 use serde::Serialize;
 
@@ -10,28 +10,28 @@ use super::InputError;
 use super::json::Members;
 use crate::types::secret::Secret;
 
-/// `store`: which profile with which credentials.
+/// A request to `store`: a profile and its credentials.
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) profile: String,
     pub(crate) client_id: String,
     pub(crate) client_secret: Secret,
     pub(crate) lifetime: Option<String>,
-    /// The further members that were given, of those in `settable`.
+    /// The optional members of the request that are in `settable`.
     pub(crate) settings: Vec<(&'static str, String)>,
 }
 
-/// `erase`: whose token, and which one.
+/// A request to `erase`.
 #[derive(Debug)]
 pub(crate) struct Erase {
     pub(crate) whose: ProfileSelector,
-    /// Only this token.
+    /// Erase only this token.
     pub(crate) token: Option<Secret>,
-    /// The stored client secret as well.
+    /// Whether to erase the stored client secret too.
     pub(crate) credentials: bool,
 }
 
-/// By which of its two names a profile is meant.
+/// Selects a profile by URI or by name.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ProfileSelector {
     Uri(String),
@@ -47,7 +47,7 @@ pub(crate) struct Listed<'a> {
     pub(crate) default: bool,
 }
 
-/// Reads the request of `store`; `settable` are the further members that it may have.
+/// Parses the request of `store`. `settable` are the optional members that it may have.
 pub(crate) fn read_store(input: &[u8], settable: &[&'static str]) -> Result<Store, InputError> {
     let mut members = Members::parse(input)?;
     let client_secret = members.text("client_secret")?.map(Secret::new);
@@ -73,7 +73,7 @@ pub(crate) fn read_store(input: &[u8], settable: &[&'static str]) -> Result<Stor
     Ok(store)
 }
 
-/// Reads the request of `erase`.
+/// Parses the request of `erase`.
 pub(crate) fn read_erase(input: &[u8]) -> Result<Erase, InputError> {
     let mut members = Members::parse(input)?;
     let token = members.text("token")?.map(Secret::new);

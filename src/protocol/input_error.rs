@@ -1,62 +1,63 @@
-//! What can be wrong with what a tool sent.
+//! Errors in the input from a tool.
 
 use thiserror::Error;
 
-/// Input that is not the protocol. The text shows no value of it: one of them may be a secret.
+/// Input that does not follow the protocol. The message shows no value, because a value may be a
+/// secret.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum InputError {
-    /// Over `LARGEST_INPUT`.
+    /// The input is longer than `LARGEST_INPUT`.
     #[error("the input is larger than 1 MiB")]
     TooLarge,
-    /// Not JSON, or not an object.
+    /// The input is not JSON, or not an object.
     #[error("the input is not a JSON object (line {line}, column {column})")]
     NotAnObject {
-        /// Counted from 1.
+        /// The line, from 1.
         line: usize,
-        /// Counted from 1; 0 at the end of the input.
+        /// The column, from 1; 0 at the end of the input.
         column: usize,
     },
-    /// A member that stands twice in an object: two readers would take two different ones.
+    /// A member is repeated in an object. Two parsers could use different values.
     #[error("a member stands twice in the input (line {line}, column {column})")]
     Duplicate {
-        /// Counted from 1.
+        /// The line, from 1.
         line: usize,
-        /// Counted from 1.
+        /// The column, from 1.
         column: usize,
     },
-    /// A line that is no `key=value`.
+    /// A line is not a `key=value` pair.
     #[error("line {0} of the input is not `key=value`")]
     NotAnAttribute(usize),
-    /// A line over the protocol's limit.
+    /// A line is longer than the protocol's limit.
     #[error("line {0} of the input is longer than 65535 bytes")]
     LineTooLong(usize),
-    /// A member that has to be there.
+    /// A required member is missing.
     #[error("the input has no `{0}`")]
     Missing(&'static str),
-    /// A member that is of another type.
+    /// A member has the wrong type.
     #[error("`{name}` in the input must be {wanted}")]
     Mistyped {
-        /// Which member.
+        /// The name of the member.
         name: &'static str,
-        /// What it must be.
+        /// The expected type.
         wanted: &'static str,
     },
-    /// A member that means nothing here.
+    /// A member is unknown.
     #[error("the input has a member `{name}`, which is unknown")]
     Unknown {
-        /// Its name, quoted.
+        /// The name of the member, quoted.
         name: String,
-        /// The nearest known one.
+        /// The most similar known member.
         meant: Option<&'static str>,
     },
-    /// What has to be there beside the members of the input.
+    /// A required argument or variable is missing.
     #[error("{0} is missing")]
     NoOperand(&'static str),
-    /// An operation that the protocol does not have. It is not shown: it may be a secret on its
-    /// way to the wrong place.
+    /// The protocol does not have this operation. It is not shown, because it may be a misplaced
+    /// secret.
     #[error("the operation is none of {0}")]
     UnknownOperation(&'static str),
-    /// Members that exclude each other, or what this program does not do.
+    /// Members exclude each other, or the request is not supported.
     #[error("{0}")]
     Refused(&'static str),
 }

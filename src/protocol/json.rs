@@ -1,4 +1,4 @@
-//! JSON: read so that there is one way only to read it, and written as one line.
+//! Strict JSON: parsing rejects ambiguous input, and output is one line.
 
 use std::fmt;
 
@@ -11,10 +11,11 @@ use zeroize::Zeroizing;
 use super::InputError;
 use crate::types::quote::{nearest, quote};
 
-/// The members of an object, taken out one by one. `null` counts as not given.
+/// The members of an object, which are taken out one by one. `null` is the same as a missing
+/// member.
 pub(super) struct Members(Map<String, Value>);
 
-/// A member may be a secret, and its name what somebody put in the wrong place.
+/// A value may be a secret, and a name may be a misplaced secret.
 impl fmt::Debug for Members {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Members(REDACTED)")
@@ -22,12 +23,12 @@ impl fmt::Debug for Members {
 }
 
 impl Members {
-    /// Reads one object and nothing behind it. A member that stands twice, at any depth, is an
-    /// error: whoever passed the request on may have looked at the other one.
+    /// Parses one object with nothing after it. A repeated member is an error at any depth: a
+    /// program that passed the request on may have checked the other value.
     pub(super) fn parse(input: &[u8]) -> Result<Self, InputError> {
         let Unambiguous(value) = serde_json::from_slice(input).map_err(|error| {
             let (line, column) = (error.line(), error.column());
-            // Every value is taken, so the one thing wrong with data is a member given twice.
+            // Every value is accepted, so the only possible data error is a repeated member.
             match error.classify() {
                 Category::Data => InputError::Duplicate { line, column },
                 Category::Syntax | Category::Eof | Category::Io => {
@@ -41,7 +42,7 @@ impl Members {
         }
     }
 
-    /// A member that is text.
+    /// Takes a member that is text.
     pub(super) fn text(&mut self, name: &'static str) -> Result<Option<String>, InputError> {
         match self.take(name) {
             None => Ok(None),
@@ -50,12 +51,12 @@ impl Members {
         }
     }
 
-    /// A member that is text and has to be there.
+    /// Takes a required member that is text.
     pub(super) fn needed_text(&mut self, name: &'static str) -> Result<String, InputError> {
         self.text(name)?.ok_or(InputError::Missing(name))
     }
 
-    /// A member that is true or false.
+    /// Takes a member that is true or false.
     pub(super) fn truth(&mut self, name: &'static str) -> Result<bool, InputError> {
         match self.take(name) {
             None => Ok(false),
@@ -64,7 +65,7 @@ impl Members {
         }
     }
 
-    /// A member that is an object.
+    /// Takes a member that is an object.
     pub(super) fn object(&mut self, name: &'static str) -> Result<Option<Self>, InputError> {
         match self.take(name) {
             None => Ok(None),
@@ -73,7 +74,7 @@ impl Members {
         }
     }
 
-    /// A member that is a list of texts; empty where it is not given.
+    /// Takes a member that is a list of texts. The list is empty if the member is missing.
     pub(super) fn texts(&mut self, name: &'static str) -> Result<Vec<String>, InputError> {
         let wrong = || mistyped(name, "a list of texts");
         match self.take(name) {
@@ -89,7 +90,8 @@ impl Members {
         }
     }
 
-    /// That nothing is left, for requests in which a typing error would do harm.
+    /// Checks that no member is left. It is for requests in which a misspelled member would do
+    /// harm.
     pub(super) fn nothing_left(
         &self,
         known: impl IntoIterator<Item = &'static str>,
@@ -112,9 +114,10 @@ fn mistyped(name: &'static str, wanted: &'static str) -> InputError {
     InputError::Mistyped { name, wanted }
 }
 
-/// One JSON value and a newline.
+/// Writes one JSON value and a newline.
 pub(crate) fn line(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
-    // Room for the longest token, so that it never grows and leaves copies of a part behind.
+    // The capacity fits the longest token. A buffer that grows would leave copies of a secret in
+    // memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(24 * 1024));
     if serde_json::to_writer(&mut *bytes, value).is_err() {
         bytes.clear();
@@ -123,7 +126,7 @@ pub(crate) fn line(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
     bytes
 }
 
-/// Any JSON value in which no object has a member twice.
+/// A JSON value in which no object has a repeated member.
 struct Unambiguous(Value);
 
 impl<'de> Deserialize<'de> for Unambiguous {

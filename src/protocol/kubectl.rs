@@ -1,5 +1,6 @@
-//! Kubernetes' `ExecCredential`: the cluster in a variable, a token and its expiry on stdout
-//! (`client.authentication.k8s.io/v1` and `v1beta1`, client-go's exec plugins).
+//! Kubernetes' `ExecCredential` protocol (`client.authentication.k8s.io/v1` and `v1beta1`,
+//! client-go's exec plugins): the cluster in an environment variable, a token and its expiry on
+//! stdout.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -58,7 +59,7 @@ fn read_info(info: &str) -> Result<(&'static str, TokenQuery), InputError> {
     let Some(mut cluster) = cluster.flatten() else {
         return Ok((version, TokenQuery::for_any()));
     };
-    // Whoever answers there is given the token, whatever its name.
+    // Any server that answers at this address would get the token.
     if cluster.truth("insecure-skip-tls-verify")? {
         return Err(InputError::Refused(
             "the cluster has `insecure-skip-tls-verify`, and a token goes to a verified host only",
@@ -92,7 +93,7 @@ fn is_host_of(server: &str, name: &str) -> bool {
 
 fn say(reply: &Reply<'_>, version: &str) -> Response {
     match reply {
-        // A bearer token holds no character that JSON would escape.
+        // A bearer token contains no character that JSON must escape.
         Reply::Credential(credential) => {
             let head = format!(
                 "{{\"apiVersion\":\"{version}\",\"kind\":\"ExecCredential\",\"status\":{{\
@@ -101,7 +102,7 @@ fn say(reply: &Reply<'_>, version: &str) -> Response {
             );
             Response::secret(joined(&[&head, credential.text(), "\"}}\n"]))
         }
-        // There is no answer by which the tool would go on without us.
+        // The protocol has no response that lets the tool continue without a token.
         Reply::NotMine | Reply::Done => Response::not_covered(),
     }
 }

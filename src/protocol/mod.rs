@@ -1,8 +1,8 @@
-//! The protocols by which other programs ask for the token: bytes in, bytes out.
+//! The protocols by which other programs request a token: bytes in, bytes out.
 //!
-//! An adaptor knows no profile, no cache and no network. It reads what the tool sent into a
-//! [`Request`], and says a [`Reply`] in the tool's own words. [`PROTOCOLS`] is the one list of
-//! them: the command line, the help pages, the program's other names and `version` follow it.
+//! A protocol does not use profiles, the cache or the network. It parses the tool's input into a
+//! [`Request`] and formats a [`Reply`] for the tool. [`PROTOCOLS`] is the only list of protocols:
+//! the command line, the help pages, the other program names and `version` are generated from it.
 
 mod cargo;
 mod docker;
@@ -31,7 +31,7 @@ pub(crate) use tool_protocol::{
     StdinMode, TokenQuery,
 };
 
-/// Every adaptor, in the order of the help page.
+/// All protocols, in the order of the help page.
 pub(crate) const PROTOCOLS: [&Protocol; 9] = [
     &engflow::ADAPTOR,
     &git::ADAPTOR,
@@ -44,11 +44,11 @@ pub(crate) const PROTOCOLS: [&Protocol; 9] = [
     &docker::ADAPTOR,
 ];
 
-/// The most that is read from stdin, in bytes.
+/// The largest input from stdin, in bytes.
 pub(crate) const LARGEST_INPUT: usize = 1024 * 1024;
 
-/// RFC 3339 in UTC with whole seconds and `Z`: the form that every caller reads. Bazel's parser
-/// fails the build on a fraction.
+/// Formats a time as RFC 3339 in UTC with whole seconds and `Z`, which every caller can parse.
+/// Bazel fails the build on a fraction.
 pub(crate) fn timestamp(at: OffsetDateTime) -> String {
     let whole = at
         .to_offset(time::UtcOffset::UTC)
@@ -57,9 +57,9 @@ pub(crate) fn timestamp(at: OffsetDateTime) -> String {
     whole.format(&Rfc3339).unwrap_or_default()
 }
 
-/// The URI of a server that a tool names by scheme and `host[:port]`. What is no such name gives
-/// a URI that is nobody's: glued together, `https` and `evil.test` must not become ours because a
-/// part of them holds a slash.
+/// The URI of a server that a tool names by scheme and `host[:port]`. An invalid name gives an
+/// empty URI, which matches no profile. Without this check, a slash in one part could move
+/// `evil.test` out of the host, and the URI would match a profile.
 fn uri_of(scheme: &str, authority: &str) -> String {
     let is_scheme = ["https", "http"]
         .iter()
@@ -76,7 +76,7 @@ fn bearer(credential: &Credential<'_>) -> Zeroizing<String> {
     joined(&["Bearer ", credential.text()])
 }
 
-/// The same as a line.
+/// The value of the `Authorization` header and a newline.
 fn header_value(credential: &Credential<'_>) -> Response {
     Response::secret(joined(&["Bearer ", credential.text(), "\n"]))
 }
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(
             timestamp(at),
             "2023-11-14T22:13:20Z",
-            "rounded down: never later than true"
+            "the time is rounded down"
         );
     }
 

@@ -1,7 +1,8 @@
-//! pnpm's `tokenHelper`: no arguments, no URL, the value of the `Authorization` header on stdout.
+//! pnpm's `tokenHelper` protocol: no arguments, no URL, the value of the `Authorization` header on
+//! stdout.
 //!
-//! pnpm up to 10 sends the words as they are, pnpm 11 sets `Bearer` before a bare token: with
-//! `Bearer` in front both send the same.
+//! pnpm up to 10 sends the value unchanged. pnpm 11 adds `Bearer` to a bare token. With `Bearer` in
+//! the value, both send the same header.
 
 use super::tool_protocol::{
     ErrorFormat, ParsedRequest, Protocol, Reply, Request, Response, StdinMode, TokenQuery,

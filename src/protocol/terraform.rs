@@ -1,7 +1,7 @@
-//! Terraform's credentials helper, for module and provider registries and remote state; and of
-//! `OpenTofu` (Terraform's documentation, "Credentials Helpers").
+//! The credentials helper protocol of Terraform and `OpenTofu` (Terraform's documentation,
+//! "Credentials Helpers"). It is for module and provider registries and remote state.
 //!
-//! It is never asked for a provider's credentials, nor for those of a data source.
+//! Terraform does not call it for the credentials of a provider or of a data source.
 
 use super::json::Members;
 use super::tool_protocol::{
@@ -64,7 +64,7 @@ fn read(call: &Call<'_>) -> Result<ParsedRequest, InputError> {
 
 fn say(reply: &Reply<'_>) -> Response {
     match reply {
-        // A bearer token holds no character that JSON would escape.
+        // A bearer token contains no character that JSON must escape.
         Reply::Credential(credential) => {
             Response::secret(joined(&["{\"token\":\"", credential.text(), "\"}\n"]))
         }

@@ -1,7 +1,7 @@
-//! Terraform's `external` data source: an object of texts in, an object of texts out
-//! (the `hashicorp/external` provider's "External Program Protocol").
+//! Terraform's `external` data source (the `hashicorp/external` provider's "External Program
+//! Protocol"): an object of strings in, an object of strings out.
 //!
-//! What it is given ends in the state and in plan files, in clear.
+//! Terraform stores the output in the state and in plan files, unencrypted.
 
 use serde::Serialize;
 
@@ -69,7 +69,7 @@ fn say(reply: &Reply<'_>) -> Response {
     }
 }
 
-/// Terraform takes texts only: no number, no `null`.
+/// Terraform accepts strings only: no number, no `null`.
 #[derive(Serialize)]
 struct WireResult<'a> {
     access_token: &'a str,
@@ -77,7 +77,7 @@ struct WireResult<'a> {
     authorization: &'a str,
     expires_at: String,
     usable_until: String,
-    /// Seconds since 1970 of `expires_at`.
+    /// `expires_at` in seconds since 1970.
     expires_unix: String,
     scope: &'a str,
     profile: &'a str,

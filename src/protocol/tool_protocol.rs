@@ -1,4 +1,4 @@
-//! What every adaptor is made of: how it is called, what it can ask for, what it can be told.
+//! The interface of a tool protocol: its description, its requests and its replies.
 
 use std::fmt;
 
@@ -11,30 +11,30 @@ use crate::types::secret::Secret;
 use crate::types::token::Token;
 use crate::types::uri::{Origin, Uri};
 
-/// A protocol by which a tool asks for the token.
+/// A protocol by which a tool requests a token.
 pub(crate) struct Protocol {
     /// The subcommand.
     pub(crate) name: &'static str,
-    /// The protocol's own name, for `version`.
+    /// The name of the protocol, for `version`.
     pub(crate) protocol: &'static str,
-    /// The program's other name, where the tool looks for one.
+    /// The program name that the tool calls, if it requires one.
     pub(crate) program: Option<&'static str>,
-    /// What it does, in a line of the help page.
+    /// The description in one line, for the help page.
     pub(crate) summary: &'static str,
-    /// The same at length.
+    /// The description in detail.
     pub(crate) details: &'static str,
-    /// Lines that can be typed.
+    /// Example command lines.
     pub(crate) examples: &'static str,
-    /// What may stand behind the subcommand, in this order; one in brackets may be missing, and
-    /// one that begins with `--` is written as a flag.
+    /// The operands after the subcommand, in this order. An operand in brackets is optional. An
+    /// operand that begins with `--` is written as a flag.
     pub(crate) operands: &'static [&'static str],
-    /// The variable in which the tool says more.
+    /// The environment variable in which the tool sends more data.
     pub(crate) variable: Option<&'static str>,
-    /// How stdin is read: only where the protocol sends something.
+    /// How stdin is read. It is read only if the protocol sends something.
     pub(crate) intake: fn(operands: &[String]) -> StdinMode,
-    /// Reads what the tool sent.
+    /// Parses the input of the tool.
     pub(crate) read: fn(&Call<'_>) -> Result<ParsedRequest, InputError>,
-    /// How a failure is told.
+    /// How an error is reported to the tool.
     pub(crate) complain: fn(&Diagnostic) -> ErrorFormat,
 }
 
@@ -55,44 +55,44 @@ impl Eq for Protocol {}
 /// How stdin is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StdinMode {
-    /// Not at all: the tool may have left a terminal or an open pipe there.
+    /// stdin is not read: it may be a terminal or a pipe that stays open.
     Nothing,
-    /// To its end; it is one request.
+    /// All of stdin is one request.
     All,
-    /// Line by line; each is a request that is answered before the next one comes.
+    /// Each line is a request. It is answered before the next line is read.
     Lines {
-        /// What the tool waits for before it sends anything.
+        /// The text that the tool waits for before it sends a request.
         greeting: &'static str,
     },
 }
 
-/// One call of the tool.
+/// One call by a tool.
 pub(crate) struct Call<'a> {
-    /// What stands behind the subcommand.
+    /// The arguments after the subcommand.
     pub(crate) operands: &'a [String],
-    /// The value of the adaptor's variable.
+    /// The value of the protocol's environment variable.
     pub(crate) variable: Option<&'a str>,
-    /// What stands in stdin.
+    /// The content of stdin.
     pub(crate) input: &'a [u8],
 }
 
-/// stdin may hold a secret, and so may a word that does not belong there.
+/// stdin may contain a secret, and so may a misplaced argument.
 impl fmt::Debug for Call<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Call").finish_non_exhaustive()
     }
 }
 
-/// What a call asks for, and how the reply to it is said.
+/// A parsed request, and how its reply is formatted.
 pub(crate) struct ParsedRequest {
-    /// What is asked for.
+    /// The request.
     pub(crate) request: Request,
-    /// Says the reply in the tool's words.
+    /// Formats the reply for the tool.
     pub(crate) say: Box<dyn FnOnce(&Reply<'_>) -> Response>,
 }
 
 impl ParsedRequest {
-    /// A request, and the way to say its reply.
+    /// A request, and the function that formats its reply.
     pub(super) fn new(
         request: Request,
         say: impl FnOnce(&Reply<'_>) -> Response + 'static,
@@ -103,7 +103,7 @@ impl ParsedRequest {
         }
     }
 
-    /// A call whose answer does not depend on anything.
+    /// A call that always gets the same response.
     pub(super) fn answered(stdout: &'static str) -> Self {
         Self::new(Request::Nothing, move |_| Response::text(stdout))
     }
@@ -115,49 +115,50 @@ impl fmt::Debug for ParsedRequest {
     }
 }
 
-/// What a tool can ask for.
+/// A request by a tool.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// A token.
+    /// Return a token.
     Token(TokenQuery),
-    /// A token, since the server refused the one at hand.
+    /// Return a new token, because the server rejected the cached one.
     Renewal(TokenQuery),
-    /// Nothing but to hear that the server refused this token.
+    /// Record that the server rejected this token.
     Refusal {
-        /// Where it was refused.
+        /// The URI that rejected it.
         uri: String,
         /// The token.
         token: Secret,
     },
-    /// That a secret be kept. None is, but the token that came from here needs no keeping.
+    /// Store a secret. Secrets are not stored this way, but a token from this program is accepted
+    /// because it needs no storage.
     Keep {
-        /// For which server.
+        /// The URI of the server.
         uri: String,
         /// The secret.
         secret: Secret,
     },
-    /// Nothing that anybody has to be asked for.
+    /// No action.
     Nothing,
 }
 
-/// Which token.
+/// The parameters of a token request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TokenQuery {
-    /// Where it is to go; `None` where the tool named no server, which is the profile of the
-    /// flag, of the variable, or else the usual one.
+    /// The URI that gets the token. `None` if the tool named no server; then the profile comes from
+    /// the flag, the environment variable or the default.
     pub(crate) uri: Option<String>,
-    /// Flags of the command line that the tool hands over in its request.
+    /// Command-line flags that the tool sends in its request.
     pub(crate) flags: Vec<String>,
-    /// Whether the tool keeps it for a long time and never asks again, so that one with much of
-    /// its life before it is worth a request.
+    /// Whether the tool keeps the token for a long time and does not ask again. Then a refresh is
+    /// useful earlier.
     pub(crate) is_lasting: bool,
-    /// The certificates that the tool trusts for this server instead of the system's, as PEM. They
-    /// must be the profile's `ca_file`.
+    /// The certificates that the tool trusts for this server instead of the system roots, as PEM.
+    /// They must match the profile's `ca_file`.
     pub(crate) ca_data: Option<Vec<u8>>,
 }
 
 impl TokenQuery {
-    /// The token for a URI.
+    /// A query for the token of a URI.
     pub(super) fn for_uri(uri: String) -> Self {
         Self {
             uri: Some(uri),
@@ -167,7 +168,7 @@ impl TokenQuery {
         }
     }
 
-    /// The token for a server that the tool does not name.
+    /// A query for a token if the tool names no server.
     pub(super) fn for_any() -> Self {
         Self {
             uri: None,
@@ -178,29 +179,29 @@ impl TokenQuery {
     }
 }
 
-/// What a tool is told.
+/// The reply to a tool.
 #[derive(Debug)]
 pub(crate) enum Reply<'a> {
     /// A token.
     Credential(Credential<'a>),
-    /// The server is none of ours: the tool goes on without us.
+    /// No profile covers the server: the tool continues without a token.
     NotMine,
-    /// What was asked is done.
+    /// The action is done.
     Done,
 }
 
-/// A token and what is known of it.
+/// A token and its metadata.
 #[derive(Debug)]
 pub(crate) struct Credential<'a> {
     /// The token.
     pub(crate) token: &'a Token,
-    /// The moment until which this program would hand it out itself: its end, for this caller.
+    /// The time until which this program returns the token to this caller. The caller treats it as
+    /// the expiry.
     pub(crate) usable_until: OffsetDateTime,
-    /// The profile's name.
     pub(crate) profile: &'a str,
-    /// Where API paths begin.
+    /// The base URL of the API.
     pub(crate) base_url: Option<&'a Uri>,
-    /// Every origin that it may go to.
+    /// All origins that the token may be sent to.
     pub(crate) origins: &'a [Origin],
 }
 
@@ -211,16 +212,16 @@ impl Credential<'_> {
     }
 }
 
-/// A reply in a tool's words.
+/// A reply in the format of the tool.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Response {
-    /// For stdout.
+    /// The bytes for stdout.
     pub(crate) stdout: Zeroizing<Vec<u8>>,
     /// How the process ends.
     pub(crate) end: End,
 }
 
-/// The words hold a token.
+/// `stdout` may contain a token.
 impl fmt::Debug for Response {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut said = formatter.debug_struct("Said");
@@ -229,17 +230,17 @@ impl fmt::Debug for Response {
 }
 
 impl Response {
-    /// Nothing, and success.
+    /// An empty response with success.
     pub(super) fn nothing() -> Self {
         Self::text("")
     }
 
-    /// These words, and success.
+    /// This text, with success.
     pub(super) fn text(text: &str) -> Self {
         Self::secret(Zeroizing::new(text.to_owned()))
     }
 
-    /// Words with a token in them, and success.
+    /// A text that contains a token, with success.
     pub(super) fn secret(mut text: Zeroizing<String>) -> Self {
         Self {
             stdout: Zeroizing::new(std::mem::take(&mut *text).into_bytes()),
@@ -247,7 +248,7 @@ impl Response {
         }
     }
 
-    /// Nothing: the tool cannot go on without us.
+    /// An empty response: the tool cannot continue without a token.
     pub(super) fn not_covered() -> Self {
         Self {
             end: End::NotCovered,
@@ -263,17 +264,18 @@ pub(crate) enum End {
     Answered,
     /// Exit 1 and a silent stderr: the tool reads it as "no credential here".
     NotFound,
-    /// An error that says which server is not covered.
+    /// An error that names the server that no profile covers.
     NotCovered,
 }
 
-/// How a failure is told, beside what stands on stderr for people.
+/// How an error is reported to the tool, in addition to the message on stderr.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum ErrorFormat {
-    /// By the exit code; stdout stays empty.
+    /// By the exit code; stdout is empty.
     ExitCode,
-    /// By the exit code and these words on stdout, where the tool reads them.
+    /// By the exit code and this text on stdout, which the tool reads.
     Stdout(Vec<u8>),
-    /// By an answer of the protocol, instead of stderr and exit code; in a dialogue only.
+    /// By a response of the protocol, without stderr and exit code. Only for protocols with several
+    /// requests per process.
     Answer(Vec<u8>),
 }
