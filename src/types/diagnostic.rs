@@ -1,12 +1,12 @@
-//! What a person in trouble is told.
+//! The message of an error.
 
-/// The three lines of an error, without the program's name. Nothing in it is secret.
+/// The three parts of an error message, without the program's name. They contain no secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Diagnostic {
-    /// What happened; stands alone.
+    /// The error. It is understandable without the other parts.
     pub(crate) what: String,
-    /// The nearest cause.
+    /// The direct cause.
     pub(crate) cause: Option<String>,
-    /// What to do.
+    /// How to fix it.
     pub(crate) hint: Option<String>,
 }

@@ -1,27 +1,27 @@
-//! Durations as people write them: `90s`, `10m`, `1h30m`.
+//! Durations in the form that people write: `90s`, `10m`, `1h30m`.
 
 use std::time::Duration;
 
 use thiserror::Error;
 
-/// The longest duration that is read: 366 days.
+/// The longest duration that is accepted: 366 days.
 pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// A text that is not a duration.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum DurationError {
-    /// Not of the form `1h30m`.
+    /// The text is not of the form `1h30m`.
     #[error("`{0}` is not a duration; write it as `90s`, `10m` or `1h30m`")]
     Malformed(String),
-    /// A number without a unit.
+    /// The unit is missing.
     #[error("`{0}` is not a duration; did you mean `{0}s`?")]
     NoUnit(String),
-    /// Longer than [`LONGEST`].
+    /// The duration is longer than [`LONGEST`].
     #[error("`{0}` is too long a duration; at most 366 days are taken")]
     TooLong(String),
 }
 
-/// Reads whole numbers with the units `d`, `h`, `m`, `s`, largest first, each at most once.
+/// Parses whole numbers with the units `d`, `h`, `m`, `s`: largest first, each at most once.
 pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     let malformed = || DurationError::Malformed(crate::types::quote::quote(text));
     let too_long = || DurationError::TooLong(crate::types::quote::quote(text));
@@ -67,7 +67,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     Ok(duration)
 }
 
-/// Writes a duration to a person: the two largest units that matter, rounded up.
+/// Formats a duration for people: the two largest units, rounded up.
 pub(crate) fn show(duration: Duration) -> String {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     let finest = if seconds >= 86_400 {
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(
             show(Duration::from_millis(1001)),
             "2s",
-            "a wait is never told too short"
+            "a wait is rounded up"
         );
     }
 }

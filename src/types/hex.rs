@@ -1,8 +1,8 @@
-//! Bytes as hexadecimal digits.
+//! Hexadecimal encoding.
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// Lower-case hexadecimal digits, two for each byte.
+/// Encodes bytes as lower-case hexadecimal digits, two for each byte.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or_default();
     let mut digits = Vec::with_capacity(2 * bytes.len());

@@ -1,27 +1,27 @@
-//! Text from outside, made fit for a person's terminal and for a log.
+//! Makes external text safe for a terminal and for a log.
 
 use std::path::Path;
 
 use strsim::damerau_levenshtein;
 
-/// The most of a foreign text that is shown, in characters.
+/// The longest external text that is shown, in characters.
 const LONGEST: usize = 200;
 
-/// Foreign text on one line: control, format and line-breaking characters become a space,
-/// runs of white space fold into one, and what is over 200 characters is cut.
+/// Formats external text as one line. Control, format and line-breaking characters become a space,
+/// and a sequence of white space becomes one space. Text beyond 200 characters is cut.
 ///
-/// Bidirectional controls and zero-width characters count as control characters: they can make
-/// a message read as something else.
+/// Bidirectional controls and zero-width characters are treated as control characters, because they
+/// can change how a message reads.
 pub(crate) fn quote(text: &str) -> String {
     fold(text, LONGEST)
 }
 
-/// The same without the cut, for text that was ours before it was stored.
+/// Like `quote`, without the length limit. It is for text that this program stored itself.
 pub(crate) fn clean(text: &str) -> String {
     fold(text, usize::MAX)
 }
 
-/// A path, fit for a terminal and a log: control and invisible characters are escaped.
+/// Formats a path for a terminal and a log: control and invisible characters are escaped.
 pub(crate) fn path(path: &Path) -> String {
     escape(&path.to_string_lossy())
 }
@@ -62,7 +62,7 @@ fn fold(text: &str, longest: usize) -> String {
     shown
 }
 
-/// Whether a character is a control, a bidirectional or a zero-width character.
+/// Whether a character is a control, bidirectional or zero-width character.
 pub(super) fn is_invisible(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -70,14 +70,14 @@ pub(super) fn is_invisible(character: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// The known name nearest to what was written, where it is near enough to be what was meant.
+/// The known name that is most similar to `written`; `None` if no name is similar enough.
 pub(crate) fn nearest<'a>(
     written: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let length = written.chars().count();
     let most = |name: &str| name.chars().count().max(3) / 3;
-    // What somebody else wrote may be megabytes long, and is then not worth a comparison.
+    // External text may have megabytes. A name of a very different length is not compared.
     let is_as_long = |name: &&str| name.chars().count().abs_diff(length) <= most(name);
     known
         .into_iter()
@@ -118,6 +118,6 @@ mod tests {
             Some("cloud_id")
         );
         assert_eq!(nearest("zzz", ["cloud_id", "client_id"]), None);
-        assert_eq!(nearest(&"z".repeat(4 << 20), ["cloud_id"]), None, "at once");
+        assert_eq!(nearest(&"z".repeat(4 << 20), ["cloud_id"]), None, "skipped");
     }
 }

@@ -1,4 +1,4 @@
-//! Removes secrets from text that a server wrote, because a server may repeat what it was sent.
+//! Removes secrets from text that a server wrote. A server may repeat the data that it received.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -9,24 +9,25 @@ use zeroize::Zeroizing;
 
 use super::quote::is_invisible;
 
-/// The length of a part of a secret that is removed, in bytes. A shorter secret is removed as a whole.
+/// The length of the parts of a secret that are removed, in bytes. A shorter secret is removed as a
+/// whole.
 const WINDOW: usize = 8;
 
-/// The same for hexadecimal digits: two digits are one byte.
+/// The same length in hexadecimal digits: two digits are one byte.
 const HEX_WINDOW: usize = 2 * WINDOW;
 
-/// What replaces a secret.
+/// The text that replaces a secret.
 const REPLACEMENT: &str = "[redacted]";
 
-/// A byte of a decoded text, and the bytes of the original text that it was decoded from.
+/// A byte of a decoded text, and the bytes of the original text that encode it.
 struct Unit {
     byte: u8,
     source: Range<usize>,
 }
 
-/// Returns `text` without any part of the secrets that has 8 bytes or more: as it is, percent-encoded,
-/// escaped as in JSON, in hexadecimal digits or in base64. White space and invisible characters in
-/// between make no difference.
+/// Returns `text` without any part of the secrets that has 8 bytes or more. The part may be plain,
+/// percent-encoded, escaped as in JSON, in hexadecimal digits or in base64. White space and
+/// invisible characters within it are ignored.
 pub(crate) fn redact(text: &str, secrets: &[&str]) -> String {
     let raw = visible_units(text);
     let percent = decode(&raw, percent_escape);
@@ -54,7 +55,7 @@ pub(crate) fn redact(text: &str, secrets: &[&str]) -> String {
             }));
         }
     }
-    // A secret of invisible characters only has no visible bytes to search for.
+    // A secret that has only invisible characters has no visible bytes to search for.
     for secret in secrets
         .iter()
         .filter(|it| !it.is_empty() && visible(it).is_empty())
@@ -65,7 +66,7 @@ pub(crate) fn redact(text: &str, secrets: &[&str]) -> String {
     replace(text, found)
 }
 
-/// `text` with each of these ranges replaced; ranges that touch are one.
+/// Replaces each of these ranges in `text`. Adjacent ranges are merged.
 fn replace(text: &str, mut ranges: Vec<Range<usize>>) -> String {
     ranges.sort_by_key(|range| range.start);
     let mut shown = String::with_capacity(text.len());
@@ -83,9 +84,9 @@ fn replace(text: &str, mut ranges: Vec<Range<usize>>) -> String {
     shown
 }
 
-/// The forms of a secret that are searched for, each with the length of the parts that are removed.
+/// The encodings of a secret to search for, each with the length of the parts that are removed.
 fn encodings(secret: &str) -> Vec<(Zeroizing<Vec<u8>>, usize)> {
-    // A space in a form.
+    // A space in the encoded secret.
     let plus = Zeroizing::new(secret.replace(' ', "+"));
     let hex = |digits: &[u8; 16]| {
         let nibbles = secret.bytes().flat_map(|byte| [byte >> 4, byte & 15]);
@@ -98,8 +99,8 @@ fn encodings(secret: &str) -> Vec<(Zeroizing<Vec<u8>>, usize)> {
         hex(b"0123456789abcdef"),
         hex(b"0123456789ABCDEF"),
     ];
-    // The digits of base64 depend on how many bytes precede the secret, modulo 3. A first digit
-    // that holds bits of another byte is left out.
+    // The digits of base64 depend on the number of bytes before the secret, modulo 3. A first digit
+    // that also encodes bits of another byte is excluded.
     for before in 0..3 {
         let padded =
             Zeroizing::new([b"\0\0".get(..before).unwrap_or_default(), secret.as_bytes()].concat());
@@ -107,7 +108,7 @@ fn encodings(secret: &str) -> Vec<(Zeroizing<Vec<u8>>, usize)> {
             let digits = Zeroizing::new(engine.encode(padded.as_slice()));
             let own = digits.as_bytes().get((before * 8).div_ceil(6)..);
             let own = own.unwrap_or_default();
-            // A short secret has too few digits to be told from a word.
+            // The digits of a short secret may match an ordinary word.
             if secret.len() >= WINDOW {
                 all.push((Zeroizing::new(own.to_vec()), WINDOW));
             } else if before == 0 && !secret.is_empty() {
@@ -140,7 +141,7 @@ fn visible_units(text: &str) -> Vec<Unit> {
     units
 }
 
-/// Decodes escapes. `escape` returns the byte at the front, if it is an escape, and its length.
+/// Decodes escapes. If the text begins with an escape, `escape` returns its byte and its length.
 fn decode(units: &[Unit], escape: fn(&[Unit]) -> Option<(u8, usize)>) -> Vec<Unit> {
     let mut decoded = Vec::with_capacity(units.len());
     let mut rest = units;
@@ -159,7 +160,7 @@ fn decode(units: &[Unit], escape: fn(&[Unit]) -> Option<(u8, usize)>) -> Vec<Uni
     decoded
 }
 
-/// `%2F`.
+/// Decodes an escape such as `%2F`.
 fn percent_escape(units: &[Unit]) -> Option<(u8, usize)> {
     match units {
         [percent, high, low, ..] if percent.byte == b'%' => {
@@ -170,7 +171,7 @@ fn percent_escape(units: &[Unit]) -> Option<(u8, usize)> {
     }
 }
 
-/// `\"` and, for ASCII, `\u0022`.
+/// Decodes `\"` and, for ASCII, escapes such as `\u0022`.
 fn json_escape(units: &[Unit]) -> Option<(u8, usize)> {
     match units {
         [slash, u, zero, other_zero, high, low, ..]

@@ -1,32 +1,33 @@
-//! A value that must not be seen.
+//! A secret value.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// A client secret or an access token: never printed, wiped from memory when dropped.
+/// A client secret or an access token. It is never printed, and its memory is wiped when it is
+/// dropped.
 ///
-/// It has no `Display`, its `Debug` says `REDACTED`, and the one way to the text is [`expose`],
-/// so that a search for that word finds every use.
+/// It has no `Display`, and its `Debug` prints `REDACTED`. The text is only available through
+/// [`expose`], so a search for that name finds every use.
 ///
 /// [`expose`]: Secret::expose
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text over; the caller keeps no copy.
+    /// Takes ownership of the text; the caller keeps no copy.
     pub(crate) fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// The text itself. What is made of it must be a secret again.
+    /// The text itself. Any value that is built from it must be a secret too.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }
 
-/// A text of these parts, wiped when dropped. It is made in one piece: a text that grows leaves
-/// copies of its beginning behind.
+/// Joins the parts into a text that is wiped when dropped. It is allocated once: a text that grows
+/// leaves copies of its beginning in memory.
 pub(crate) fn joined(parts: &[&str]) -> Zeroizing<String> {
     let length = parts.iter().map(|part| part.len()).sum();
     let mut text = Zeroizing::new(String::with_capacity(length));

@@ -1,5 +1,5 @@
-//! `NAME=TEMPLATE` of `--env`: a text in which `{token}` and the like are filled in, and `{{` and
-//! `}}` stand for braces.
+//! `NAME=TEMPLATE` of `--env`: a text with placeholders such as `{token}`. `{{` and `}}` are
+//! literal braces.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use zeroize::Zeroizing;
 
 use crate::types::quote::nearest;
 
-/// What can be filled in.
+/// A placeholder in a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Placeholder {
     /// The access token.
     Token,
     /// The whole `Authorization` header.
     Header,
-    /// Where API paths begin.
+    /// The base URL of the API.
     BaseUrl,
     /// The tenant.
     CloudId,
-    /// Until when the token is handed out.
+    /// The time until which the token is returned to callers.
     ExpiresAt,
 }
 
@@ -31,7 +31,7 @@ impl Placeholder {
         Self::ExpiresAt,
     ];
 
-    /// As it is written.
+    /// The name of the placeholder in a template.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Token => "token",
@@ -43,10 +43,10 @@ impl Placeholder {
     }
 }
 
-/// A variable and what it is made of.
+/// An environment variable and the template of its value.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Template {
-    /// The variable.
+    /// The name of the variable.
     pub(crate) name: String,
     parts: Vec<Part>,
 }
@@ -57,15 +57,15 @@ enum Part {
     Value(Placeholder),
 }
 
-/// A template that cannot be filled. It is not shown: there may be a secret in it.
+/// An invalid template. It is not shown, because it may contain a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TemplateError {
-    /// No `=`, or no name before it.
+    /// The `=` is missing, or the name before it is empty.
     NoName,
-    /// A brace without its other one.
+    /// A brace is not paired.
     Brace,
-    /// A placeholder that is not there; and the one that was meant, where it looks like a typing
-    /// error of that.
+    /// The placeholder does not exist. The value is the most similar placeholder, if the name looks
+    /// like a typing error.
     Unknown(Option<&'static str>),
 }
 
@@ -81,7 +81,7 @@ impl fmt::Display for TemplateError {
 }
 
 impl Template {
-    /// Reads `NAME=TEMPLATE`.
+    /// Parses `NAME=TEMPLATE`.
     pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         let (name, mut rest) = text.split_once('=').ok_or(TemplateError::NoName)?;
         if name.is_empty() || text.contains('\0') {
@@ -114,7 +114,7 @@ impl Template {
         })
     }
 
-    /// The value of the variable; the placeholder that has none, where there is such.
+    /// Returns the value of the variable, or the first placeholder that has no value.
     pub(crate) fn fill(
         &self,
         value: impl Fn(Placeholder) -> Option<Zeroizing<String>>,

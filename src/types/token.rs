@@ -1,4 +1,4 @@
-//! An access token, its life, and how much of that life a caller asks for.
+//! An access token, its lifetime, and the remaining lifetime that a caller requires.
 
 use std::time::Duration;
 
@@ -7,36 +7,37 @@ use time::OffsetDateTime;
 
 use crate::types::secret::Secret;
 
-/// The longest access token that is taken, in bytes: it has to fit into one HTTP header line.
+/// The longest access token that is accepted, in bytes. A token must fit into one HTTP header line.
 const LONGEST: usize = 16 * 1024;
 
-/// How far back the clock may go before what was obtained "later" is not believed.
+/// How far in the future a recorded time may be. A later time is ignored, because the clock was set
+/// back.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
-/// What is asked for where nobody asked for more.
+/// The default of the remaining lifetime.
 const DEFAULT_MIN_TTL: Duration = Duration::from_secs(60);
 
-/// A text that may not stand in an `Authorization` header.
+/// A text that is not valid in an `Authorization` header.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub(crate) enum MalformedToken {
-    /// Nothing at all.
+    /// The text is empty.
     #[error("it is empty")]
     Empty,
-    /// Over 16 KiB.
+    /// The text is longer than 16 KiB.
     #[error("it is longer than 16 KiB")]
     TooLong,
-    /// A character outside `b64token`; a line break here would be a second header.
+    /// A character is not in `b64token`. A line break would add a second header.
     #[error("it holds a character that no bearer token may hold (RFC 6750 section 2.1)")]
     Character,
 }
 
-/// The text of a bearer token: never empty, `b64token` characters only (RFC 6750 §2.1), so that
-/// it can go into a header, a line or a JSON string as it is.
+/// The text of a bearer token. It is not empty and has only `b64token` characters (RFC 6750 §2.1),
+/// so it needs no escaping in a header, a line or a JSON string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AccessToken(Secret);
 
 impl AccessToken {
-    /// Checks what a server or a cache file gave.
+    /// Validates the text from a server or a cache file.
     pub(crate) fn parse(text: String) -> Result<Self, MalformedToken> {
         let secret = Secret::new(text);
         let text = secret.expose();
@@ -60,18 +61,18 @@ impl AccessToken {
     }
 }
 
-/// How much life a caller wants a token to have left when it is handed out.
+/// The remaining lifetime that a caller requires of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MinTtl {
-    /// Nobody said: 60 s, or half the token's life where that is shorter, so that a server of
-    /// short-lived tokens works without a setting.
+    /// The caller and the configuration set no value: 60 s, or half of the token's lifetime if that
+    /// is shorter. Thus a server with short-lived tokens needs no setting.
     Default,
-    /// Exactly this much, from a flag or the configuration.
+    /// Exactly this duration, from a flag or the configuration.
     AtLeast(Duration),
 }
 
 impl MinTtl {
-    /// The margin for a token that lives `life` in all.
+    /// The margin for a token with the total lifetime `life`.
     pub(crate) fn for_life(self, life: Duration) -> Duration {
         match self {
             Self::Default => DEFAULT_MIN_TTL.min(life / 2),
@@ -80,47 +81,46 @@ impl MinTtl {
     }
 }
 
-/// When a token that is still good is old enough to look for the next one.
+/// The age at which a usable token is refreshed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RefreshAhead {
-    /// In the last fifth of its life.
+    /// In the last fifth of its lifetime.
     LastFifth,
-    /// In the last half, for callers that keep what they get and never ask again.
+    /// In the last half of its lifetime, for callers that keep the token and do not ask again.
     LastHalf,
-    /// Not before it has ended, for those who only look at it.
+    /// Not before it expires, for callers that only display it.
     Never,
 }
 
-/// An access token and its life. Its type is always bearer.
+/// An access token and its lifetime. The token type is always bearer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token {
-    /// The token.
     pub(crate) access_token: AccessToken,
-    /// What it may be used for, space-separated, where the server said (RFC 6749 §3.3).
+    /// The scope, space-separated, if the server sent one (RFC 6749 §3.3).
     pub(crate) scope: Option<String>,
-    /// When its request was sent, UTC, by this machine's clock.
+    /// When the request was sent, in UTC by the local clock.
     pub(crate) requested_at: OffsetDateTime,
-    /// When the response arrived, UTC, by this machine's clock.
+    /// When the response arrived, in UTC by the local clock.
     pub(crate) obtained_at: OffsetDateTime,
-    /// When it ends, UTC, counted from the moment the request was sent.
+    /// When the token expires, in UTC. The lifetime is counted from the time the request was sent.
     pub(crate) expires_at: OffsetDateTime,
 }
 
 impl Token {
-    /// Its whole life.
+    /// The total lifetime.
     pub(crate) fn life(&self) -> Duration {
         (self.expires_at - self.obtained_at)
             .try_into()
             .unwrap_or(Duration::ZERO)
     }
 
-    /// What is left of it.
+    /// The remaining lifetime.
     pub(crate) fn time_left(&self, now: OffsetDateTime) -> Duration {
         (self.expires_at - now).try_into().unwrap_or(Duration::ZERO)
     }
 
-    /// The token as it counts at `now`. If the clock was set back since the token was obtained, all
-    /// of its times move back by the difference, so that it does not live longer.
+    /// The token as seen at `now`. If the clock was set back after the token was obtained, all its
+    /// times move back by the difference. Thus the token does not live longer.
     pub(crate) fn as_of(&self, now: OffsetDateTime) -> Self {
         let ahead = (self.obtained_at - now).max(time::Duration::ZERO);
         Self {
@@ -132,24 +132,24 @@ impl Token {
         }
     }
 
-    /// The moment until which it is handed out: what every caller is told as its expiry.
+    /// The time until which the token is returned to callers. Every caller gets it as the expiry.
     pub(crate) fn usable_until(&self, min_ttl: MinTtl) -> OffsetDateTime {
         let margin = min_ttl.for_life(self.life());
         let margin = time::Duration::try_from(margin).unwrap_or(time::Duration::MAX);
         self.expires_at.saturating_sub(margin)
     }
 
-    /// Whether it may be handed out now.
+    /// Whether the token may be returned now.
     pub(crate) fn is_fresh(&self, now: OffsetDateTime, min_ttl: MinTtl) -> bool {
         now < self.usable_until(min_ttl)
     }
 
-    /// Whether it is time for one process to look for the next one.
+    /// Whether one process should refresh the token now.
     pub(crate) fn is_aging(&self, now: OffsetDateTime, ahead: RefreshAhead) -> bool {
         now >= self.refresh_at(ahead)
     }
 
-    /// The moment from which one process looks for the next token.
+    /// The time from which one process refreshes the token.
     pub(crate) fn refresh_at(&self, ahead: RefreshAhead) -> OffsetDateTime {
         let share = match ahead {
             RefreshAhead::LastFifth => 5,
@@ -159,13 +159,14 @@ impl Token {
         self.expires_at - self.life() / share
     }
 
-    /// Whether its whole life is too short for what is asked, so that asking again is in vain.
+    /// Whether the total lifetime is shorter than required. Then a new request does not help.
     pub(crate) fn never_lasts(&self, min_ttl: MinTtl) -> bool {
         self.life() <= min_ttl.for_life(self.life())
     }
 }
 
-/// Whether the clock has gone back behind `at`, by more than a minute, since that was recorded.
+/// Whether `at` is more than a minute in the future, because the clock was set back after it was
+/// recorded.
 pub(crate) fn is_from_the_future(at: OffsetDateTime, now: OffsetDateTime) -> bool {
     at > now + CLOCK_TOLERANCE
 }
@@ -240,7 +241,7 @@ mod tests {
         let now = OffsetDateTime::UNIX_EPOCH + Duration::from_secs(1000);
         assert!(
             !is_from_the_future(now + Duration::from_secs(60), now),
-            "clocks of one fleet differ, and time servers set them back a little"
+            "clocks of different machines differ, and time servers adjust them"
         );
         assert!(is_from_the_future(now + Duration::from_millis(60_001), now));
     }
@@ -271,7 +272,7 @@ mod tests {
         let min_ttl = MinTtl::AtLeast(Duration::from_secs(60));
         assert!(
             !token.is_fresh(OffsetDateTime::UNIX_EPOCH, min_ttl),
-            "whatever stands in a cache file is at most a miss"
+            "a bad time in a cache file is a cache miss"
         );
     }
 }

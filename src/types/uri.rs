@@ -1,42 +1,43 @@
-//! The strict reading of an `http` or `https` URI, on which the rule "a token goes to its own
-//! hosts only" rests.
+//! A strict parser for `http` and `https` URIs. The rule "a token is only sent to its own hosts"
+//! depends on it.
 //!
-//! Everything that two parsers could read in two ways is refused rather than repaired: user info,
-//! backslashes, control characters, white space, percent-encoded or non-ASCII hosts, empty ports,
-//! ports with leading zeros, IPv4 addresses in any form but the usual one. Where RFC 3986 and the WHATWG URL standard differ, the text is not
-//! accepted. A host is compared byte for byte after ASCII lower-casing: no trailing dot, no
-//! punycode, no address in another notation is "the same".
+//! The parser rejects any text that two parsers could read in two ways, and does not repair it.
+//! Examples are user info, backslashes, control characters, white space, percent-encoded or
+//! non-ASCII hosts, empty ports, ports with leading zeros, and IPv4 addresses that are not in the
+//! usual form. It also rejects a text for which RFC 3986 and the WHATWG URL standard differ. Hosts
+//! are compared byte for byte after ASCII lower-casing. A trailing dot, punycode or another
+//! notation of an address makes a different host.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use thiserror::Error;
 
-/// Why a text is no URI that this program works with.
+/// Why a URI is rejected.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub(crate) enum UriError {
-    /// No `https://` or `http://` in front.
+    /// The text does not start with `https://` or `http://`.
     #[error("it does not start with `https://` (or, on loopback, `http://`)")]
     Scheme,
-    /// A character that some reader would drop, decode or take for a separator.
+    /// A character that some parsers remove, decode or use as a separator.
     #[error("it holds white space, a backslash or another character that no URI may hold")]
     Character,
-    /// `user@host`, the classic way to disguise a host.
+    /// The text has the form `user@host`, which is often used to disguise a host.
     #[error("it holds user info (`…@`); credentials do not belong in a URL")]
     UserInfo,
-    /// The host is empty, too long, or written in a way that readers disagree about.
+    /// The host is empty, too long, or parsers read it in different ways.
     #[error("its host is not a plain name or address")]
     Host,
     /// The port is not a number from 1 to 65535 without leading zeros.
     #[error("its port is not a number from 1 to 65535")]
     Port,
-    /// `http://` to a host that is not this machine.
+    /// The scheme is `http://` and the host is not the local machine.
     #[error("plain `http://` is for loopback only; use `https://`")]
     PlainHttp,
-    /// A base URL that includes the path of the API or of the token endpoint.
+    /// The base URL includes the path of the API or of the token endpoint.
     #[error("it includes a path of the API; remove `{0}`")]
     ApiPath(&'static str),
-    /// A query or a fragment where only a path can be.
+    /// A URL that allows only a path has a query or a fragment.
     #[error("it holds a query or a fragment")]
     QueryOrFragment,
 }
@@ -68,8 +69,8 @@ impl Scheme {
 
 /// Scheme, host and port: the unit of trust (RFC 6454).
 ///
-/// The host is lower case, never empty and never holds anything but letters, digits, `.`, `-`
-/// and `_`, or is an IPv6 address in brackets. `http` occurs with a loopback host only.
+/// The host is in lower case and not empty. It has only letters, digits, `.`, `-` and `_`, or is an
+/// IPv6 address in brackets. `http` occurs only with a loopback host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Origin {
     scheme: Scheme,
@@ -83,18 +84,18 @@ impl Origin {
         self.scheme
     }
 
-    /// The host alone, lower case.
+    /// The host without the port, in lower case.
     pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port, given or implied.
+    /// The port; if the URI has none, the default of the scheme.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Reads `host`, `host:port`, as in the configuration key `hosts`: `https` with that port,
-    /// and for a loopback host `http` too.
+    /// Parses `host` or `host:port` of the configuration key `hosts`. The result is `https` with
+    /// that port, and for a loopback host also `http`.
     pub(crate) fn of_host(text: &str) -> Result<Vec<Self>, UriError> {
         check_characters(text)?;
         if text.contains(['/', '?', '#']) {
@@ -139,7 +140,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The scheme of a URI, and what stands behind `://`.
+/// Splits a URI into its scheme and the text after `://`.
 fn split_scheme(text: &str) -> Option<(Scheme, &str)> {
     [Scheme::Https, Scheme::Http]
         .into_iter()
@@ -151,7 +152,7 @@ fn split_scheme(text: &str) -> Option<(Scheme, &str)> {
         })
 }
 
-/// Paths that people copy into a base URL; the program adds them itself. Longest first.
+/// Paths that users copy into a base URL. The program adds them itself. Longest first.
 const API_PATHS: [&str; 5] = [
     "/api/beta/oauth/token",
     "/api/v1/oauth/token",
@@ -160,7 +161,7 @@ const API_PATHS: [&str; 5] = [
     "/api/v1",
 ];
 
-/// An absolute URI: its origin, and the rest from the path on as it was written.
+/// An absolute URI: its origin, and the unchanged text from the path on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Uri {
     origin: Origin,
@@ -168,7 +169,7 @@ pub(crate) struct Uri {
 }
 
 impl Uri {
-    /// Reads an absolute URI. The fragment, if any, is dropped: it never goes over the wire.
+    /// Parses an absolute URI. A fragment is removed, because it is never sent.
     pub(crate) fn parse(text: &str) -> Result<Self, UriError> {
         check_characters(text)?;
         let (scheme, after) = split_scheme(text).ok_or(UriError::Scheme)?;
@@ -179,7 +180,8 @@ impl Uri {
         Ok(Self { origin, rest })
     }
 
-    /// Reads a base URL: no query, no fragment, no path of the API; a slash at its end is removed.
+    /// Parses a base URL. It has no query, no fragment and no API path. A slash at the end is
+    /// removed.
     pub(crate) fn parse_base(text: &str) -> Result<Self, UriError> {
         if text.contains(['?', '#']) {
             return Err(UriError::QueryOrFragment);
@@ -193,12 +195,11 @@ impl Uri {
         }
     }
 
-    /// Where it leads.
     pub(crate) fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// This base URL with `path` (which begins with a slash) behind it.
+    /// This base URL with `path` appended. `path` begins with a slash.
     pub(crate) fn join(&self, path: &str) -> Self {
         Self {
             origin: self.origin.clone(),
@@ -206,7 +207,7 @@ impl Uri {
         }
     }
 
-    /// What a `Location` header found at this URI points to (RFC 9110 §10.2.2).
+    /// Resolves a `Location` header from a response of this URI (RFC 9110 §10.2.2).
     pub(crate) fn resolve(&self, location: &str) -> Result<Self, UriError> {
         if location.starts_with("//") {
             return Self::parse(&format!("{}:{location}", self.origin.scheme.name()));
@@ -231,8 +232,8 @@ impl Uri {
         })
     }
 
-    /// What stands in front of a parameter (already encoded) that is added to its query: the URI,
-    /// and the separator.
+    /// The text before a query parameter (already encoded) that is appended: the URI and the
+    /// separator.
     pub(crate) fn before_query(&self) -> (String, &'static str) {
         let separator = if self.rest.contains('?') { "&" } else { "?" };
         (self.to_string(), separator)
@@ -254,8 +255,8 @@ impl fmt::Display for Uri {
     }
 }
 
-/// Reads `host` or `host:port` as strictly as a URI's: the host in lower case, the port, and whether
-/// it is this machine.
+/// Parses `host` or `host:port` as strictly as in a URI. Returns the host in lower case, the port,
+/// and whether the host is the local machine.
 #[cfg(feature = "shared-store")]
 pub(crate) fn host_and_port(text: &str, default: u16) -> Result<(String, u16, bool), UriError> {
     if text.contains('@') {
@@ -323,8 +324,9 @@ fn is_plain_host(host: &str) -> bool {
     is_name && (!ends_in_a_number(host) || host.parse::<Ipv4Addr>().is_ok())
 }
 
-/// Whether a reader of the WHATWG URL standard takes it for an IPv4 address ("ends in a number
-/// checker"): `127.1`, `0x7f000001` and `10.0.0.1.` are addresses there and names elsewhere.
+/// Whether a parser of the WHATWG URL standard reads the host as an IPv4 address ("ends in a number
+/// checker"). There, `127.1`, `0x7f000001` and `10.0.0.1.` are addresses; for other parsers they
+/// are names.
 fn ends_in_a_number(host: &str) -> bool {
     let last = host.strip_suffix('.').unwrap_or(host).rsplit('.').next();
     let last = last.unwrap_or_default();
@@ -476,7 +478,7 @@ mod tests {
         assert_eq!(
             at.resolve("/a\r\nb"),
             Err(UriError::Character),
-            "a server's header is no better than a user's file"
+            "a header gets the same checks as a configured URL"
         );
     }
 
@@ -512,7 +514,7 @@ mod tests {
             assert_eq!(
                 read,
                 Err(UriError::Host),
-                "{host}: others go to an address, or nowhere"
+                "{host}: other parsers read an address or fail"
             );
             assert_eq!(Origin::of_host(host), Err(UriError::Host), "{host}");
         }
