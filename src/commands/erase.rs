@@ -1,5 +1,5 @@
-//! `erase`: drop a cached token, or only the one that was refused; with `credentials`, the stored
-//! secret as well.
+//! `erase`: removes a cached token, or only the refused one; with `credentials`, also the stored
+//! secret.
 
 use super::session::{Caller, Session};
 use super::{Context, Output};
@@ -24,7 +24,7 @@ pub(super) fn run(context: &Context<'_>, input: &[u8]) -> Result<Output, Error> 
         }
         ProfileSelector::Profile(name) => Some(session.named(name)?),
     };
-    // Nothing of ours is cached for a foreign URI, so it is erased already.
+    // No token is cached for a foreign URI, so there is nothing to erase.
     if let Some(profile) = profile {
         let token = request.token.as_ref().map(Secret::expose);
         session.erase(profile, token.map_or(EraseTarget::Any, EraseTarget::Only))?;
@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context<'_>, input: &[u8]) -> Result<Output, Error> 
     Ok(Output::new(b"{}\n".to_vec()))
 }
 
-/// Takes away the stored secret, if this program is the one that keeps it.
+/// Removes the stored secret if this program manages it.
 fn remove_secret(
     context: &Context<'_>,
     session: &Session<'_>,

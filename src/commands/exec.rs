@@ -1,4 +1,4 @@
-//! `exec`: become another program that has the token in its environment.
+//! `exec`: replaces this process with a program that has the token in its environment.
 
 use std::ffi::{OsStr, OsString};
 use std::path;
@@ -31,7 +31,7 @@ pub(super) fn run(context: &Context<'_>, options: &ExecOptions) -> Result<ExitCo
         profile,
         issued: None,
     };
-    // What the profile has no value for is told before anybody is asked.
+    // Report a value that the profile does not have before requesting the secret or a token.
     for template in &templates {
         known.fill(template)?;
     }
@@ -47,7 +47,7 @@ pub(super) fn run(context: &Context<'_>, options: &ExecOptions) -> Result<ExitCo
     let mut command = command.map_err(|error| not_run(program, error))?;
     command.args(&options.arguments);
     let mut set = |name: &str, value: Option<&OsStr>| {
-        // What stood there before is another profile's.
+        // An inherited value may belong to another profile.
         match value {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
@@ -61,18 +61,19 @@ pub(super) fn run(context: &Context<'_>, options: &ExecOptions) -> Result<ExitCo
         let value = known.value(placeholder);
         set(name, value.as_deref().map(OsStr::new));
     }
-    // Whoever calls back from there means the same profile; that of the variables is found by them.
+    // If the child calls this program, it must get the same profile. A profile that is defined by
+    // environment variables is found by these variables, not by its name.
     let name = Some(profile.name.as_str()).filter(|name| *name != ENVIRONMENT_PROFILE);
     set("CLOUDCONNEXA_PROFILE", name.map(OsStr::new));
     if let Some(config) = &context.options.config {
-        // The command may go to another folder first.
+        // The command may change its working directory first.
         let config = path::absolute(config).unwrap_or_else(|_| config.clone());
         set("CLOUDCONNEXA_AUTH_CONFIG", Some(config.as_os_str()));
     }
     let secret = secret.as_ref().map(Secret::expose);
     set(SECRET_VARIABLE, secret.map(OsStr::new));
     if secret.is_some() || profile.name != ENVIRONMENT_PROFILE {
-        // Another client's ID and secret must not go to this profile's server.
+        // Another client's ID and secret must not be sent to this profile's server.
         let client_id = secret.map(|_| OsStr::new(&profile.client.client_id));
         set("CLOUDCONNEXA_CLIENT_ID", client_id);
         set("CLOUDCONNEXA_CLIENT_SECRET_FILE", None);
@@ -84,7 +85,7 @@ pub(super) fn run(context: &Context<'_>, options: &ExecOptions) -> Result<ExitCo
     become_it(command, &options.program)
 }
 
-/// What a child can be told; before there is a token, nothing in its place.
+/// The values for the child's environment. The values of a token that is not issued yet are empty.
 struct Known<'a> {
     profile: &'a Profile,
     issued: Option<&'a Issued>,
@@ -116,14 +117,14 @@ impl Known<'_> {
     }
 }
 
-/// The same process from here on: its code and its signals are the program's (execve(2)).
+/// Replaces this process; exit code and signals are then those of the program (execve(2)).
 #[cfg(unix)]
 fn become_it(mut command: Command, program: &OsString) -> Result<ExitCode, Error> {
     let error = std::os::unix::process::CommandExt::exec(&mut command);
     Err(not_run(program, error).into())
 }
 
-/// A child, for there is nothing to become.
+/// Starts a child process, because this platform cannot replace a process.
 #[cfg(not(unix))]
 fn become_it(mut command: Command, program: &OsString) -> Result<ExitCode, Error> {
     let status = command.status().map_err(|error| not_run(program, error))?;

@@ -1,4 +1,5 @@
-//! `header`: the whole header line, or the same for `curl --config -`, as JSON, or its value.
+//! `header`: prints the header line, as plain text, for `curl --config -`, as JSON, or its value
+//! only.
 
 use zeroize::Zeroizing;
 
@@ -17,7 +18,7 @@ pub(super) fn run(
     let profile = session.profile_or_refusal(uri)?;
     let issued = session.obtain(profile)?;
     let token = issued.token.access_token.expose();
-    // A bearer token holds no character that curl's or JSON's quotes would give a meaning to.
+    // A bearer token contains no character that is special inside quotes in curl's format or JSON.
     let (before, behind) = match format {
         HeaderFormat::Curl => ("header = \"Authorization: Bearer ", "\"\n"),
         HeaderFormat::Json => ("{\"Authorization\":\"Bearer ", "\"}\n"),

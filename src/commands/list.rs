@@ -1,4 +1,4 @@
-//! `list`: the profiles, without anything secret.
+//! `list`: prints the profiles without their secrets.
 
 use serde::Serialize;
 

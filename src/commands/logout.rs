@@ -1,4 +1,4 @@
-//! `logout`: undo a login, completely.
+//! `logout`: removes a profile, its secret and its cached tokens.
 
 use super::login::yes_or_no;
 use super::session::{Caller, Session};
@@ -19,8 +19,8 @@ pub(super) fn run(context: &Context<'_>, yes: bool) -> Result<(), Error> {
     if !yes && let Some(terminal) = Terminal::open() {
         confirm(&terminal, profile)?;
     }
-    // The secret first: where its keeper does not let go of it, the profile still names it, and
-    // the same command can be given again.
+    // Remove the secret first. If its backend fails, the profile still refers to it, and the user
+    // can repeat the command.
     let is_kept = session.profiles.keeps_secret_of(profile);
     let is_shared = session.profiles.shares_secret_of(profile);
     let source = &profile.source;

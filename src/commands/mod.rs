@@ -1,5 +1,5 @@
-//! What a person or a tool asked for: one file a verb. `protocol` carries out the verbs that are
-//! protocols of tools, for all of them alike.
+//! The subcommands, one file each. `protocol` processes all subcommands that implement protocols of
+//! tools.
 
 mod curl;
 mod doctor;
@@ -41,25 +41,23 @@ use crate::types::quote::quote;
 
 use session::PROTOCOL_LIMIT;
 
-/// The API path that `login` and `doctor` call, below the base URL: every account has it.
+/// The API path below the base URL that `login` and `doctor` call; it exists for every account.
 const API_PATH: &str = "/api/v1/networks";
 
-/// What stdout is given.
+/// The bytes to write to stdout.
 type Output = Zeroizing<Vec<u8>>;
 
-/// What a command works with.
+/// The environment and options of one command.
 struct Context<'a> {
     subcommand: Subcommand,
-    /// The variables.
     environment: &'a Environment,
-    /// The clock.
     clock: &'a dyn Clock,
     options: &'a CommonOptions,
-    /// The system's root certificates, once they are needed.
+    /// The system's root certificates, loaded on first use.
     roots: &'a System<'a>,
-    /// The way to stderr.
+    /// The reporter that writes to stderr.
     report: Reporter,
-    /// Whether the trouble with the cache was told: one warning is enough, and one thing to fix.
+    /// Whether a problem with the cache was reported. It is reported once only.
     has_told_of_cache: Rc<Cell<bool>>,
 }
 
@@ -82,7 +80,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Where and when profiles are edited.
+    /// The settings and the time limit for editing the configuration.
     fn editing(&self) -> Editing<'a> {
         let options = self.options;
         Editing {
@@ -94,12 +92,12 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The time that a server or a keychain has from now on, when a person has been asked.
+    /// A new deadline for a server or a keychain, after the user was prompted.
     fn time_from_now(&self) -> Deadline {
         Deadline::from_now(self.clock, self.options.timeout.unwrap_or(session::LIMIT))
     }
 
-    /// What the start of a program needs that has until `deadline`.
+    /// The settings for starting a program that must end by `deadline`.
     fn launcher(&self, deadline: Deadline) -> Launcher<'a> {
         Launcher {
             environment: self.environment,
@@ -108,7 +106,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// stdin, in the time that was given, or else in that of a tool, unless a person types.
+    /// stdin, limited by `--timeout`. Without it, only [`Limits::Tool`] sets a time limit, and not
+    /// for input from a terminal.
     fn stdin(&self, limits: Limits) -> Stdin<'a> {
         let is_limited = limits == Limits::Tool && !io::stdin().is_terminal();
         let limit = self
@@ -118,7 +117,7 @@ impl<'a> Context<'a> {
         Stdin::new(LARGEST_INPUT, self.clock, limit.map(Deadline::after_start))
     }
 
-    /// All of it.
+    /// Reads stdin to the end.
     fn input(&self, limits: Limits) -> Result<Output, Error> {
         self.stdin(limits)
             .all()
@@ -140,20 +139,20 @@ impl<'a> Context<'a> {
     }
 }
 
-/// How long stdin is waited for.
+/// How long to wait for stdin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Limits {
-    /// As long as a person needs.
+    /// No time limit by default: a person may type.
     Person,
-    /// As long as a tool waits.
+    /// The time limit of a tool.
     Tool,
 }
 
-/// Runs a subcommand and writes its answer to stdout. stdin is read only by subcommands whose
-/// protocol sends something.
+/// Runs a subcommand and writes its output to stdout. Only subcommands whose protocol has input
+/// read stdin.
 ///
-/// Subcommands that are not on the hot path are `#[cold]`: inlined here, their code would be between
-/// the parts that every request for a token uses (docs/performance.md).
+/// Subcommands that are not on the hot path are `#[cold]`: if inlined here, their code would be
+/// between the parts that every request for a token uses (docs/performance.md).
 pub(crate) fn run(
     subcommand: Subcommand,
     command: Command,
@@ -199,8 +198,8 @@ pub(crate) fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The reporter at the level that `-v` or `CLOUDCONNEXA_AUTH_LOG` sets. The default for protocols is
-/// errors only, because some tools treat stderr as part of the response.
+/// The reporter at the level that `-v` or `CLOUDCONNEXA_AUTH_LOG` sets. The default for protocols
+/// is errors only, because some tools treat stderr as part of the response.
 fn reporter(
     subcommand: Subcommand,
     options: &CommonOptions,

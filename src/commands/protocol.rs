@@ -1,5 +1,5 @@
-//! The verbs that are protocols of tools: whatever the adaptor reads out of a call is done here,
-//! for all of them alike, and the adaptor says how it ended.
+//! The subcommands that implement protocols of tools. The adaptor of a tool parses the request and
+//! formats the response; this module processes the requests of all tools in the same way.
 
 use std::io::Write;
 use std::path::Path;
@@ -38,7 +38,7 @@ pub(super) fn run(
         match stdin.line() {
             Ok(Some(line)) => answer(protocol, operands, context, stdout, Some(&line))?,
             Ok(None) => return Ok(ExitCode::SUCCESS),
-            // A tool that leaves the pipe open has its answer all the same.
+            // A tool that does not close the pipe has received its response.
             Err(StdinError::TimedOut(_)) if is_answered => return Ok(ExitCode::SUCCESS),
             Err(error) => return complain(protocol, context.no_input(error), stdout, true),
         };
@@ -46,7 +46,7 @@ pub(super) fn run(
     }
 }
 
-/// Answers one call; `line` is its request in a dialogue.
+/// Answers one call; in a dialogue, `line` is its request.
 fn answer(
     protocol: &Protocol,
     operands: &[String],
@@ -67,7 +67,8 @@ fn answer(
     }
 }
 
-/// Tells a failure in the tool's way, for which the tool may have to be `in_dialogue`.
+/// Reports a failure in the tool's format. Some tools expect it as a response if `in_dialogue` is
+/// true.
 fn complain(
     protocol: &Protocol,
     error: Error,
@@ -133,8 +134,8 @@ fn reply(
     }
 }
 
-/// Refuses certificates that are not the profile's own: their issuer could be the server, or a proxy in
-/// between.
+/// Rejects certificates that are not in the profile's own `ca_file`. The server, or a proxy
+/// between, could have issued them.
 fn check_ca(ca_data: Option<&[u8]>, ca_file: Option<&Path>) -> Result<(), InputError> {
     let Some(data) = ca_data else {
         return Ok(());
@@ -149,7 +150,7 @@ fn check_ca(ca_data: Option<&[u8]>, ca_file: Option<&Path>) -> Result<(), InputE
     }
 }
 
-/// A token for whoever is allowed to have it; where the one at hand `is_refused`, another one.
+/// Returns a token if the caller may have it. If the cached one `is_refused`, returns another one.
 fn give(
     context: &Context<'_>,
     wanted: TokenQuery,

@@ -1,5 +1,5 @@
-//! What all verbs that deal with a profile share: the profiles of this run, the choice among
-//! them, and the way to a token.
+//! The common part of all subcommands that use a profile: loading the profiles, choosing one, and
+//! getting a token.
 
 use std::cell::RefCell;
 use std::io;
@@ -24,38 +24,39 @@ use crate::types::secret::Secret;
 use crate::types::token::{AccessToken, MinTtl, RefreshAhead, Token};
 use crate::types::uri::Uri;
 
-/// The time of a run for people and scripts.
+/// The time limit for people and scripts.
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
-/// The time of a run that a tool waits for: Bazel kills a helper after 10 s.
+/// The time limit for tools: Bazel kills a helper after 10 s.
 pub(super) const PROTOCOL_LIMIT: Duration = Duration::from_secs(9);
 
-/// Who waits for the answer, which decides how long the run may take.
+/// The kind of caller, which decides the time limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caller {
     /// A person or a script.
     Person,
-    /// A tool with a limit of its own.
+    /// A tool with its own time limit.
     Protocol,
 }
 
-/// The profiles of a run.
+/// The profiles and the caller of this process.
 pub(super) struct Session<'a> {
     context: &'a Context<'a>,
-    /// Never given back, for the process ends with the answer: 5,700 instructions of 131,000.
+    /// Never freed, because the process ends after the response. This saves 5,700 of 131,000
+    /// instructions.
     pub(super) profiles: ManuallyDrop<Profiles>,
     name: Option<String>,
     caller: Caller,
 }
 
-/// A token as one caller is given it.
+/// A token for one caller.
 pub(super) struct Issued {
     pub(super) token: Token,
     pub(super) usable_until: OffsetDateTime,
 }
 
 impl<'a> Session<'a> {
-    /// Reads the profiles.
+    /// Loads the profiles.
     pub(super) fn open(context: &'a Context<'a>, caller: Caller) -> Result<Self, Error> {
         let profiles = load(context.environment, context.options.config.as_deref())?;
         let name = context.options.profile.clone();
@@ -73,24 +74,25 @@ impl<'a> Session<'a> {
         Ok(choose(&self.profiles, self.name.as_deref())?)
     }
 
-    /// The profile of a request that names nothing at all, where there is one.
+    /// The name of the profile for a request that names neither a profile nor a URI, if there is
+    /// one.
     pub(super) fn default_name(&self) -> Option<&str> {
         choose(&self.profiles, None)
             .ok()
             .map(|profile| profile.name.as_str())
     }
 
-    /// The name that the caller chose, where one was.
+    /// The name that the caller chose, if any.
     pub(super) fn chosen_name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// The profile of that name.
+    /// The profile with this name.
     pub(super) fn named(&self, name: &str) -> Result<&Profile, Error> {
         Ok(choose(&self.profiles, Some(name))?)
     }
 
-    /// The profile of a request for a URI; `None` where no token may go there.
+    /// The profile for a request for a URI; `None` if no token may be sent there.
     pub(super) fn profile_for(&self, uri: &str) -> Result<Option<&Profile>, Error> {
         let uri = Uri::parse(uri);
         let chosen = choose_for(&self.profiles, self.name.as_deref(), uri.as_ref().ok())?;
@@ -103,7 +105,7 @@ impl<'a> Session<'a> {
         Ok(chosen)
     }
 
-    /// The profile that has the host of `--for`, or else the usual one.
+    /// The profile that has the host of `--for`; without `--for`, the default profile.
     pub(super) fn profile_or_refusal(&self, uri: Option<&str>) -> Result<&Profile, Error> {
         let Some(uri) = uri else {
             return self.profile();
@@ -111,7 +113,7 @@ impl<'a> Session<'a> {
         self.profile_for(uri)?.ok_or_else(|| self.not_covered(uri))
     }
 
-    /// That no token may go to a URI.
+    /// The error for a URI to which no token may be sent.
     pub(super) fn not_covered(&self, uri: &str) -> Error {
         Error::NotCovered {
             origin: Uri::parse(uri).map(|uri| uri.origin().to_string()),
@@ -119,12 +121,12 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The place of a profile in the cache, where there is a folder for one and it may be used.
+    /// The profile's entry in the cache; `None` without a cache directory or with `--no-cache`.
     pub(super) fn slot(&self, profile: &Profile) -> Option<Slot> {
         slot_of(self.context, profile)
     }
 
-    /// The margin of this run.
+    /// The minimum remaining lifetime of a token.
     pub(super) fn min_ttl(&self, profile: &Profile) -> MinTtl {
         self.context
             .options
@@ -132,7 +134,7 @@ impl<'a> Session<'a> {
             .map_or(profile.min_ttl, MinTtl::AtLeast)
     }
 
-    /// When this run ends.
+    /// The deadline of this process.
     pub(super) fn deadline(&self, profile: &Profile) -> Deadline {
         let limit = match (self.context.options.timeout, self.caller) {
             (Some(limit), _) => limit,
@@ -145,8 +147,8 @@ impl<'a> Session<'a> {
         Deadline::after_start(limit)
     }
 
-    /// Warns a person once a day that the API credential itself is about to end. Until then, and
-    /// for the protocols of tools, this is a comparison of two dates.
+    /// Warns a person once a day that the API credential itself expires soon. Before that, and for
+    /// the protocols of tools, this is only a comparison of two dates.
     pub(super) fn remind(&self, profile: &Profile) {
         let Some(end) = profile.secret_expires else {
             return;
@@ -165,18 +167,19 @@ impl<'a> Session<'a> {
         self.context
             .report
             .warning(&format!("profile `{name}`: {warning} (until {end})"));
-        // Where it cannot be noted, it is said again.
+        // If the reminder cannot be recorded, it is shown again.
         drop(slot.map(|slot| slot.note_reminder(&day)));
     }
 
-    /// A token of this profile.
+    /// Returns a token of this profile.
     pub(super) fn obtain(&self, profile: &Profile) -> Result<Issued, Error> {
         self.issue(profile, RefreshAhead::LastFifth, None)
     }
 
-    /// A token of this profile for somebody who keeps it for long.
+    /// Returns a token of this profile for a caller that keeps it for a long time.
     pub(super) fn obtain_lasting(&self, profile: &Profile) -> Result<Issued, Error> {
-        // A program may ask a person, and that is not worth a token that is good for hours.
+        // A program may prompt the user. Do not start it to replace a token that is valid for
+        // hours.
         let refresh_ahead = if profile.source.is_program() {
             RefreshAhead::LastFifth
         } else {
@@ -185,8 +188,9 @@ impl<'a> Session<'a> {
         self.issue(profile, refresh_ahead, None)
     }
 
-    /// A token of this profile, since a server refused this one, or the one at hand. That one is
-    /// replaced, at most once a minute; where the cache cannot note it, it is passed over.
+    /// Returns another token of this profile after a server refused `refused`, or the cached one if
+    /// that is `None`. At most one token a minute is replaced. If the cache cannot record the
+    /// refusal, tokens from before this call are ignored.
     pub(super) fn renew(&self, profile: &Profile, refused: Option<&str>) -> Result<Issued, Error> {
         let noted = self.erase(profile, EraseTarget::Refused(refused));
         let not_before = noted.is_err().then(|| self.context.clock.now());
@@ -203,7 +207,7 @@ impl<'a> Session<'a> {
         Ok(entry.is_none_or(|entry| !entry.tokens.iter().any(is_used)))
     }
 
-    /// The client secret of this profile.
+    /// Reads the client secret of this profile.
     pub(super) fn secret(&self, profile: &Profile) -> Result<Secret, Error> {
         let Context {
             environment, clock, ..
@@ -214,7 +218,7 @@ impl<'a> Session<'a> {
         secret.map_err(|error| self.no_token(&ObtainError::Source(error), profile))
     }
 
-    /// Whether this is the cached token of this profile.
+    /// Whether this token is cached for this profile.
     pub(super) fn holds(&self, profile: &Profile, token: &str) -> bool {
         let entry = self.slot(profile).map(|slot| slot.read());
         let is_it = |cached: &CachedToken| cached.token.access_token.expose() == token;
@@ -242,12 +246,12 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Drops the cached token of this profile, if it is the one that is meant.
+    /// Drops the cached token of this profile if it matches `which`.
     pub(super) fn erase(&self, profile: &Profile, which: EraseTarget<'_>) -> Result<(), Error> {
         self.with_broker(profile, |broker, ask| broker.erase(which, ask))
     }
 
-    /// Removes what is cached of this profile.
+    /// Removes all cached data of this profile.
     pub(super) fn forget(&self, profile: &Profile) -> Result<(), Error> {
         self.with_broker(profile, |broker, ask| {
             let deadline = self.context.time_from_now();
@@ -278,7 +282,7 @@ impl<'a> Session<'a> {
         let endpoint = ProfileEndpoint::new(profile, environment, roots);
         let progress = RefCell::new(None);
         let notify = |notice: Event<'_>| {
-            // Whatever is told next, the line of a wait goes away first.
+            // Remove the progress line before the next message.
             progress.take();
             tell(self.context, profile, &notice);
             if self.caller == Caller::Person && matches!(notice, Event::Asking) {
@@ -321,7 +325,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The place of a profile in the cache, where there is a folder for one and it may be used.
+/// The profile's entry in the cache; `None` without a cache directory or with `--no-cache`.
 pub(super) fn slot_of(context: &Context<'_>, profile: &Profile) -> Option<Slot> {
     if context.options.no_cache {
         return None;
@@ -331,7 +335,7 @@ pub(super) fn slot_of(context: &Context<'_>, profile: &Profile) -> Option<Slot> 
     Some(Cache::in_folder(folder, home).slot(key_of(profile)))
 }
 
-/// Whose token it is.
+/// The cache key of a profile.
 pub(super) fn key_of(profile: &Profile) -> Key {
     Key::of(&Identity {
         token_url: &profile.client.token_url.to_string(),
@@ -341,7 +345,7 @@ pub(super) fn key_of(profile: &Profile) -> Key {
     })
 }
 
-/// The store that a profile shares with other hosts, where it may be used; nothing is opened yet.
+/// The store that a profile shares with other hosts, if it may be used. It is not opened yet.
 pub(super) fn store_of<'a>(
     context: &Context<'a>,
     profile: &'a Profile,
@@ -364,7 +368,7 @@ pub(super) fn store_of<'a>(
     ))
 }
 
-/// Puts into words what the broker does.
+/// Reports an event of the token provider.
 pub(super) fn tell(context: &Context<'_>, profile: &Profile, notice: &Event<'_>) {
     let report = context.report.nonblocking();
     let name = &profile.name;

@@ -1,4 +1,4 @@
-//! `store`: a profile and its client secret, from stdin into the configuration.
+//! `store`: saves a profile and its client secret, read from stdin, in the configuration.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! `token`: the bare token for scripts, or all that is known of it as JSON.
+//! `token`: prints the bare token for scripts, or the token and its metadata as JSON.
 
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -37,7 +37,7 @@ struct WireToken<'a> {
     token_type: &'static str,
     expires_at: String,
     usable_until: String,
-    /// Seconds.
+    /// In seconds.
     expires_in: u64,
     scope: Option<&'a str>,
     profile: &'a str,

@@ -1,4 +1,4 @@
-//! `version`: for programs; people have `--version`.
+//! `version`: the version for programs; `--version` prints it for people.
 
 use serde::Serialize;
 

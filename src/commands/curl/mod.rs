@@ -1,7 +1,7 @@
 //! `curl`: one request of the system's curl, to one of the profile's hosts, with the token.
 //!
-//! A 401 drops the token. A request that may be repeated has its 401 held back and is sent once more
-//! with a new token.
+//! A 401 drops the token. If a request can be repeated, its 401 is held back, and the request is
+//! sent once more with a new token.
 
 mod run;
 
@@ -61,7 +61,7 @@ pub(super) fn run(
     };
     match renewed(context, path, &token) {
         Ok(Some(next)) => Ok(call.run(&next, false, stdout)?.code),
-        // Dropped a moment ago already: the new one is refused like the old one.
+        // A token was dropped less than a minute ago: its replacement is refused as well.
         Ok(None) => {
             context.report.debug(REFUSED_LATELY);
             refusal.release(stdout);
@@ -98,11 +98,11 @@ fn drop_token(context: &Context<'_>, path: &str, token: &AccessToken) {
     }
 }
 
-/// The URL, and the profile whose token goes there: a path of the base URL, or a URL on one of the
-/// profile's hosts.
+/// The URL and the profile that owns it. `path` is a path below the base URL, or a URL on one of
+/// the profile's hosts.
 fn target<'a>(session: &'a Session<'_>, path: &str) -> Result<(&'a Profile, Uri), Error> {
     if path.starts_with("//") {
-        // Elsewhere in the world this names a host.
+        // In a URL reference, `//` is followed by a host.
         return Err(session.not_covered(&format!("https:{path}")));
     }
     if !path.starts_with('/') {

@@ -1,5 +1,5 @@
-//! curl where no descriptor can be handed on: the token comes through stdin, which the caller's
-//! own arguments therefore cannot use; there is no second try.
+//! curl on platforms without inherited descriptors. The token is passed through stdin, so the
+//! caller's arguments cannot use stdin. A refused request is not repeated.
 
 use std::io::{Read as _, Write};
 use std::process::{Child, Stdio};
@@ -11,7 +11,7 @@ use crate::diagnostics::reporter::Reporter;
 use crate::types::token::AccessToken;
 
 impl Call<'_> {
-    /// Runs curl. No 401 is seen here, so nothing is held back.
+    /// Runs curl. A 401 is not detected here, so nothing is held back.
     pub(in super::super) fn run(
         &self,
         token: &AccessToken,
@@ -25,7 +25,7 @@ impl Call<'_> {
         }
         let mut child = command.spawn().map_err(not_run)?;
         if let Some(mut stdin) = child.stdin.take() {
-            // A curl that has ended closes the pipe; its exit code is reported below.
+            // If curl has ended, the pipe is closed; its exit code is reported below.
             drop(stdin.write_all(config(token).as_bytes()));
         }
         show_stderr(&mut child, token);

@@ -1,4 +1,4 @@
-//! curl as a process: what it is given, and what becomes of what it says.
+//! curl as a process: its arguments, its configuration and its output.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
@@ -24,31 +24,29 @@ mod system;
 #[path = "other.rs"]
 mod system;
 
-/// A request.
+/// One request with curl.
 pub(super) struct Call<'a> {
-    /// Where to.
     pub(super) url: &'a Uri,
-    /// curl's own arguments, as they were given.
+    /// The arguments for curl, unchanged.
     pub(super) arguments: &'a [OsString],
-    /// What they mean.
+    /// The parsed arguments.
     pub(super) asked: &'a Arguments,
     /// The profile's root certificates.
     pub(super) ca_file: Option<&'a Path>,
-    /// The variables of this process.
     pub(super) environment: &'a Environment,
 }
 
-/// How curl ended.
+/// The result of a curl process.
 pub(super) struct Ended {
-    /// Its own code.
+    /// curl's exit code.
     pub(super) code: ExitCode,
     /// The last response was a 401 of the URL's own server.
     pub(super) is_refused: bool,
-    /// That response, if it is held back.
+    /// That response, if it was held back.
     pub(super) held: Option<Held>,
 }
 
-/// What curl said and nobody has seen yet.
+/// Output of curl that is not printed yet.
 #[derive(Default)]
 pub(super) struct Held {
     out: Vec<u8>,
@@ -56,7 +54,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Shows it. Nobody can be told that stdout is closed.
+    /// Prints the output. A closed stdout cannot be reported.
     pub(super) fn release(&self, stdout: &mut dyn Write) {
         drop(stdout::print(stdout, &self.out));
         Reporter::pass_on(&self.err);
@@ -64,8 +62,8 @@ impl Held {
 }
 
 impl Call<'_> {
-    /// curl with what has to be in front of the caller's own arguments: its configuration comes
-    /// from the descriptor or stream that `config` names, and from there alone (`--disable`).
+    /// curl with the options that must precede the caller's own. Its configuration comes only from
+    /// the descriptor or stream that `config` names (`--disable`).
     fn command(&self, config: &str) -> io::Result<Command> {
         let is_plain = self.url.origin().scheme() == Scheme::Http;
         let protocols = if is_plain { "=http,https" } else { "=https" };
@@ -74,7 +72,7 @@ impl Call<'_> {
             .args(["--disable", "--config", config, "--globoff"])
             .args(["--proto", protocols, "--proto-redir", protocols])
             .args(["--url", &self.url.to_string()])
-            // curl would write the keys of the TLS session there.
+            // curl would write the keys of the TLS session to this file.
             .env_remove("SSLKEYLOGFILE");
         if let Some(file) = self.ca_file {
             command.arg("--cacert").arg(file);
@@ -88,7 +86,7 @@ impl Call<'_> {
     }
 }
 
-/// The configuration that gives curl the token.
+/// The configuration that passes the token to curl.
 fn config(token: &AccessToken) -> Zeroizing<String> {
     joined(&["header = \"Authorization: Bearer ", token.expose(), "\"\n"])
 }
@@ -101,7 +99,7 @@ fn not_run(error: io::Error) -> Error {
     CurlError::NotRun(error).into()
 }
 
-/// curl's code; where a signal ended it, the one that a shell tells.
+/// curl's exit code. After a signal, the code that a shell would report.
 fn code_of(status: ExitStatus) -> ExitCode {
     #[cfg(unix)]
     let by_signal = std::os::unix::process::ExitStatusExt::signal(&status);

@@ -14,7 +14,7 @@ use crate::diagnostics::reporter::Reporter;
 use crate::system::stdout;
 use crate::types::token::AccessToken;
 
-/// The most of a refusal's body that is held back; a longer one is the answer.
+/// The largest body of a 401 that is held back, in bytes; a longer one is passed on.
 const LARGEST_REFUSAL: usize = 1024 * 1024;
 
 impl Call<'_> {
@@ -35,7 +35,7 @@ impl Call<'_> {
             shows_all: self.asked.is_verbose,
         };
         if let Err(error) = flow.run(headers, child.stdout.take(), child.stderr.take()) {
-            // It may have ended already.
+            // curl may have ended already.
             drop(child.kill().and_then(|()| child.wait()));
             return Err(Error::Stdout(error));
         }
@@ -67,7 +67,7 @@ impl Call<'_> {
         if holds_back {
             command.stdout(Stdio::piped());
             if io::stdout().is_terminal() && !self.asked.has_output {
-                // As curl does by itself where it sees the terminal.
+                // curl does the same by itself if its stdout is a terminal.
                 command.args(["--no-progress-meter", "--no-buffer"]);
             }
         }
@@ -75,7 +75,7 @@ impl Call<'_> {
             command.stderr(Stdio::piped());
         }
         let mut child = command.args(self.arguments).spawn()?;
-        // Only curl has the other ends from here on: if it ends early, that is a broken pipe.
+        // Now only curl has the other ends. If curl ends early, the write fails with a broken pipe.
         drop(config_reader);
         let headers = headers.map(|(reader, _)| reader);
         match config_writer.write_all(config(token).as_bytes()) {
@@ -95,20 +95,20 @@ fn inherit(descriptor: &impl AsFd) -> io::Result<String> {
     Ok(format!("/dev/fd/{}", descriptor.as_raw_fd()))
 }
 
-/// What curl says, on its way.
+/// The output of curl while it is read.
 struct Flow<'a> {
     stdout: &'a mut dyn Write,
     redactor: Redactor,
     statuses: Statuses,
     held: Option<Held>,
-    /// Nothing is held back any more.
+    /// No output is held back any more.
     is_settled: bool,
     /// stderr is not held back.
     shows_all: bool,
 }
 
 impl Flow<'_> {
-    /// Reads all to their ends.
+    /// Reads all streams to their ends.
     fn run(
         &mut self,
         mut headers: Option<PipeReader>,
@@ -128,7 +128,8 @@ impl Flow<'_> {
             }
             let [mut has_headers, has_out, has_err] = ready(waiting, None)?;
             if !has_headers {
-                // What was said came after its headers, and those may have come since.
+                // curl writes the headers before the output. They may have arrived since the first
+                // poll.
                 [has_headers, ..] = ready([head, None, None], Some(&Timespec::default()))?;
             }
             if has_headers {
@@ -139,7 +140,7 @@ impl Flow<'_> {
             if has_out {
                 let bytes = read(&mut out, &mut chunk)?;
                 if !self.out(bytes)? {
-                    // Nobody reads on; curl meets that at its next write.
+                    // stdout has no reader. curl gets the same error at its next write.
                     out = None;
                 }
             }
@@ -165,7 +166,7 @@ impl Flow<'_> {
         }
     }
 
-    /// `false` where stdout is closed.
+    /// Returns `false` if stdout is closed.
     fn out(&mut self, bytes: &[u8]) -> io::Result<bool> {
         if let Some(held) = &mut self.held {
             held.out.extend_from_slice(bytes);
@@ -193,7 +194,7 @@ impl Flow<'_> {
     }
 }
 
-/// Which of them have something to read, or are at their end.
+/// The streams that have data or have ended.
 fn ready(streams: [Option<BorrowedFd<'_>>; 3], limit: Option<&Timespec>) -> io::Result<[bool; 3]> {
     let open = streams.iter().flatten();
     let mut polled: Vec<PollFd<'_>> = open
@@ -211,7 +212,7 @@ fn ready(streams: [Option<BorrowedFd<'_>>; 3], limit: Option<&Timespec>) -> io::
     }))
 }
 
-/// Some bytes; none at the end, where the stream is closed.
+/// Reads some bytes. At the end it closes the stream and returns none.
 fn read<'a>(stream: &mut Option<impl Read>, chunk: &'a mut [u8]) -> io::Result<&'a [u8]> {
     let count = match stream {
         Some(stream) => stream.read(chunk),

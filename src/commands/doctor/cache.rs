@@ -1,4 +1,4 @@
-//! The health of the cache's folder. Nothing about it fails an answer, so nothing here is a failure.
+//! The state of the cache directory. Problems here never fail a command, so they are warnings only.
 
 use std::fs;
 use std::io;
@@ -15,10 +15,10 @@ use crate::system::file::{self, Attempt, FileStatus};
 
 const NAME: &str = "cache";
 
-/// A temporary file is there for a moment; one that is older was left by a process that was killed.
+/// The maximum age of a temporary file in use; an older one was left by a process that was killed.
 const STALE: Duration = Duration::from_secs(60);
 
-/// Looks at the folder; `slot` is the place of the profile in it.
+/// Checks the cache directory; `slot` is the profile's entry in it.
 pub(super) fn check(context: &Context<'_>, slot: Option<&Slot>) -> Vec<Finding> {
     if context.options.no_cache {
         return vec![Finding::skipped(NAME, "not asked, with `--no-cache`")];
@@ -65,7 +65,7 @@ fn lock(slot: &Slot) -> io::Result<Attempt> {
     file::try_exclusive(slot.lock_file())
 }
 
-/// What stands in the folder.
+/// The files in the cache directory.
 #[derive(Debug, Default)]
 struct Files {
     entries: usize,

@@ -1,5 +1,5 @@
-//! The way to the server, step by step, so that it is seen where it ends: proxy, name, connection,
-//! TLS, an answer, and the time by it.
+//! The connection to the server, checked step by step to find the step that fails: proxy, name
+//! lookup, TCP, TLS, an HTTP response, and the clock difference that its date shows.
 
 use std::time::Duration;
 
@@ -16,17 +16,17 @@ use crate::types::uri::{Scheme, Uri};
 
 use time::OffsetDateTime;
 
-/// By how much two clocks may differ before it matters.
+/// The largest clock difference that is not reported.
 const SKEW: Duration = Duration::from_secs(60);
 
-/// What stands in the way where there is no more to say.
+/// The hint if the error has none of its own.
 const CHECK_NETWORK: &str = "check the network, the proxy and the profile's `cloud_id` or \
                              `base_url`";
 
-/// Everything that is checked here, in its order.
+/// The names of all checks in this module, in order.
 pub(super) const NAMES: [&str; 6] = ["proxy", "dns", "tcp", "tls", "http", "clock"];
 
-/// A way to the origin of `url`, as the profile and the variables make it.
+/// The HTTP client for the origin of `url`, with the settings of the profile and the environment.
 pub(super) fn http<'a>(case: &'a Case<'_>, url: &Uri) -> Result<Http<'a>, SetupError> {
     let settings = HttpSettings {
         origin: url.origin().clone(),
@@ -36,11 +36,11 @@ pub(super) fn http<'a>(case: &'a Case<'_>, url: &Uri) -> Result<Http<'a>, SetupE
     Http::new(&settings, case.context.roots)
 }
 
-/// Goes the way to the token endpoint; `true` where it leads there.
+/// Checks the connection to the token endpoint; returns `true` if it works.
 pub(super) fn check(case: &Case<'_>, findings: &mut Vec<Finding>) -> bool {
     let before = findings.len();
     let is_open = go(case, findings).is_some();
-    // What was not come to.
+    // Steps after the failed one were not checked.
     for name in NAMES {
         if !findings.iter().skip(before).any(|it| it.name == name) {
             findings.push(Finding::skipped(name, "not asked, for the way ends above"));
@@ -126,7 +126,7 @@ fn go(case: &Case<'_>, findings: &mut Vec<Finding>) -> Option<()> {
                 }
             }
         }
-        // The proxy opens the way for a whole request only, which follows.
+        // The proxy opens a tunnel only for a complete request, which follows.
         (Scheme::Https, Some(_)) => {}
     }
 
@@ -154,7 +154,7 @@ fn go(case: &Case<'_>, findings: &mut Vec<Finding>) -> Option<()> {
     Some(())
 }
 
-/// What can be asked of every server.
+/// The root URL of the origin, which every server answers.
 fn root_of(url: &Uri) -> Uri {
     Uri::parse(&format!("{}/", url.origin())).unwrap_or_else(|_| url.clone())
 }
@@ -175,7 +175,7 @@ fn proxy(case: &Case<'_>, http: &Http<'_>) -> Finding {
     Finding::ok("proxy", what)
 }
 
-/// Whose word is taken for the server's identity.
+/// Describes the root certificates that a server certificate is verified with.
 fn roots(case: &Case<'_>, http: &Http<'_>) -> String {
     let environment = case.context.environment;
     let named: Vec<String> = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
@@ -208,15 +208,15 @@ fn untrusted(case: &Case<'_>, http: &Http<'_>, message: ErrorMessage) -> Finding
     finding
 }
 
-/// Whether this machine's clock goes as the server's. Tokens are measured by this machine's alone,
-/// so that little goes wrong; certificates are not.
+/// Checks whether this machine's clock agrees with the server's. A difference has little effect on
+/// tokens, whose lifetime is measured by this machine's clock only; it matters for certificates.
 fn skew(seen: &ApiResponse, asked_at: OffsetDateTime, answered_at: OffsetDateTime) -> Finding {
     const NAME: &str = "clock";
     let Some(there) = seen.date.as_deref().and_then(date_of) else {
         return Finding::skipped(NAME, "the server does not tell the time");
     };
     let difference = if there < asked_at {
-        // The header has no fractions.
+        // The `Date` header has no fractions of a second.
         asked_at - there - time::Duration::SECOND
     } else {
         there - answered_at
@@ -240,7 +240,7 @@ fn skew(seen: &ApiResponse, asked_at: OffsetDateTime, answered_at: OffsetDateTim
     )
 }
 
-/// A failed request; `fix` is the hint if the error has none of its own.
+/// A finding for a failed request; `fix` is the hint if the error has none of its own.
 pub(super) fn failed(name: &'static str, message: ErrorMessage, fix: &str) -> Finding {
     let what = match message.detail {
         Some(detail) => format!("{}: {detail}", message.reason),

@@ -1,4 +1,4 @@
-//! What a check found, and how all of it is told. No I/O.
+//! The result of a check, and its output as text and JSON. No I/O.
 
 use serde::Serialize;
 
@@ -9,14 +9,14 @@ use crate::types::diagnostic::Diagnostic;
 
 use super::super::Output;
 
-/// How a check ended.
+/// The outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Ok,
     Warning,
-    /// With the exit code that fits it.
+    /// Failed, with this exit code.
     Failed(Code),
-    /// It could not be asked, or there is nothing to ask.
+    /// The check was not possible or does not apply.
     Skipped,
 }
 
@@ -40,15 +40,15 @@ impl State {
     }
 }
 
-/// What a check found. Nothing in it is secret.
+/// The result of a check. It contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
-    /// What was checked: a word for programs, part of the schema.
+    /// The name of the check; part of the JSON schema.
     pub(super) name: &'static str,
     pub(super) state: State,
-    /// What was found, in words.
+    /// The result as text.
     pub(super) what: String,
-    /// What to do about it.
+    /// How to fix the problem.
     pub(super) fix: Option<String>,
 }
 
@@ -78,14 +78,14 @@ impl Finding {
         Self::of(name, State::Skipped, why.into(), None)
     }
 
-    /// What an error of another command says.
+    /// A failure with the diagnostic of another command's error.
     pub(super) fn of_error(name: &'static str, code: Code, told: Diagnostic) -> Self {
         let Diagnostic { what, cause, hint } = told;
         let what = match cause {
             Some(cause) => format!("{what}: {cause}"),
             None => what,
         };
-        // Whoever reads this need not be told to call for it.
+        // The hint suggests `doctor`, which is already running.
         let hint = hint.map(|hint| hint.replace(crate::token_provider::SEE_DOCTOR, ""));
         Self::failed(name, code, what, hint)
     }
@@ -100,7 +100,7 @@ impl Finding {
     }
 }
 
-/// How the run ends: as the first failure says.
+/// The exit code of `doctor`: that of the first failure, or 0.
 pub(super) fn code_of(findings: &[Finding]) -> u8 {
     let code = findings.iter().find_map(|finding| match finding.state {
         State::Failed(code) => Some(code as u8),
@@ -109,7 +109,7 @@ pub(super) fn code_of(findings: &[Finding]) -> u8 {
     code.unwrap_or(0)
 }
 
-/// All of it for a person: a line a check, a line of what to do below it, and the sum.
+/// The text output: one line per check, its fix in the next line, and a summary.
 pub(super) fn page(findings: &[Finding], style: Style) -> String {
     let width = |text: &str| text.chars().count();
     let names = findings.iter().map(|finding| width(&shown(finding.name)));
@@ -138,7 +138,7 @@ pub(super) fn page(findings: &[Finding], style: Style) -> String {
     format!("{lines}\n{}\n", sum(findings))
 }
 
-/// The name of a check as a person writes it.
+/// The name of a check in the text output.
 fn shown(name: &str) -> String {
     match name {
         "client_id" => "client ID".to_owned(),
@@ -162,7 +162,7 @@ fn sum(findings: &[Finding]) -> String {
     }
 }
 
-/// All of it for a program (`integrations/schemas/doctor.json`).
+/// The JSON output (`integrations/schemas/doctor.json`).
 pub(super) fn json(findings: &[Finding], profile: Option<&str>) -> Output {
     let checks = findings.iter().map(|finding| WireFinding {
         name: finding.name,
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(code_of(&[]), 0);
         assert_eq!(code_of(&[Finding::ok("x", ""), warned.clone()]), 0);
         let both = [warned, fails(Code::NotSetUp), fails(Code::Unavailable)];
-        assert_eq!(code_of(&both), 3, "what follows may be its consequence");
+        assert_eq!(code_of(&both), 3, "later failures may follow from it");
     }
 
     #[test]

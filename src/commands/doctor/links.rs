@@ -1,4 +1,4 @@
-//! The names under which tools find this program: whether each leads here.
+//! Checks that each name under which tools look for this program leads to this program.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -11,10 +11,9 @@ use crate::system::environment::Environment;
 
 const NAME: &str = "links";
 
-/// The program's own name.
 const PROGRAM: &str = "cloudconnexa-auth";
 
-/// Looks for them on `PATH` and where Terraform looks.
+/// Checks the names on `PATH` and in Terraform's plugin directories.
 pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
     let Ok(this) = std::env::current_exe().and_then(fs::canonicalize) else {
         return vec![Finding::skipped(
@@ -25,7 +24,7 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut count = 0;
     for name in names() {
-        // What stands further back on PATH nobody is given.
+        // A file further back on `PATH` is never started.
         let mut is_taken = false;
         for path in places(context.environment, name) {
             match judge(&path, &this, is_taken) {
@@ -46,7 +45,7 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Whether a tool that looks for this name finds something.
+/// Whether a tool that looks for this name finds a file.
 pub(super) fn is_found(environment: &Environment, name: &str) -> bool {
     places(environment, name).iter().any(|path| path.exists())
 }
@@ -58,7 +57,7 @@ fn names() -> impl Iterator<Item = &'static str> {
     std::iter::once(PROGRAM).chain(helpers)
 }
 
-/// Everything of that name, in the order in which it is looked for; links that lead nowhere too.
+/// All files with this name in the order of the search, including broken links.
 fn places(environment: &Environment, name: &str) -> Vec<PathBuf> {
     let path = environment.raw("PATH").unwrap_or_default();
     let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
@@ -74,8 +73,8 @@ fn places(environment: &Environment, name: &str) -> Vec<PathBuf> {
     places
 }
 
-/// Terraform looks in `~/.terraform.d/plugins` and in the folder of its platform there, and takes a
-/// version behind the name.
+/// Terraform searches `~/.terraform.d/plugins` and its subdirectory for the platform. It accepts a
+/// version after the name.
 fn plugins(environment: &Environment, name: &str) -> Vec<PathBuf> {
     let Some(home) = environment.home() else {
         return Vec::new();
@@ -116,10 +115,10 @@ fn judge(path: &Path, this: &Path, is_taken: bool) -> Option<Finding> {
     })
 }
 
-/// Whether one is a copy of the other.
+/// Whether one file is a copy of the other.
 fn is_same(one: &Path, other: &Path) -> io::Result<bool> {
     let (here, there) = (fs::metadata(one)?, fs::metadata(other)?);
-    // Opening a pipe that nobody writes to would never end.
+    // Opening a pipe that has no writer would block forever.
     if !here.is_file() || !there.is_file() || here.len() != there.len() {
         return Ok(false);
     }

@@ -1,8 +1,9 @@
-//! `doctor`: the whole way to an authorised call of the API, a line a check, with what to fix. One
-//! file a group of checks; `finding` is what they find, and how it is told.
+//! `doctor`: checks every step up to an authorised API call. It prints one line per check, and how
+//! to fix a problem. Each file contains one group of checks; `finding` contains their results and
+//! the output.
 //!
-//! It asks for one token at most, and for none where a good one is at hand. What it makes is what
-//! any command makes: the cache's folder, a lock, an entry.
+//! It requests one token at most, and none if a good one is cached. It creates the same files as
+//! other commands: the cache directory, a lock, an entry.
 
 mod cache;
 mod connection_check;
@@ -29,7 +30,7 @@ use crate::system::stdout::print;
 
 use finding::Finding;
 
-/// A profile that is looked at.
+/// The profile under test, and the context of its checks.
 struct Case<'a> {
     context: &'a Context<'a>,
     session: &'a Session<'a>,
@@ -39,7 +40,7 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// Tells a person on a terminal what takes so long.
+    /// Shows a progress message on a terminal.
     fn say(&self, what: &str) {
         self.progress.take();
         self.progress.replace(self.context.report.progress(what));
@@ -78,7 +79,7 @@ pub(super) fn run(
     }
     findings.extend(links::check(context));
     findings.extend(tools::check(context));
-    // What was not come to has its place all the same.
+    // Skipped checks appear in their usual position.
     findings.sort_by_key(|finding| order().position(|name| name == finding.name));
 
     let output = if json {
@@ -91,7 +92,7 @@ pub(super) fn run(
     Ok(ExitCode::from(finding::code_of(&findings)))
 }
 
-/// Every check, in the order in which one follows from another.
+/// The names of all checks in their order; each check may depend on the ones before it.
 fn order() -> impl Iterator<Item = &'static str> {
     let first = [
         "configuration",

@@ -1,5 +1,5 @@
-//! What the server gives: a token, in which form of request it is asked for, what it is good for, and
-//! an authorised call of the API with it.
+//! The checks of the server: a token, the authentication method of its request, its scope, and an
+//! authorised API call with it.
 
 use std::cell::{Cell, RefCell};
 
@@ -23,16 +23,16 @@ use crate::types::secret::Secret;
 use crate::types::token::{RefreshAhead, Token};
 use crate::types::uri::Uri;
 
-/// Everything that is checked here, in its order.
+/// The names of all checks in this module, in order.
 pub(super) const NAMES: [&str; 5] = ["token", "form", "scope", "api", "rate_limit"];
 
-/// A token as it was come by.
+/// A token, and whether it was requested just now.
 struct Found {
     token: Token,
     is_new: bool,
 }
 
-/// Asks for what can be asked for.
+/// Runs the checks that are possible with this connection and secret.
 pub(super) fn check(
     case: &Case<'_>,
     secret: Option<Secret>,
@@ -64,8 +64,8 @@ pub(super) fn check(
     skip(findings, why);
 }
 
-/// A token through the broker, as any other command gets it, but for the patience: one request has
-/// to do, and none goes out while a good token is there or a cool-down binds.
+/// Gets a token from the token provider as every other command does, but with one request at most.
+/// It sends no request if a good token is cached or a cool-down is active.
 fn ask(case: &Case<'_>, secret: Secret, findings: &mut Vec<Finding>) -> Option<Found> {
     const NAME: &str = "token";
     let (context, profile) = (case.context, case.profile);
@@ -85,7 +85,7 @@ fn ask(case: &Case<'_>, secret: Secret, findings: &mut Vec<Finding>) -> Option<F
             case.progress.take();
             tell(context, profile, &notice);
         }
-        // What is wrong with the cache stands in a line of its own.
+        // The cache check reports problems with the cache.
         _ => {}
     };
     let store = store_of(context, profile, case.deadline);
@@ -130,7 +130,7 @@ fn ask(case: &Case<'_>, secret: Secret, findings: &mut Vec<Finding>) -> Option<F
     }
 }
 
-/// The token at hand, where no other can be asked for.
+/// The cached token, if no secret is available to request another one.
 fn look(case: &Case<'_>, findings: &mut Vec<Finding>) -> Option<Found> {
     const NAME: &str = "token";
     let now = case.context.clock.now();
@@ -154,7 +154,7 @@ fn look(case: &Case<'_>, findings: &mut Vec<Finding>) -> Option<Found> {
     })
 }
 
-/// Which form of request the endpoint takes, as far as that is known.
+/// The authentication method that the endpoint accepts, if known.
 fn form(case: &Case<'_>, found: Option<Form>) -> Finding {
     const NAME: &str = "form";
     let remembered = || {
@@ -183,7 +183,7 @@ fn scope(token: &Token) -> Finding {
     }
 }
 
-/// An authorised call; what it needs it has by now, so a failure is the API's.
+/// Makes an authorised API call. Its prerequisites have been checked, so a failure is the API's.
 fn call(case: &Case<'_>, found: &Found, findings: &mut Vec<Finding>) {
     const NAME: &str = "api";
     let Some(base) = &case.profile.base_url else {
@@ -272,7 +272,7 @@ fn judge(url: &Uri, found: &Found, seen: &ApiResponse) -> Finding {
     }
 }
 
-/// How long to wait after a 429.
+/// A hint that states how long to wait after a 429.
 fn wait_hint(seen: &ApiResponse) -> String {
     match seen.pause {
         Some(pause) => format!("wait {}", show(pause)),
@@ -299,8 +299,8 @@ fn rate_limit(seen: &ApiResponse) -> Finding {
     Finding::ok(NAME, what)
 }
 
-/// A profile's endpoint that has the secret already (a program may have asked a person for it) and
-/// remembers what went through it.
+/// A profile's endpoint with a secret that was read before, because reading it may have prompted
+/// the user. It records whether a request was sent, and its authentication method.
 struct Attentive<'a> {
     inner: ProfileEndpoint<'a>,
     secret: Secret,

@@ -1,5 +1,5 @@
-//! What is set up: the configuration file and who can change it, the profile, the client ID, the
-//! secret, and how long the credential lasts.
+//! The checks of the configuration: the file and its permissions, the profile, the client ID, the
+//! secret, and the lifetime of the credential.
 
 use std::path::Path;
 
@@ -13,7 +13,6 @@ use crate::system::file::FileStatus;
 use crate::token_provider::{ObtainError, explain};
 use crate::types::secret::Secret;
 
-/// Reads the profiles.
 pub(super) fn configuration<'a>(
     context: &'a Context<'a>,
     findings: &mut Vec<Finding>,
@@ -47,8 +46,8 @@ pub(super) fn configuration<'a>(
     Some(session)
 }
 
-/// Whoever can write there chooses the program that is run for the secret, and the server that is
-/// given it.
+/// Checks who can write to the file. A user with write access controls the program that is started
+/// for the secret, and the server that receives the secret.
 fn exposed(path: &Path) -> Option<Finding> {
     let standing = FileStatus::of(path).ok()?;
     let shown = crate::types::quote::path(path);
@@ -69,13 +68,13 @@ fn exposed(path: &Path) -> Option<Finding> {
     Some(Finding::warning("configuration", what, fix))
 }
 
-/// A command for a shell.
+/// A `chmod` command, quoted for a shell.
 pub(super) fn chmod(change: &str, path: &Path) -> String {
     let path = crate::types::quote::path(path).replace('\'', "'\\''");
     format!("chmod {change} '{path}'")
 }
 
-/// Picks the profile, and says why this one.
+/// Chooses the profile, and reports why it was chosen.
 pub(super) fn profile<'s>(
     session: &'s Session<'_>,
     context: &Context<'_>,
@@ -105,7 +104,7 @@ pub(super) fn profile<'s>(
     }
 }
 
-/// Whether the client ID ends in the tenant's name, as all of the vendor's do.
+/// Checks that the client ID ends in the tenant's name, as all client IDs of the vendor do.
 pub(super) fn client_id(case: &Case<'_>) -> Finding {
     const NAME: &str = "client_id";
     let profile = case.profile;
@@ -127,7 +126,7 @@ pub(super) fn client_id(case: &Case<'_>) -> Finding {
     }
 }
 
-/// Reads the client secret. A program that asks a person may take half of the time there is.
+/// Reads the client secret. A program that prompts the user may take half of the remaining time.
 pub(super) fn secret(case: &Case<'_>) -> (Finding, Option<Secret>) {
     const NAME: &str = "secret";
     let (clock, profile) = (case.context.clock, case.profile);
@@ -149,7 +148,7 @@ pub(super) fn secret(case: &Case<'_>) -> (Finding, Option<Secret>) {
     }
 }
 
-/// How long the API credential itself lasts.
+/// Checks when the API credential itself expires.
 pub(super) fn credential(case: &Case<'_>) -> Finding {
     const NAME: &str = "credential";
     let Some(end) = case.profile.secret_expires else {

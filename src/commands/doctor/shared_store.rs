@@ -1,4 +1,4 @@
-//! The store that hosts share. Nothing about it fails an answer, so nothing here is a failure.
+//! The store that hosts share. Problems here never fail a command, so they are warnings only.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::types::secret::Secret;
 
 const NAME: &str = "shared_store";
 
-/// Up to here clocks may differ without a loss.
+/// The largest clock difference between hosts that has no effect.
 const APART: Duration = Duration::from_secs(15 * 60);
 
-/// Tries all that is asked of the store.
+/// Tries every operation that the store must support.
 pub(super) fn check(case: &Case<'_>, secret: Option<&Secret>) -> Finding {
     let (context, profile) = (case.context, case.profile);
     let Some(settings) = &profile.shared_store else {

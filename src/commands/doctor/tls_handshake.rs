@@ -1,5 +1,5 @@
-//! The steps of a connection, one at a time: name lookup, TCP, TLS. Requests go through
-//! `oauth::Http`, which takes the same steps with the same roots at once.
+//! The steps of a connection, one at a time: name lookup, TCP, TLS. Requests use `oauth::Http`,
+//! which performs the same steps with the same root certificates in one call.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -17,13 +17,13 @@ use crate::types::uri::Origin;
 /// A TLS session with a verified peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TlsSession {
-    /// Such as `TLS 1.3`.
+    /// For example `TLS 1.3`.
     pub(super) protocol: &'static str,
     /// The number of certificates that the server sent.
     pub(super) chain: usize,
 }
 
-/// The addresses of a name.
+/// Resolves a host name to its addresses.
 pub(super) fn resolve(
     http: &Http<'_>,
     (name, port): (&str, u16),
@@ -40,7 +40,7 @@ pub(super) fn resolve(
     })
 }
 
-/// A connection to the first address that accepts; without TLS to loopback addresses only.
+/// Connects to the first address that accepts. Without TLS, only loopback addresses are allowed.
 pub(super) fn connect(
     http: &Http<'_>,
     addresses: &[SocketAddr],
@@ -69,7 +69,7 @@ pub(super) fn connect(
     })
 }
 
-/// Makes a TLS handshake, which verifies the server, and closes the connection.
+/// Performs a TLS handshake, which verifies the server, and closes the connection.
 pub(super) fn shake_hands(
     http: &Http<'_>,
     stream: TcpStream,
@@ -114,7 +114,7 @@ fn client(http: &Http<'_>, origin: &Origin) -> Result<ClientConnection, Box<Tran
     ClientConnection::new(Arc::new(config), name).map_err(failed)
 }
 
-/// Makes a whole handshake, then sends `close_notify`.
+/// Performs a complete handshake, then sends `close_notify`.
 fn shake(
     connection: &mut ClientConnection,
     mut stream: TcpStream,
@@ -133,7 +133,7 @@ fn shake(
         } else if connection.read_tls(&mut stream)? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         } else if let Err(error) = connection.process_new_packets() {
-            // Sends the alert; whether it arrives makes no difference.
+            // Send the alert. Its delivery does not matter.
             connection.write_tls(&mut stream).ok();
             return Err(io::Error::other(error));
         }

@@ -1,5 +1,5 @@
-//! Which tools are told to ask this program. Their files are read only, and for its name alone:
-//! where they stand and what is written there is the business of `tool_config`.
+//! Checks which tools are configured to call this program. Their files are only read, and only
+//! searched for this program's name. `tool_config` knows the paths and formats of these files.
 
 use std::path::PathBuf;
 
@@ -12,13 +12,13 @@ use crate::tool_config::{TOOLS, ToolEditor};
 
 const NAME: &str = "tools";
 
-/// The word that no file holds by accident.
+/// The text that identifies a file that refers to this program.
 const MENTION: &str = "cloudconnexa";
 
-/// The largest file of a tool that is read, in bytes.
+/// The largest tool file that is read, in bytes.
 const LARGEST: u64 = 4 * 1024 * 1024;
 
-/// A tool, a text in its file, and the program that the tool then looks for by its name.
+/// A tool, a text in its file, and the program that the tool then starts by name.
 const NEEDS: [(&str, &str, &str); 6] = [
     ("git", "= cloudconnexa\n", "git-credential-cloudconnexa"),
     (
@@ -44,7 +44,7 @@ const NEEDS: [(&str, &str, &str); 6] = [
     ("go", "GOAUTH=cloudconnexa-auth ", "cloudconnexa-auth"),
 ];
 
-/// Looks which of them are wired, and whether they find what they are told to ask.
+/// Checks which tools are set up, and whether they find the program that they start.
 pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
     let environment = context.environment;
     let mut findings = Vec::new();
@@ -84,8 +84,8 @@ pub(super) fn check(context: &Context<'_>) -> Vec<Finding> {
     findings
 }
 
-/// The first of a tool's files that names this program, with its text. What stands in a project is
-/// the project's.
+/// The first of a tool's files that names this program, with its text. Project files are not
+/// searched.
 fn mention(tool: &ToolEditor, environment: &Environment) -> Option<(PathBuf, String)> {
     let place = (tool.place)(environment).ok()?;
     let mut paths = place.candidates;

@@ -1,4 +1,4 @@
-//! What has to be known of the credentials: from flags, and from the person where there is one.
+//! Collects the credentials from flags, and from the user if there is a terminal.
 
 use std::io::{self, IsTerminal as _};
 
@@ -17,10 +17,10 @@ use crate::system::terminal::Terminal;
 use crate::types::secret::Secret;
 use crate::types::uri::Uri;
 
-/// The name of a profile where nothing suggests another.
+/// The default for a profile's name.
 const DEFAULT_NAME: &str = "default";
 
-/// What a person picks in the portal, in its words, and our names of it.
+/// The terms for a credential's lifetime in the portal, and our notation.
 const PORTAL_WORDS: [(&str, &str); 4] = [
     ("two weeks", "2w"),
     ("one month", "1mo"),
@@ -28,7 +28,7 @@ const PORTAL_WORDS: [(&str, &str); 4] = [
     ("one year", "1y"),
 ];
 
-/// Everything that a profile is made of.
+/// The settings of the new profile.
 #[derive(Debug)]
 pub(super) struct Answers {
     name: String,
@@ -41,7 +41,7 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Checks the flags, and asks for the rest where somebody can be asked.
+    /// Checks the flags, and asks for missing values if there is a terminal.
     pub(super) fn collect(
         context: &Context<'_>,
         options: &LoginOptions,
@@ -111,7 +111,7 @@ impl Answers {
     }
 }
 
-/// A conversation with a person, question by question; what a flag says is not asked.
+/// A dialogue with the user. Values that are set by flags are not asked for.
 struct Dialogue<'a> {
     context: &'a Context<'a>,
     options: &'a LoginOptions,
@@ -211,7 +211,7 @@ impl Dialogue<'_> {
         }
     }
 
-    /// Asks whether the profile takes the place of another default.
+    /// Asks whether the profile replaces the current default.
     fn is_new_default(&self, name: &str) -> Result<bool, Error> {
         let current = self.known.default.as_deref();
         let Some(current) = current.filter(|current| *current != name) else {
@@ -221,7 +221,7 @@ impl Dialogue<'_> {
         self.ask(&question, yes_or_no)
     }
 
-    /// Whether a profile may have this name; the person is asked where one has it already.
+    /// Whether the profile may have this name. Asks the user if a profile with this name exists.
     fn may_replace(&self, name: &str) -> Result<bool, Error> {
         let Some(old) = self.known.named(name) else {
             return Ok(true);
@@ -233,7 +233,7 @@ impl Dialogue<'_> {
         self.ask(&question, yes_or_no)
     }
 
-    /// Asks until the answer will do.
+    /// Repeats the question until the answer is valid.
     fn ask<T>(&self, question: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<T, Error> {
         loop {
             let answer = self.terminal.ask(question).map_err(untold)?;
@@ -249,7 +249,7 @@ impl Dialogue<'_> {
     }
 }
 
-/// Asks for the client secret until it could be one.
+/// Asks for the client secret until the input is a possible secret.
 pub(super) fn typed_secret(terminal: &Terminal) -> Result<Secret, Error> {
     loop {
         let typed = terminal.ask_hidden("Client secret (not shown): ");
@@ -260,7 +260,7 @@ pub(super) fn typed_secret(terminal: &Terminal) -> Result<Secret, Error> {
     }
 }
 
-/// Reads the answer to a question that is answered with no unless said otherwise.
+/// Parses the answer to a yes-or-no question; the default is no.
 pub(in crate::commands) fn yes_or_no(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(true),
@@ -269,7 +269,7 @@ pub(in crate::commands) fn yes_or_no(text: &str) -> Result<bool, String> {
     }
 }
 
-/// The name that a flag or a variable gives the profile.
+/// The profile's name from a flag or a variable.
 fn named(context: &Context<'_>) -> Option<String> {
     let options = context.options;
     let variable = || context.environment.text("CLOUDCONNEXA_PROFILE");
@@ -281,7 +281,7 @@ fn suggested_name(cloud_id: Option<&str>) -> String {
     cloud_id.filter(fits).unwrap_or(DEFAULT_NAME).to_owned()
 }
 
-/// The Cloud ID, by the vendor's habit of putting it at the client ID's end.
+/// Guesses the Cloud ID from the client ID: the vendor puts it at the end.
 fn guess(client_id: &str) -> Option<String> {
     let (_, suffix) = client_id.rsplit_once('.')?;
     check_cloud_id(suffix).is_ok().then(|| suffix.to_owned())
@@ -317,7 +317,7 @@ fn check_lifetime(text: &str, today: Date) -> Result<(), String> {
     }
 }
 
-/// Refuses a flag before anybody is asked anything.
+/// Checks a flag before the first question.
 fn check_flags(
     common: &CommonOptions,
     options: &LoginOptions,

@@ -1,4 +1,4 @@
-//! Who can keep a client secret on this machine.
+//! Finds the secret backends that can store a client secret on this machine.
 
 use std::io;
 
@@ -11,19 +11,19 @@ use crate::secret_source::{SourceError, answers};
 use crate::system::clock::Deadline;
 use crate::system::environment::Environment;
 
-/// The helpers to try, in their order.
+/// The credential helpers to try, in order.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     /// `NAME` of each `docker-credential-NAME`.
     pub(super) helpers: Vec<String>,
-    /// Whether a file will do where none of them does.
+    /// Whether to use a file if none of the helpers works.
     pub(super) or_file: bool,
-    /// What is wrong with those that are installed and are no candidates.
+    /// Why other installed helpers cannot be used.
     pub(super) why_not: Vec<String>,
 }
 
 impl Candidates {
-    /// The one that `--store` names; `None` where it is for us to find out.
+    /// The helper of `--store`; `None` if `login` chooses one itself.
     pub(super) fn chosen(
         context: &Context<'_>,
         store: Option<&str>,
@@ -42,8 +42,8 @@ impl Candidates {
             flag: "--store".to_owned(),
             problem: problem.replace("`docker_helper`", "it"),
         })?;
-        // Nobody shall answer questions in vain. One that is there and does not answer now may be
-        // unlocked by the time it is needed.
+        // Fail before the first question if the helper is missing. A helper that exists but does
+        // not respond now may be unlocked by the time it is needed.
         let deadline = Deadline::from_now(context.clock, KEYCHAIN_LIMIT);
         if let Err(error @ SourceError::NotStarted { .. }) =
             answers(name, context.launcher(deadline))
@@ -58,7 +58,7 @@ impl Candidates {
         }))
     }
 
-    /// Those of this platform's keychains that answer.
+    /// The keychains of this platform that respond.
     pub(super) fn found(context: &Context<'_>) -> Self {
         let mut found = Self {
             or_file: true,
@@ -79,7 +79,7 @@ impl Candidates {
     }
 }
 
-/// The keychains of this platform that could be set up.
+/// The keychains that may exist on this platform.
 fn keychains(environment: &Environment) -> Vec<&'static str> {
     if cfg!(target_os = "macos") {
         vec!["osxkeychain"]
@@ -92,7 +92,7 @@ fn keychains(environment: &Environment) -> Vec<&'static str> {
     }
 }
 
-/// Whether there is a store of pass(1). Its helper answers as if there were, and then keeps nothing.
+/// Whether pass(1) has a store. Without one its helper still responds, but stores nothing.
 fn has_pass(environment: &Environment) -> bool {
     let usual = || Some(environment.home()?.join(".password-store"));
     let store = environment.path("PASSWORD_STORE_DIR").or_else(usual);

@@ -1,6 +1,7 @@
-//! `login`: credentials from a person or from flags, tried on the server, and only then saved.
+//! `login`: gets credentials from the user or from flags, verifies them, and saves them if they
+//! work.
 //!
-//! `dialogue` asks, `trial` tries, `keeper` finds out who can keep the secret.
+//! `dialogue` asks for the values, `trial` verifies them, `keeper` finds a secret backend.
 
 mod dialogue;
 mod keeper;
@@ -49,8 +50,8 @@ pub(super) fn run(context: &Context<'_>, options: &LoginOptions) -> Result<(), E
     Ok(())
 }
 
-/// Tries the credentials. Who has typed a secret that the server does not know is asked for it again,
-/// a few times, and not for everything else.
+/// Verifies the credentials. If the server refuses a typed secret, asks for the secret again a few
+/// times, and for nothing else.
 fn try_out<'a>(
     context: &'a Context<'a>,
     tried: &'a Profile,
@@ -77,7 +78,8 @@ fn try_out<'a>(
     }
 }
 
-/// The profiles that there are; a file that is named and not there is made.
+/// The existing profiles. If the file of `--config` does not exist, there are none; it is created
+/// later.
 fn known(context: &Context<'_>) -> Result<Profiles, Error> {
     match load(context.environment, context.options.config.as_deref()) {
         Err(ProfileError::NoFile(_)) => Ok(Profiles::default()),
@@ -85,7 +87,7 @@ fn known(context: &Context<'_>) -> Result<Profiles, Error> {
     }
 }
 
-/// Saves the profile with the first keeper that takes its secret; also says why others did not.
+/// Saves the profile with the first secret backend that works; also returns why others failed.
 fn save(
     context: &Context<'_>,
     profile: &mut NewProfile,
@@ -99,7 +101,7 @@ fn save(
     };
     for name in &candidates.helpers {
         profile.keeper = SecretBackend::DockerHelper(name.clone());
-        // A keychain that is locked may ask the person first.
+        // A locked keychain may prompt the user first.
         say(&format!("Giving the secret to docker-credential-{name} … "))?;
         let stored = store(&context.editing(), profile);
         say(if stored.is_ok() { "good\n" } else { "\n" })?;
@@ -116,7 +118,7 @@ fn save(
         }
     }
     profile.keeper = SecretBackend::File;
-    // Two files are written, and Ctrl-C between them would leave one of them.
+    // Two files are written. Ctrl-C between the writes would leave only one of them.
     let file = || store(&context.editing(), profile);
     let stored = match terminal {
         Some(terminal) => terminal.without_signals(file),
@@ -125,7 +127,7 @@ fn save(
     Ok((stored?, why_not))
 }
 
-/// What the profile of that name had before is nobody's any more.
+/// Removes the secret of the replaced profile if no other profile uses it.
 fn remove_superseded(context: &Context<'_>, known: &Profiles, old: &Profile, new: &Profile) {
     let is_stored = known.keeps_secret_of(old) && !known.shares_secret_of(old);
     if !is_stored || old.source == new.source {
@@ -167,13 +169,13 @@ fn report(context: &Context<'_>, stored: &Profile, why_not: &[String]) {
     }
 }
 
-/// How often a secret is asked for that the server does not know: as often as by sudo(8).
+/// How often to ask for a secret that the server refuses; sudo(8) has the same limit.
 const MOST_SECRETS: usize = 3;
 
-/// The time that a keychain has to show that it is there.
+/// The time limit for a keychain to respond.
 const KEYCHAIN_LIMIT: Duration = Duration::from_secs(3);
 
-/// What went wrong between the program and the person.
+/// Converts an error of the terminal.
 fn untold(error: TerminalError) -> Error {
     let verb = "login";
     LoginError::Terminal { verb, error }.into()

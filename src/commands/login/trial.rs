@@ -1,4 +1,4 @@
-//! Credentials that are tried before they are saved: a real exchange, and a real call of the API.
+//! Verifies credentials before they are saved, with a real token request and a real API call.
 
 use time::OffsetDateTime;
 
@@ -16,7 +16,7 @@ use crate::token_provider::{
 use crate::types::secret::Secret;
 use crate::types::token::{MinTtl, RefreshAhead};
 
-/// A profile that is not saved, and its secret.
+/// A profile that is not saved yet, and its secret.
 pub(super) struct Trial<'a> {
     context: &'a Context<'a>,
     profile: &'a Profile,
@@ -25,9 +25,8 @@ pub(super) struct Trial<'a> {
 
 /// Credentials that did not work.
 pub(super) struct Refused {
-    /// Whether another secret could.
+    /// Whether another secret could work.
     pub(super) may_be_mistyped: bool,
-    /// Why they did not.
     pub(super) error: Error,
 }
 
@@ -49,7 +48,7 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Tries both; nothing is left in the cache whatever happens.
+    /// Requests a token and calls the API. Nothing is written to the cache in any case.
     pub(super) fn run(&self, terminal: Option<&Terminal>) -> Result<TokenGrant, Refused> {
         let say = |text: &str| match terminal {
             Some(terminal) => terminal.say(text).map_err(untold),
@@ -73,7 +72,7 @@ impl<'a> Trial<'a> {
         Ok(granted)
     }
 
-    /// Leaves the token for every later call.
+    /// Stores the token in the cache for later calls.
     pub(super) fn adopt(&self, granted: &TokenGrant) {
         self.with_broker(|broker, _, ask| broker.adopt(granted, &self.secret, ask));
     }
@@ -94,14 +93,14 @@ impl<'a> Trial<'a> {
         })
     }
 
-    /// Whether the client ID has the Cloud ID at its end; without it no secret works.
+    /// Whether the client ID ends in the Cloud ID. Otherwise the server accepts no secret.
     fn is_id_whole(&self) -> bool {
         let id = self.profile.client.client_id.rsplit_once('.');
         let is_its = |tenant: &str| id.is_some_and(|(_, end)| end.eq_ignore_ascii_case(tenant));
         self.profile.tenant().is_none_or(is_its)
     }
 
-    /// The status of a call that was not refused.
+    /// Calls the API; returns the status of a response that does not refuse the token.
     fn call_api(&self, granted: &TokenGrant, terminal: Option<&Terminal>) -> Result<u16, Error> {
         let Some(base_url) = &self.profile.base_url else {
             return Ok(404);
@@ -120,7 +119,7 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// What is waited for, where the dialogue does not say it.
+    /// Shows a progress message, unless the dialogue already shows one.
     fn wait(&self, terminal: Option<&Terminal>, what: &str) -> Option<Progress> {
         let progress = || self.context.report.progress(what);
         terminal.is_none().then(progress).flatten()

@@ -1,5 +1,5 @@
-//! This program's other names, as links. One that `setup` made is known by its target, in which
-//! `/./` stands in front of the program's name, as nobody writes it by hand.
+//! Links with other names for this program. `setup` recognises its own links by their target: it
+//! contains `/./` before the program's name, which is unlikely in a link made by hand.
 
 use std::fs;
 use std::io;
@@ -11,17 +11,18 @@ use crate::tool_config::Link;
 
 const PROGRAM: &str = "cloudconnexa-auth";
 
-/// Where this program stands, and where its links can.
+/// The path of this program, and the directories for its links.
 pub(super) struct Links<'a> {
     pub(super) environment: &'a Environment,
-    /// Its path, by way of `PATH` where that leads to it, so that it outlives an update.
+    /// The program's path. It is the path on `PATH` if that leads to this program, because that
+    /// path stays the same after an update.
     pub(super) program: PathBuf,
-    /// Without links.
+    /// The program's path with all links resolved.
     real: PathBuf,
     folders: Vec<PathBuf>,
 }
 
-/// A link that is there, or where it will be.
+/// The path of a link that exists or will be created.
 pub(super) struct Place {
     pub(super) path: PathBuf,
     pub(super) is_there: bool,
@@ -44,14 +45,14 @@ impl<'a> Links<'a> {
         Ok(links)
     }
 
-    /// The first program of that name in an absolute directory of `PATH`.
+    /// The first file with this name in an absolute directory of `PATH`.
     pub(super) fn first(&self, name: &str) -> Option<PathBuf> {
         let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
         let paths = self.folders.iter().map(|folder| folder.join(&name));
         paths.into_iter().find(|path| path.is_file())
     }
 
-    /// Whether `PATH` leads to it by its name, or will once it is there.
+    /// Whether `PATH` finds this file by its name, or will find it once it exists.
     pub(super) fn is_first(&self, path: &Path) -> bool {
         let Some(name) = path.file_name() else {
             return false;
@@ -63,28 +64,28 @@ impl<'a> Links<'a> {
             == Some(path)
     }
 
-    /// Whether it is this program; on Windows, which has copies instead of links, whatever has the
-    /// name.
+    /// Whether the file is this program. On Windows, which has copies instead of links, every file
+    /// with the name counts.
     fn is_us(&self, path: &Path) -> bool {
         fs::canonicalize(path).is_ok_and(|path| cfg!(windows) || path == self.real)
     }
 
-    /// Whether it is a link of `setup`'s, wherever it leads.
+    /// Whether the file is a link that `setup` created, with any target.
     fn is_made(path: &Path) -> bool {
         let target = fs::read_link(path).unwrap_or_default();
         target.to_string_lossy().contains("/./cloudconnexa-auth")
     }
 
-    /// Where a link to this program leads.
+    /// The target of links to this program.
     pub(super) fn target(&self) -> PathBuf {
         let folder = self.program.parent().unwrap_or(Path::new("/"));
         let name = self.program.file_name().unwrap_or_default();
-        // `join` keeps the dot, which comparing paths does not see.
+        // `join` keeps the dot; a comparison of paths ignores it.
         folder.join(".").join(name)
     }
 
-    /// Where a link may stand: where the tool looks, or beside the program, or in the user's own
-    /// folder of programs.
+    /// The possible paths of a link: in the tool's own directory; or beside the program or in the
+    /// user's directory of programs.
     fn places(&self, link: &Link) -> Vec<PathBuf> {
         let name = format!("{}{}", link.name, std::env::consts::EXE_SUFFIX);
         let folders = match link.folder {
@@ -98,7 +99,7 @@ impl<'a> Links<'a> {
         folders.map(|folder| folder.join(&name)).collect()
     }
 
-    /// The link of that name, or where one can be made.
+    /// The existing link with this name, or the path for a new one.
     pub(super) fn find(&self, link: &Link) -> Result<Place, SetupError> {
         let is_there = true;
         let places = self.places(link);
@@ -121,14 +122,14 @@ impl<'a> Links<'a> {
         }
     }
 
-    /// The links of that name that `setup` made.
+    /// The links with this name that `setup` created.
     pub(super) fn made(&self, link: &Link) -> Vec<PathBuf> {
         let mut places = self.places(link);
         places.retain(|path| Self::is_made(path));
         places
     }
 
-    /// Makes a link.
+    /// Creates a link.
     pub(super) fn make(&self, place: &Place) -> io::Result<()> {
         if let Some(folder) = place.path.parent() {
             fs::create_dir_all(folder)?;
@@ -140,7 +141,7 @@ impl<'a> Links<'a> {
     }
 }
 
-/// Whether something can be made in a folder, which may have to be made itself.
+/// Whether a file can be created in a directory, which itself may have to be created.
 #[cfg(unix)]
 fn can_write(folder: &Path) -> bool {
     use rustix::fs::{Access, access};

@@ -1,4 +1,4 @@
-//! `setup --list`: how it is with every tool, for a person or as JSON.
+//! `setup --list`: the state of every tool, as text or JSON.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::diagnostics::error::{Error, SetupError};
 use crate::protocol::json_line;
 use crate::tool_config::{EditError, TOOLS, ToolEditor};
 
-/// How it is with every tool.
+/// The states of all tools.
 pub(in crate::commands) fn states(context: &Context<'_>) -> Result<Vec<State>, Error> {
     let links = Links::look(context.environment).map_err(SetupError::NoProgram)?;
     let session = Session::open(context, Caller::Person)?;
@@ -49,14 +49,14 @@ struct WireList<'a> {
     tools: &'a [State],
 }
 
-/// How it is with a tool.
+/// The state of one tool.
 #[derive(Serialize)]
 pub(in crate::commands) struct State {
     pub(in crate::commands) tool: &'static str,
     /// `set_up`, `partly` or `not`.
     pub(in crate::commands) state: &'static str,
     pub(in crate::commands) file: Option<String>,
-    /// What is lacking, or in the way.
+    /// The missing part, or the problem.
     pub(in crate::commands) note: Option<String>,
 }
 
@@ -90,7 +90,7 @@ impl State {
             None => true,
             Some((_, found)) => found.as_ref().is_ok_and(|found| found.is_there),
         };
-        // What is lacking for the hosts of the profile, where there is one.
+        // The changes that are missing for the hosts of the profile, if there is a profile.
         let wished = profile.and_then(|profile| {
             let link = link.as_ref().and_then(|(_, found)| found.as_ref().ok());
             request(&[], session, profile, tool, links, link).ok()

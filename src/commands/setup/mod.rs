@@ -1,5 +1,5 @@
-//! `setup`: adds this program to the configuration of a tool, and removes it. `tool_config` holds
-//! what is written for each tool; here are the files, the commands, the links and the profile.
+//! `setup`: adds this program to the configuration of a tool, and removes it. `tool_config` defines
+//! the changes for each tool; this module handles the files, commands, links and the profile.
 
 use std::path::Path;
 
@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context<'_>, options: &SetupOptions) -> Result<Outpu
     }
 }
 
-/// The tool with this name, and the links to this program.
+/// The tool with this name, and this program's links.
 fn named<'a>(context: &Context<'a>, name: &str) -> Result<(&'static ToolEditor, Links<'a>), Error> {
     let names = || TOOLS.iter().map(|tool| tool.name);
     let tool = TOOLS.into_iter().find(|tool| tool.name == name);
@@ -48,7 +48,7 @@ fn named<'a>(context: &Context<'a>, name: &str) -> Result<(&'static ToolEditor, 
     Ok((tool, links))
 }
 
-/// One line on stdout.
+/// One line for stdout.
 fn said(what: &str, path: &Path) -> Output {
     Output::new(format!("{what}: {}\n", crate::types::quote::path(path)).into_bytes())
 }
@@ -103,7 +103,7 @@ fn set_up(
     }
     let mode = if place.is_project { 0o644 } else { 0o600 };
     plan.apply(tool, mode, context.clock).inspect_err(|_| {
-        // The link is of no use without the configuration.
+        // The link is useless without the configuration.
         drop(new_link.map(|link| file::remove(&link.path)));
     })?;
     warn(context, tool, links, link.as_ref());
@@ -113,7 +113,7 @@ fn set_up(
     Ok(said("set up", &TextFile::path(&place)))
 }
 
-/// What does not stand in the way, and yet may surprise.
+/// Warns about conditions that do not prevent the setup but may surprise the user.
 fn warn(context: &Context<'_>, tool: &ToolEditor, links: &Links<'_>, link: Option<&LinkPlace>) {
     let needs_path = tool.link.is_some_and(|link| link.folder.is_none());
     if let Some(link) = link.filter(|link| needs_path && !links.is_first(&link.path)) {
@@ -180,7 +180,7 @@ fn named_origins(hosts: &[String]) -> Result<Vec<Vec<Origin>>, Error> {
     hosts.iter().map(read).collect()
 }
 
-/// The profile that is meant: the chosen one, that of the hosts, or the usual one.
+/// The profile to set up: the chosen one, the one of the hosts, or the default.
 fn profile<'a>(session: &'a Session<'_>, hosts: &[String]) -> Result<&'a Profile, Error> {
     let named = named_origins(hosts)?;
     let Some(origins) = named.first() else {
@@ -232,7 +232,7 @@ fn request(
     };
     let text = |path: &Path| {
         let text = path.to_str().map(str::to_owned);
-        // No tool's file has a way to write a line feed that all of them read.
+        // No escape sequence for a line feed works in the files of all tools.
         let text = text.filter(|text| !text.contains(char::is_control));
         text.ok_or_else(|| {
             let path = quote(&path.to_string_lossy());
@@ -278,7 +278,7 @@ fn refused(tool: &ToolEditor, path: Option<&Path>, error: EditError) -> SetupErr
     }
 }
 
-/// Lines as one text.
+/// Joins lines into one text.
 fn text_of(lines: &[String]) -> String {
     lines.join("\n") + "\n"
 }

@@ -14,19 +14,18 @@ use crate::tool_config::{
     ToolProgram,
 };
 
-/// The most that is read of a tool's file.
+/// The largest tool file that is read, in bytes.
 const LARGEST_FILE: u64 = 4 * 1024 * 1024;
 
-/// The changes for one tool; possibly none.
+/// The changes for one tool; may be empty.
 pub(super) enum Plan {
-    /// Edits of files.
     Edits(Vec<(TextFile, Edit)>),
-    /// Commands of the tool, which change the file at this path.
+    /// Commands of the tool that change the file at this path.
     Commands(ToolProgram, PathBuf, Vec<ToolCommand>),
 }
 
 impl Plan {
-    /// Returns the changes that add our part.
+    /// Returns the changes that add this program.
     pub(super) fn add(
         tool: &ToolEditor,
         links: &Links<'_>,
@@ -50,7 +49,7 @@ impl Plan {
         Ok(plan.without_unchanged())
     }
 
-    /// Returns the changes that remove our part.
+    /// Returns the changes that remove this program.
     pub(super) fn remove(
         tool: &ToolEditor,
         links: &Links<'_>,
@@ -88,7 +87,7 @@ impl Plan {
         self.paths().is_empty()
     }
 
-    /// The files that are changed.
+    /// The paths of the files to change.
     pub(super) fn paths(&self) -> Vec<PathBuf> {
         match self {
             Self::Edits(edits) => edits.iter().map(|(file, _)| file.path.clone()).collect(),
@@ -97,7 +96,7 @@ impl Plan {
         }
     }
 
-    /// The changes for the user to see. They hold no line of the user's own.
+    /// The changes to show to the user. They contain none of the user's own lines.
     pub(super) fn show(&self) -> Vec<String> {
         match self {
             Self::Edits(edits) => {
@@ -117,7 +116,7 @@ impl Plan {
         }
     }
 
-    /// Makes the changes. A new file gets the mode `new_mode`.
+    /// Applies the changes. A new file gets the mode `new_mode`.
     pub(super) fn apply(
         &self,
         tool: &ToolEditor,
@@ -143,7 +142,7 @@ fn program(
     place: &Place,
 ) -> Result<(ToolProgram, PathBuf), SetupError> {
     let path = TextFile::path(place);
-    // The tool would replace a device by a file.
+    // The tool would replace a device with a file.
     check_regular(&path)?;
     let Some(program) = links.first(tool.name) else {
         let tool = tool.name;
@@ -153,7 +152,7 @@ fn program(
     Ok((program, path))
 }
 
-/// Refuses what is not a regular file: a device, a directory, a link to a missing file.
+/// Rejects anything but a regular file: a device, a directory, a link to a missing file.
 fn check_regular(path: &Path) -> Result<(), SetupError> {
     let problem = match (path.is_file(), fs::symlink_metadata(path).is_ok()) {
         (true, _) | (false, false) => return Ok(()),
@@ -164,7 +163,7 @@ fn check_regular(path: &Path) -> Result<(), SetupError> {
     Err(SetupError::Unreadable(path.to_owned(), error))
 }
 
-/// What is changed in a file, line by line; nothing of what stands around it.
+/// The changed lines of a file, without the lines around them.
 fn show(path: &Path, changes: &[Change], is_new: bool) -> Vec<String> {
     let mut shown = Vec::new();
     for change in changes {
@@ -182,21 +181,21 @@ fn show(path: &Path, changes: &[Change], is_new: bool) -> Vec<String> {
     shown
 }
 
-/// A tool's file as it is.
+/// A tool's file with its current text.
 pub(super) struct TextFile {
     pub(super) path: PathBuf,
-    /// Nothing where there is none.
+    /// `None` if the file does not exist.
     text: Option<String>,
 }
 
 impl TextFile {
-    /// Which file it is.
+    /// The path of the tool's file.
     pub(super) fn path(place: &Place) -> PathBuf {
         let found = place.candidates.iter().find(|path| path.exists());
         found.unwrap_or(&place.usual).clone()
     }
 
-    /// Every file that it may be.
+    /// The files at all paths that the tool may use.
     fn all(place: &Place) -> Result<Vec<Self>, SetupError> {
         place.paths().cloned().map(Self::read).collect()
     }
@@ -220,7 +219,7 @@ impl TextFile {
         }
     }
 
-    /// Writes what became of it, unless somebody else wrote it in the meantime.
+    /// Writes the changed text, unless another program has changed the file since it was read.
     fn write(&self, edit: &Edit, new_mode: u32) -> Result<(), SetupError> {
         let check = || match Self::read(self.path.clone()) {
             Ok(file) if file.text == self.text => Ok(()),
@@ -231,7 +230,8 @@ impl TextFile {
         let rewrite = |text: &str| file::rewrite(&self.path, text.as_bytes(), new_mode, check);
         match &edit.text {
             Some(text) => rewrite(text),
-            // What a link leads to is the user's, also where the file was ours.
+            // The target of a link belongs to the user, even if `setup` wrote all of its text. So
+            // it is emptied, not removed.
             None if self.path.is_symlink() => rewrite(""),
             None => check().and_then(|()| file::remove(&self.path)),
         }

@@ -1,5 +1,5 @@
-//! `status`: what is known of every profile without asking anybody. `page` writes it for a person;
-//! the JSON has a stable schema (`integrations/schemas/status.json`).
+//! `status`: shows the state of every profile without any request. `page` formats it as text; the
+//! JSON has a stable schema (`integrations/schemas/status.json`).
 
 mod page;
 
@@ -51,7 +51,7 @@ struct WireStatus<'a> {
     profiles: &'a [State],
 }
 
-/// What is known of a profile. Times are RFC 3339 in UTC; durations are whole seconds.
+/// The state of a profile. Times are RFC 3339 in UTC; durations are whole seconds.
 #[derive(Serialize)]
 struct State {
     name: String,
@@ -60,11 +60,12 @@ struct State {
     token_url: String,
     client_id: String,
     secret_source: String,
-    /// The date on which the API credential ends, where the profile tells it.
+    /// The expiry date of the API credential, if the profile specifies it.
     secret_expires: Option<String>,
     secret_days_left: Option<i64>,
-    /// `good`, `aging` (the next call looks for the next one), `stale` (too little left for
-    /// `min_ttl`), `refused` (by a server; the next call asks for another), `expired` or `none`.
+    /// `good`, `aging` (the next call refreshes the token), `stale` (the rest of its lifetime is
+    /// less than `min_ttl`), `refused` (by a server; the next call requests another), `expired` or
+    /// `none`.
     token_state: &'static str,
     expires_at: Option<String>,
     expires_in: Option<u64>,
@@ -72,7 +73,7 @@ struct State {
     #[serde(skip)]
     refresh_in: Option<Duration>,
     auth_method: Option<String>,
-    /// Where hosts share the token; not asked.
+    /// The store that hosts share; no connection is made to it.
     shared_store: Option<String>,
     cooldown: Option<WireCooldown>,
     warnings: Vec<String>,

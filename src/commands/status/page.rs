@@ -1,5 +1,5 @@
-//! `status` for a person: one profile as a page, several as a table with what is wrong below it.
-//! No I/O.
+//! The text output of `status`: a page for one profile, or a table of several with their problems
+//! below it. No I/O.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::config::lifetime_warning;
 use crate::diagnostics::style::{Severity, Style};
 use crate::types::duration::show;
 
-/// Writes what is known.
+/// Formats the states of all profiles.
 pub(super) fn write(states: &[State], style: Style) -> String {
     match states {
         [state] => page(state, style),
@@ -17,7 +17,7 @@ pub(super) fn write(states: &[State], style: Style) -> String {
     }
 }
 
-/// A text and its tone; the tone is put on where the text has its width.
+/// A text and its severity. The colour is added after the text is padded to its width.
 type Cell = (Severity, String);
 
 fn page(state: &State, style: Style) -> String {
@@ -119,7 +119,7 @@ fn table(states: &[State], style: Style) -> String {
     }
 }
 
-/// What does not fit into the table.
+/// Messages that do not fit into the table.
 fn notes(state: &State, style: Style) -> Vec<String> {
     let cooldown = state.cooldown.as_ref().map(|cooldown| &cooldown.message);
     let note = |tone: Severity, kind: &str, text: &String| {
@@ -132,7 +132,7 @@ fn notes(state: &State, style: Style) -> Vec<String> {
     cooldown.into_iter().chain(warnings).collect()
 }
 
-/// When the token ends, while it is one.
+/// The expiry of the token, unless it has expired.
 fn until(state: &State) -> Option<&str> {
     let expires_at = state.expires_at.as_deref();
     expires_at.filter(|_| state.token_state != "expired")
@@ -155,7 +155,7 @@ fn token(state: &State) -> Cell {
     (tone, shown)
 }
 
-/// When the next token is looked for, while there is one.
+/// When the next token is requested, unless the token has expired.
 fn refresh(state: &State) -> Option<String> {
     until(state)?;
     Some(match state.refresh_in? {
