@@ -1,7 +1,7 @@
 //! Lines on stderr that never delay the caller, for events that are reported while a lock is held.
 //!
-//! A terminal that was stopped (Ctrl-S), a paused pager or a full pipe blocks a write for as long as
-//! it likes. So a thread writes, and a line is dropped if stderr takes nothing at that moment.
+//! A stopped terminal (Ctrl-S), a paused pager or a full pipe can block a write without limit. So a
+//! separate thread writes, and a line is dropped if stderr does not accept it at that moment.
 
 use std::io::{self, Write as _};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -9,15 +9,15 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// The pause between two looks at whether stderr still takes bytes.
+/// The pause between two checks of whether stderr accepts bytes.
 const CHECK_PAUSE: Duration = Duration::from_millis(5);
 
-/// How often it is looked at before a line is given up.
+/// The number of checks before a line is dropped.
 const MOST_CHECKS: usize = 200;
 
 static WRITER: Mutex<Option<Writer>> = Mutex::new(None);
 
-/// The thread that writes, and how many lines it has not written yet.
+/// The thread that writes, and the number of its pending lines.
 #[derive(Debug)]
 struct Writer {
     lines: Sender<String>,
@@ -25,7 +25,7 @@ struct Writer {
     pending: usize,
 }
 
-/// Gives a line to the thread, or drops it if stderr would block.
+/// Passes a line to the thread, or drops it if stderr would block.
 pub(super) fn write(line: String) {
     if !is_writable() {
         return;
@@ -44,8 +44,8 @@ pub(super) fn write(line: String) {
     }
 }
 
-/// Waits until the thread has written its lines, unless stderr takes nothing any more. No lock may
-/// be held.
+/// Waits until the thread has written its lines, or until stderr accepts no more bytes. The caller
+/// must hold no lock.
 pub(super) fn flush() {
     let mut writer = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(open) = writer.as_mut() else { return };
@@ -57,7 +57,8 @@ pub(super) fn flush() {
     }
 }
 
-/// Waits for a message or for the end of the sender while stderr takes bytes; whether it came.
+/// Waits for a message or for the end of the sender while stderr accepts bytes. Returns whether it
+/// came.
 pub(super) fn is_received(receiver: &Receiver<()>) -> bool {
     for _ in 0..MOST_CHECKS {
         match receiver.recv_timeout(CHECK_PAUSE) {
@@ -90,13 +91,14 @@ fn start() -> Option<Writer> {
     })
 }
 
-/// In one piece, so that lines of several processes do not mix. A closed stderr cannot be reported.
+/// Writes a line with one call, so that lines of several processes do not mix. A closed stderr
+/// cannot be reported.
 fn write_now(line: &str) {
     drop(io::stderr().lock().write_all(line.as_bytes()));
 }
 
-/// Whether stderr takes bytes now. A terminal that stops background jobs which write (`stty tostop`)
-/// does not.
+/// Whether stderr accepts bytes now. This is false if the terminal stops background jobs that write
+/// (`stty tostop`).
 #[cfg(unix)]
 pub(super) fn is_writable() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -110,7 +112,7 @@ pub(super) fn is_writable() -> bool {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // An error of the descriptor is reported by the write itself, which does not block then.
+    // The write itself reports an error of the descriptor; it does not block then.
     !would_stop && poll(&mut polled, Some(&at_once)).map_or(true, |ready| ready > 0)
 }
 

@@ -1,4 +1,4 @@
-//! Errors and reports for people: exit codes, stderr, colours.
+//! Errors and messages for people: exit codes, stderr, colours.
 
 mod background;
 pub(crate) mod error;

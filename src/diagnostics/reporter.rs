@@ -1,5 +1,5 @@
-//! What people are told on stderr: errors, warnings, and with `-v` what is done. The only file
-//! that writes there.
+//! The messages on stderr: errors, warnings, and debug messages with `-v`. No other file writes to
+//! stderr.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -11,27 +11,27 @@ use crate::diagnostics::style::{Severity, Style};
 use crate::system::environment::Environment;
 use crate::types::diagnostic::Diagnostic;
 
-/// In front of every line, for it lands amid the output of other programs.
+/// The prefix of every line, because stderr also shows the output of other programs.
 const PROGRAM: &str = "cloudconnexa-auth";
 
-/// How long a person waits without a word.
+/// How long an operation may take before a progress message appears.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// The longest line that fits on every terminal, in characters; only one line can be taken back.
+/// The longest line that fits on every terminal, in characters. Only a single line can be erased.
 const WIDTH: usize = 79;
 
-/// How much is told.
+/// Which messages are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
     /// Errors only.
     Errors,
-    /// And what went wrong beside a good answer.
+    /// Also problems that do not affect the result.
     Warnings,
-    /// And what is done.
+    /// Also every step.
     Debug,
 }
 
-/// The way to stderr.
+/// Writes messages to stderr.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reporter {
     level: Level,
@@ -39,7 +39,7 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
-    /// A report that tells as much as `level` says.
+    /// A reporter that prints the messages of `level`.
     pub(crate) fn at(level: Level) -> Self {
         Self {
             level,
@@ -47,8 +47,9 @@ impl Reporter {
         }
     }
 
-    /// A reporter for events that may happen while a lock is held: it never blocks, and drops a line
-    /// that stderr does not take at once. [`Reporter::flush`] comes after the lock was released.
+    /// A reporter for events that may happen while a lock is held. It never blocks, and drops a
+    /// line that stderr does not accept at once. Call [`Reporter::flush`] after the lock is
+    /// released.
     pub(crate) fn nonblocking(self) -> Self {
         Self {
             is_nonblocking: true,
@@ -69,7 +70,8 @@ impl Reporter {
         }
     }
 
-    /// At most three lines, of which the first stands alone; told at every level.
+    /// Prints an error at every level: at most three lines; the first is complete without the
+    /// others.
     #[cold]
     pub(crate) fn error(diagnostic: &Diagnostic) {
         let Diagnostic { what, cause, hint } = diagnostic;
@@ -92,12 +94,12 @@ impl Reporter {
         ));
     }
 
-    /// Whether warnings are told.
+    /// Whether warnings are printed.
     pub(crate) fn warns(self) -> bool {
         self.level >= Level::Warnings
     }
 
-    /// One line on what went wrong beside a good answer.
+    /// Prints one line about a problem that does not affect the result.
     pub(crate) fn warning(self, what: &str) {
         if self.warns() {
             let kind = style().paint(Severity::Warning, "warning:");
@@ -105,42 +107,42 @@ impl Reporter {
         }
     }
 
-    /// One line on what was done for a person.
+    /// Prints one line about an action for the user.
     pub(crate) fn tell(self, what: &str) {
         if self.level >= Level::Warnings {
             write(&format!("{PROGRAM}: {what}\n"));
         }
     }
 
-    /// What is about to be changed, and what is left to do; not in front of every line is our name.
+    /// Prints planned changes and remaining steps. Not every line starts with this program's name.
     pub(crate) fn change(self, text: &str) {
         if self.level >= Level::Warnings {
             write(text);
         }
     }
 
-    /// One line on a wait that has become long.
+    /// Prints one line about a long wait.
     pub(crate) fn waiting(self, what: &str) {
         if self.level >= Level::Warnings {
             self.line(format!("{PROGRAM}: {what}\n"));
         }
     }
 
-    /// A line that a person on a terminal sees while something takes longer than a second, and that
-    /// goes away when the answer is dropped. Nobody else sees it; with `-v` what is done is told
-    /// already.
+    /// Shows a progress line on a terminal while an operation takes longer than a second. The line
+    /// is erased when the returned value is dropped. With `-v` there is no progress line, because
+    /// the debug messages show the steps.
     pub(crate) fn progress(self, what: &str) -> Option<Progress> {
         (self.level == Level::Warnings && style().is_terminal())
             .then(|| Progress::start(what))
             .flatten()
     }
 
-    /// What another program says there, as it is. Nobody can be told that stderr is closed.
+    /// Passes on the output of another program unchanged. A closed stderr cannot be reported.
     pub(crate) fn pass_on(said: &[u8]) {
         drop(io::stderr().lock().write_all(said));
     }
 
-    /// One line on what is done.
+    /// Prints one line about a step.
     pub(crate) fn debug(self, what: &str) {
         if self.level >= Level::Debug {
             self.line(format!("{PROGRAM}: debug: {what}\n"));
@@ -148,10 +150,10 @@ impl Reporter {
     }
 }
 
-/// A wait that may become long.
+/// A progress line for a wait that may be long.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    /// Dropped at the end of the wait.
+    /// Dropped to signal the end of the wait.
     end: Option<Sender<()>>,
     /// Closed when the thread has removed its line.
     removed: Receiver<()>,
@@ -169,7 +171,8 @@ impl Progress {
             let is_long = ended.recv_timeout(QUIET) == Err(RecvTimeoutError::Timeout);
             if is_long && background::is_writable() {
                 write(&line);
-                // An error is the end of the wait, and the only thing that can come.
+                // No message is sent. The error means that the sender was dropped: the wait has
+                // ended.
                 ended.recv().ok();
                 write("\r\x1b[2K");
             }
@@ -186,7 +189,7 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.end.take();
-        // The line is removed before the next one is written, unless the terminal was stopped.
+        // The line is erased before the next one is written, unless the terminal is stopped.
         background::is_received(&self.removed);
     }
 }
@@ -195,7 +198,7 @@ fn style() -> Style {
     Style::of(&Environment::process(), io::stderr().is_terminal())
 }
 
-/// In one piece, so that lines of many processes do not mix.
+/// Writes the text with one call, so that lines of several processes do not mix.
 fn write(text: &str) {
     Reporter::pass_on(text.as_bytes());
 }

@@ -1,24 +1,24 @@
-//! Colour and symbols: on a terminal only, and no colour where `NO_COLOR` is set
-//! (<https://no-color.org>). What is read by a program has neither.
+//! Colours and symbols, on terminals only. There are no colours if `NO_COLOR` is set
+//! (<https://no-color.org>). Output for programs has neither.
 
 use crate::system::environment::Environment;
 
-/// How a text is meant.
+/// The meaning of a text, which decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Severity {
-    /// As it should be.
+    /// No problem.
     Good,
-    /// To be looked at.
+    /// A possible problem.
     Warning,
-    /// Wrong.
+    /// A failure.
     Bad,
-    /// Beside the point.
+    /// A less important detail.
     Dim,
-    /// What the eye should find first.
+    /// The most important text.
     Strong,
 }
 
-/// What a stream may be given.
+/// Which formatting a stream supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Style {
     has_symbols: bool,
@@ -26,14 +26,14 @@ pub(crate) struct Style {
 }
 
 impl Style {
-    /// Text and nothing else.
+    /// Plain text only.
     pub(crate) const PLAIN: Self = Self {
         has_symbols: false,
         has_colour: false,
     };
 
-    /// The style of a stream that is a terminal or is not. A dumb terminal (emacs' shell) counts as
-    /// none, and so does a console of Windows that does not say what it can do.
+    /// The style of a stream. A dumb terminal (the shell of emacs) does not count as a terminal,
+    /// nor does a Windows console that does not report its features.
     pub(crate) fn of(environment: &Environment, is_terminal: bool) -> Self {
         let is_able = match environment.text("TERM").as_deref() {
             Some("dumb") => false,
@@ -49,12 +49,12 @@ impl Style {
         }
     }
 
-    /// Whether the stream is a terminal that can take back what it shows.
+    /// Whether the stream is a terminal that can erase a line.
     pub(crate) fn is_terminal(self) -> bool {
         self.has_symbols
     }
 
-    /// The text in the colour of its tone.
+    /// The text in the colour of its severity.
     pub(crate) fn paint(self, tone: Severity, text: &str) -> String {
         if !self.has_colour || text.is_empty() {
             return text.to_owned();
@@ -69,7 +69,7 @@ impl Style {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 
-    /// The symbol of a tone in its colour, or where there are no symbols the word.
+    /// The symbol of a severity in its colour; without symbols, the word.
     pub(crate) fn mark(self, tone: Severity, word: &str) -> String {
         if !self.has_symbols {
             return word.to_owned();

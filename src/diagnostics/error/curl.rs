@@ -1,4 +1,4 @@
-//! What can go wrong in `curl`, beside the token and what curl itself tells.
+//! The errors of `curl`, other than token errors and errors that curl itself reports.
 
 use std::io;
 
@@ -10,18 +10,18 @@ use crate::types::uri::UriError;
 /// Why curl was not started.
 #[derive(Debug)]
 pub(crate) enum CurlError {
-    /// The path is none that can be put behind a base URL.
+    /// The path cannot be appended to a base URL.
     Path(UriError),
-    /// What is asked for is neither a path nor a URL.
+    /// The argument is neither a path nor a URL.
     NoSlash,
-    /// There is nothing to put a path behind.
+    /// The profile has no base URL for a path.
     NoBaseUrl {
-        /// The profile.
+        /// The profile without a base URL.
         profile: String,
     },
-    /// curl's arguments are none that a token goes with.
+    /// curl's arguments contain an option that cannot be used with a token.
     Arguments(ArgumentError),
-    /// The system did not start it.
+    /// The system could not start curl.
     NotRun(io::Error),
 }
 

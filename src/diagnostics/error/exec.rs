@@ -1,4 +1,4 @@
-//! What can go wrong in `exec`, beside the token.
+//! The errors of `exec`, other than token errors.
 
 use std::io;
 
@@ -9,20 +9,18 @@ use crate::types::template::TemplateError;
 /// Why the command of `exec` was not started.
 #[derive(Debug)]
 pub(crate) enum ExecError {
-    /// A variable for it cannot be made.
+    /// The template of a variable is invalid.
     Template(TemplateError),
-    /// The same, for the profile has no such thing.
+    /// A template uses a value that the profile does not have.
     NoValue {
-        /// The profile.
         profile: String,
-        /// What it has not.
+        /// The name of the missing value.
         placeholder: &'static str,
     },
-    /// The system did not start it.
+    /// The system could not start the command.
     NotRun {
-        /// Its name, quoted.
+        /// The command's name, quoted.
         program: String,
-        /// Why not.
         error: io::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! What can go wrong in `login` and `logout`, beside configuration and token.
+//! The errors of `login` and `logout`, other than configuration and token errors.
 
 use crate::config::Profile;
 use crate::oauth::{ApiResponse, ExchangeError, Refusal};
@@ -11,40 +11,39 @@ use crate::types::token::AccessToken;
 
 use super::Code;
 
-/// Why nobody was logged in or out.
+/// Why `login` or `logout` failed.
 #[derive(Debug)]
 pub(crate) enum LoginError {
-    /// Nobody can be asked for what the flags do not say.
+    /// There is no terminal to ask for values that no flag sets.
     NoTerminal {
-        /// The flags that lack.
+        /// The missing flags.
         missing: Vec<&'static str>,
     },
-    /// The secret would show on the terminal.
+    /// The secret would be visible on the terminal.
     SecretFromTerminal,
-    /// What was given as the secret is none.
+    /// The input is not a valid secret.
     Secret(SourceError),
-    /// The dialogue came to no end.
+    /// The dialogue with the user failed.
     Terminal {
-        /// Which dialogue.
+        /// The subcommand.
         verb: &'static str,
-        /// Why.
         error: TerminalError,
     },
-    /// The person said no.
+    /// The user answered no.
     Declined {
-        /// To what.
+        /// The subcommand.
         verb: &'static str,
     },
-    /// The chosen keeper does not keep the secret.
+    /// The chosen secret backend cannot store the secret.
     SecretBackend {
-        /// Its program.
+        /// The backend's program.
         program: String,
-        /// What it says.
+        /// The backend's error.
         error: SourceError,
     },
     /// The profile to remove is not in the file.
     NotInFile {
-        /// Its name.
+        /// The name of the profile to remove.
         profile: String,
     },
 }
@@ -117,7 +116,7 @@ fn nothing(verb: &str) -> &'static str {
     }
 }
 
-/// What to look at in the portal where nobody says what is wrong.
+/// What to check in the portal if the server reports no reason.
 fn portal(profile: &Profile) -> String {
     let suffix = profile.tenant().map_or_else(
         || "whole".to_owned(),
@@ -129,7 +128,7 @@ fn portal(profile: &Profile) -> String {
     )
 }
 
-/// What to say of credentials that brought no token, beside what is said of any.
+/// The diagnostic for a failed token request of `login`: that of any command, with other hints.
 pub(crate) fn explain_trial(
     error: &ObtainError,
     profile: &Profile,
@@ -153,9 +152,9 @@ pub(crate) fn explain_trial(
     }
 }
 
-/// What to say where the API gave a fresh token no welcome, and how to end; `None` where it did.
+/// The exit code and the diagnostic if the API refuses a new token; `None` if it accepts the token.
 ///
-/// An address that is not there (404) says nothing of the token: some tenants have another path.
+/// A missing path (404) is not a refusal: some tenants have another path.
 pub(crate) fn explain_api(
     seen: &ApiResponse,
     token: &AccessToken,

@@ -1,5 +1,5 @@
-//! The one error that leaves a command: what it says in three lines, and the exit code. What only
-//! one command can meet stands in a file of its own.
+//! The error type of all commands, with its diagnostic in three lines and its exit code. Errors of
+//! a single command are in a separate file each.
 
 mod curl;
 mod exec;
@@ -25,96 +25,93 @@ pub(crate) use exec::ExecError;
 pub(crate) use login::{LoginError, explain_api, explain_trial};
 pub(crate) use setup::SetupError;
 
-/// How a run ends; the table of the README.
+/// The exit codes; README.md has the same table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
     /// An unexpected failure.
     Unexpected = 1,
-    /// Usage, or input that is not the protocol.
+    /// A usage error, or input that violates the protocol.
     Usage = 2,
-    /// Not set up; fix it.
+    /// The configuration is missing or invalid; fix it.
     NotSetUp = 3,
     /// The server refused the credentials; fix it.
     Refused = 4,
     /// Rate limited; retry later.
     RateLimited = 5,
-    /// Unavailable; retry.
+    /// The server is unavailable; retry.
     Unavailable = 6,
-    /// Waited for another process to the end; retry.
+    /// Another process held the lock until the deadline; retry.
     LockTimedOut = 7,
-    /// The command of `exec`, or curl, is there and cannot be started.
+    /// The command of `exec`, or curl, exists but cannot be started.
     NotStarted = 126,
-    /// The command of `exec`, or curl, is not there.
+    /// The command of `exec`, or curl, does not exist.
     NoCommand = 127,
-    /// Ctrl-C, where it is read as a character.
+    /// Ctrl-C, read as a character from the terminal.
     Interrupted = 130,
 }
 
-/// Why a command gave no answer.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// The command line.
+    /// The command line is invalid.
     Usage(UsageError),
-    /// The input.
+    /// The input is invalid.
     Input {
-        /// The verb that read it.
+        /// The subcommand that read it.
         verb: &'static str,
-        /// What is wrong with it.
         error: InputError,
     },
     /// stdin was not closed in time.
     InputTimedOut {
-        /// The verb that read it.
+        /// The subcommand that read it.
         verb: &'static str,
-        /// How long it was waited for.
+        /// The time limit.
         limit: Duration,
     },
     /// stdin could not be read.
     Stdin(io::Error),
     /// stdout could not be written.
     Stdout(io::Error),
-    /// Configuration and profiles.
+    /// The configuration or the choice of a profile failed.
     Profile(ProfileError),
-    /// No token.
+    /// There is no token.
     Obtain {
-        /// What to say.
         diagnostic: Diagnostic,
-        /// How to end.
+        /// The exit code.
         code: Code,
     },
-    /// A tool asked to keep a secret that did not come from here.
+    /// A tool asked to store a secret that this program did not issue.
     NotKept {
-        /// The verb of the tool's protocol.
+        /// The subcommand of the tool's protocol.
         verb: &'static str,
     },
-    /// The URI that a token is to go to is no profile's.
+    /// No profile covers the URI to which a token is to be sent.
     NotCovered {
-        /// Its origin, or why it has none that counts.
+        /// The URI's origin, or why it has no valid one.
         origin: Result<String, UriError>,
-        /// The profile that was named, where one was.
+        /// The profile that the caller named, if any.
         profile: Option<String>,
     },
     /// The command of `exec` could not be started.
     Exec(ExecError),
     /// `curl` was not started.
     Curl(CurlError),
-    /// Nobody was logged in or out.
+    /// `login` or `logout` failed.
     Login(LoginError),
     /// A tool could not be set up.
     Setup(SetupError),
     /// The stored secret could not be removed.
     NotRemovable {
-        /// The profile.
         profile: String,
-        /// Where its secret comes from.
+        /// The source of its secret.
         source: String,
     },
-    /// The stored secret could not be removed by those who keep it.
+    /// The backend could not remove the stored secret.
     Removal(SourceError),
 }
 
 impl Error {
-    /// How the run ends.
+    /// The exit code.
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::Stdin(_) | Self::Stdout(_) | Self::Removal(_) => Code::Unexpected,
@@ -135,7 +132,7 @@ impl Error {
         }
     }
 
-    /// What to say.
+    /// The message for the user.
     #[cold]
     pub(crate) fn diagnostic(&self) -> Diagnostic {
         let say = |what: String, cause: Option<String>, hint: Option<String>| Diagnostic {
@@ -261,7 +258,7 @@ impl From<ProfileError> for Error {
     }
 }
 
-/// The exit code of a request that brought no token.
+/// The exit code of a failed token request.
 pub(crate) fn code_of(error: &ObtainError) -> Code {
     match error {
         ObtainError::Exchange(error) => match error {
@@ -376,7 +373,7 @@ fn profile_hint(error: &ProfileError) -> Option<String> {
     }
 }
 
-/// The names of the profiles, as many as a person reads.
+/// The first names of the profiles, few enough to read.
 fn some_of(known: &[String]) -> String {
     let shown: Vec<String> = known
         .iter()

@@ -1,4 +1,4 @@
-//! What can go wrong in `setup`.
+//! The errors of `setup`.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,43 +8,40 @@ use crate::system::file::ReadError;
 use crate::tool_config::EditError;
 use crate::types::diagnostic::Diagnostic;
 
-/// Why a tool was not set up, or not taken back. Nothing was changed then.
+/// Why a tool could not be set up or removed. Nothing was changed.
 #[derive(Debug)]
 pub(crate) enum SetupError {
-    /// There is no such tool.
+    /// The tool does not exist.
     UnknownTool {
-        /// What was asked for, quoted.
+        /// The argument, quoted.
         name: String,
-        /// The nearest one.
+        /// The most similar name.
         meant: Option<&'static str>,
-        /// All of them.
+        /// All names.
         known: String,
     },
-    /// The tool's file does not allow it.
+    /// The tool's file does not allow the change.
     Refused {
-        /// The tool.
         tool: &'static str,
-        /// Its file, where that is known.
+        /// The tool's file, if known.
         path: Option<PathBuf>,
-        /// Why.
         error: EditError,
     },
     /// The tool is not installed, so its configuration command cannot be run.
     NotInstalled {
-        /// The tool.
         tool: &'static str,
-        /// Its file.
+        /// The tool's file.
         path: PathBuf,
     },
     /// The tool's file cannot be read.
     Unreadable(PathBuf, ReadError),
     /// The tool's file, or a link, cannot be written.
     Unwritable(PathBuf, io::Error),
-    /// Where this program stands cannot be told.
+    /// The path of this program cannot be determined.
     NoProgram(io::Error),
-    /// Under the name of the tool's link there is something else.
+    /// Another file has the name of the tool's link.
     LinkTaken(PathBuf),
-    /// There is no folder for the link.
+    /// No directory for the link is writable.
     NoLinkFolder(&'static str),
 }
 
