@@ -44,9 +44,9 @@ use crate::diagnostics::reporter::Reporter;
 use crate::system::clock::SystemClock;
 use crate::system::environment::Environment;
 
-/// Runs the program: `arguments` are its name, by which a tool may have called it as its helper,
-/// and those behind it. The answer goes to `stdout`, and everything else to the process's stderr;
-/// the process's stdin is read only by the verbs whose protocol sends something.
+/// Runs the program. `arguments` are the program's name, which may be the name of a tool's helper,
+/// and the command-line arguments. The output is written to `stdout`, and messages to the process's
+/// stderr. Only subcommands whose protocol has input read the process's stdin.
 pub fn run(arguments: Vec<OsString>, stdout: &mut dyn Write) -> ExitCode {
     system::process::disable_core_dumps();
     system::process::on_panic(Reporter::error);

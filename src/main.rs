@@ -1,10 +1,10 @@
-//! `cloudconnexa-auth`: arguments in, an answer and an exit code out.
+//! `cloudconnexa-auth`: the entry point; see the library.
 
 use std::env;
 use std::io;
 use std::process::ExitCode;
 
-/// See `Cargo.toml` for why.
+/// Cargo.toml explains why.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
