@@ -1,5 +1,5 @@
-//! Credentials that are tried before they are saved, the token they brought, and an identity that is
-//! given up.
+//! Tests credentials before they are saved, stores the token obtained with them, and removes the
+//! entry of an identity that is no longer used.
 
 use super::fetch::Purpose;
 use super::{Event, ObtainError, TokenProvider, TokenRequest, unwritable};
@@ -9,13 +9,13 @@ use crate::system::file::WaitError;
 use crate::types::secret::Secret;
 
 impl TokenProvider<'_> {
-    /// Asks the endpoint, and leaves nothing for anybody, whatever it answers.
+    /// Sends a token request and records nothing, regardless of the result.
     pub(crate) fn try_out(&self, ask: &TokenRequest) -> Result<TokenGrant, ObtainError> {
         self.fetch_granted(None, &Entry::default(), ask, Purpose::Answer)
     }
 
-    /// Leaves a token that [`TokenProvider::try_out`] brought with `secret` for everybody. Where that
-    /// cannot be, the next caller asks for one.
+    /// Stores a token that [`TokenProvider::try_out`] obtained with `secret` for all processes. If
+    /// that fails, the next caller requests a token.
     pub(crate) fn adopt(&self, granted: &TokenGrant, secret: &Secret, ask: &TokenRequest) {
         let Some(slot) = &self.slot else { return };
         let locked = slot
@@ -32,15 +32,15 @@ impl TokenProvider<'_> {
                 self.keep(Some((slot, &guard)), &slot.read(), granted, secret, &ask);
             }
             Err(WaitError::Io(error)) => (self.notify)(Event::CacheUnusable(&error)),
-            // Whoever holds it so long is asking for a token itself.
+            // A process that holds the lock for so long is requesting a token itself.
             Err(WaitError::TimedOut) => {}
         }
     }
 
-    /// Removes the entry, its cool-down too: whoever uses this identity again starts anew.
+    /// Removes the entry and its cool-downs. The next use of this identity starts without an entry.
     ///
     /// # Errors
-    /// As with [`TokenProvider::erase`].
+    /// As for [`TokenProvider::erase`].
     pub(crate) fn forget(&self, ask: &TokenRequest) -> Result<(), ObtainError> {
         let Some(slot) = self.slot.as_ref().filter(|slot| slot.is_there()) else {
             return Ok(());

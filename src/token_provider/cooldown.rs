@@ -1,4 +1,4 @@
-//! How long nobody asks after which failure, and how long before one caller tries again. No I/O.
+//! The cool-down after each kind of failure, and the pause before a retry. No I/O.
 
 use std::time::Duration;
 
@@ -8,28 +8,28 @@ use crate::cache::{Cooldown, Reason, Scope};
 use crate::oauth::{ErrorClass, ExchangeError};
 use crate::types::diagnostic::Diagnostic;
 
-/// After a refusal: whoever fixes it changes the secret, which ends the cool-down at once.
+/// The cool-down after a refusal. A fix changes the secret, which ends the cool-down at once.
 const AFTER_REFUSAL: Duration = Duration::from_secs(30);
 
 /// The longest pause after refusals of a secret that stays the same.
 const LONGEST_REFUSAL_PAUSE: Duration = Duration::from_secs(300);
 
-/// After no answer, or one that is no token.
+/// The cool-down after no response, or a response without a token.
 const AFTER_UNAVAILABLE: Duration = Duration::from_secs(5);
 
-/// After a 429 that does not say how long: the vendor gives one request back every 15 s.
+/// The pause after a 429 without a duration: the vendor allows one more request every 15 s.
 const AFTER_UNTOLD_LIMIT: Duration = Duration::from_secs(15);
 
-/// A server that says "now" with a 429 is not asked again within this.
+/// The shortest pause after a 429, even if the server allows a request at once.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest time for which a failed refresh ahead of expiry is left alone.
+/// The longest pause after a failed refresh.
 pub(super) const LONGEST_REFRESH_PAUSE: Duration = Duration::from_secs(300);
 
-/// How often a passing failure is tried again within one run.
+/// The maximum number of retries after a temporary failure in one call.
 const MOST_RETRIES: u32 = 3;
 
-/// The first of the pauses between these tries; each later one is twice as long.
+/// The first pause before a retry; each later one is twice as long.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 
 /// The cool-down after a failure, for the callers in `scope`.
@@ -46,8 +46,8 @@ pub(super) fn of(
         | ExchangeError::InvalidResponse(_)
         | ExchangeError::Transport(_) => (Reason::Unavailable, AFTER_UNAVAILABLE),
     };
-    // The credential is limited and an outage concerns all callers; only a refusal depends on the
-    // secret and on the form of the request, and only a time-out on the time.
+    // A rate limit applies to the credential and an outage to all callers. Only a refusal depends
+    // on the secret and the form of the request, and only a time-out depends on the time limit.
     let is_timeout = failure.class() == ErrorClass::TimedOut;
     let scope = match reason {
         Reason::Refused => Scope {
@@ -70,14 +70,14 @@ pub(super) fn of(
     }
 }
 
-/// The pause after a refusal of a secret that was refused before, which had the pause `last`. It
+/// The pause after a repeated refusal of the same secret; `last` is the previous pause. The pause
 /// grows, so that an old secret that stays in use does not use up the rate limit of the credential.
 pub(super) fn pause_after_repeated_refusal(last: Duration) -> Duration {
     (last * 2).clamp(AFTER_REFUSAL, LONGEST_REFUSAL_PAUSE)
 }
 
-/// The cool-down for the waiting callers if a program that knows the secret does not return it, so
-/// that a locked vault asks the user once and not for each process.
+/// The cool-down for the waiting callers if a program does not return the secret that it stores. So
+/// a locked vault prompts the user once, not once per process.
 pub(super) fn of_missing_secret(told: Diagnostic, now: OffsetDateTime, scope: Scope) -> Cooldown {
     Cooldown {
         since: now,
@@ -90,10 +90,11 @@ pub(super) fn of_missing_secret(told: Diagnostic, now: OffsetDateTime, scope: Sc
     }
 }
 
-/// How long to wait before the same request is tried again in this run; `None`: not at all.
+/// The pause before a retry in this call; `None` if there is no retry.
 ///
-/// A limit is waited out once, as long as the server says. A passing failure is tried again a few
-/// times, with growing pauses and some chance in them, so that many hosts do not knock in step.
+/// A rate limit is waited out once, for the duration that the server gives. A temporary failure is
+/// retried a few times. The pauses grow and are random in part, so that many hosts do not send
+/// requests at the same time.
 pub(super) fn pause_before_retry(
     failure: &ExchangeError,
     retries: u32,
@@ -109,8 +110,8 @@ pub(super) fn pause_before_retry(
     }
 }
 
-/// How long a failed refresh ahead of expiry is left alone: long against the time it may cost a
-/// caller, short against what is left of the token.
+/// The pause after a failed refresh: long compared with the delay that a retry may cost a caller,
+/// short compared with the remaining life of the token.
 pub(super) fn pause_before_refresh(time_left: Duration) -> Duration {
     (time_left / 20).clamp(Duration::from_secs(30), LONGEST_REFRESH_PAUSE)
 }
@@ -231,7 +232,7 @@ mod tests {
             pause_before_retry(&told, 0, false),
             Some(Duration::from_secs(7))
         );
-        assert_eq!(pause_before_retry(&told, 0, true), None, "once");
+        assert_eq!(pause_before_retry(&told, 0, true), None, "only one wait");
     }
 
     #[test]
@@ -249,7 +250,7 @@ mod tests {
         let pauses: std::collections::BTreeSet<_> = (0..20)
             .map(|_| pause_before_retry(&unavailable(), 0, false))
             .collect();
-        assert!(pauses.len() > 1, "hosts must not knock in step");
+        assert!(pauses.len() > 1, "pauses must be random");
     }
 
     #[test]

@@ -26,13 +26,13 @@ pub(super) enum CacheState {
         /// The longest life of a token of this server.
         life: Duration,
     },
-    /// The token endpoint has to be asked.
+    /// A token request is needed.
     Miss,
 }
 
 impl CacheState {
-    /// The answer to a caller that can still wait for a better one; `None` if the token endpoint
-    /// has to be asked.
+    /// The result for a caller that can still wait for a better one; `None` if a token request is
+    /// needed.
     pub(super) fn answer(self, ask: &TokenRequest) -> Option<Result<Token, ObtainError>> {
         match self {
             Self::Fresh(token) | Self::NeedsRefresh(token) => Some(Ok(token)),
@@ -42,7 +42,7 @@ impl CacheState {
         }
     }
 
-    /// The answer to a caller that has no time left to ask the token endpoint.
+    /// The result for a caller that has no time left for a token request.
     pub(super) fn last_answer(self, ask: &TokenRequest) -> Option<Result<Token, ObtainError>> {
         match self {
             Self::RejectedByServer(token) => Some(Ok(token)),
@@ -51,7 +51,7 @@ impl CacheState {
     }
 }
 
-/// The caller of a request, as far as it determines which parts of an entry are its own.
+/// The properties of a caller that determine which parts of an entry apply to it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller<'a> {
     /// The current client secret, if it is known.
@@ -104,14 +104,14 @@ fn binding_cooldown<'a>(
     let binding = entry.cooldowns.iter().filter(|cooldown| {
         let has_waited = is_since(cooldown.since, ask.began, now);
         let is_in_force = match cooldown.reason {
-            // That a program gave no secret binds the callers that waited for it, however long the
-            // disk took to record it. It does not bind a later caller: the vault may be unlocked by
-            // then.
+            // A program that returned no secret binds the callers that waited for it, even if the
+            // disk took long to record it. It does not bind a later caller: the vault may be
+            // unlocked by then.
             Reason::NoSecret => has_waited,
             _ => cooldown.is_in_force(now),
         };
-        // The secret is compared once the program has given it. Until then the refusal binds only
-        // callers that waited while another process asked a program.
+        // The secret is compared after the program has returned it. Until then the refusal binds
+        // only callers that waited while another process called a program.
         let binds = cooldown.binds(caller.secret, caller.auth_method);
         let binds = binds.unwrap_or(cooldown.scope.is_from_program && has_waited);
         let limit = cooldown.scope.time_limit;
@@ -121,19 +121,19 @@ fn binding_cooldown<'a>(
     binding.max_by_key(|cooldown| cooldown.until)
 }
 
-/// Whether `--refresh` accepts something of that time.
+/// Whether `--refresh` accepts a token or failure from that time.
 fn is_new(at: OffsetDateTime, now: OffsetDateTime, ask: &TokenRequest) -> bool {
     ask.not_before.is_none_or(|start| is_since(at, start, now))
 }
 
 /// Whether `at` is between `start` and `now`. A time after `now` was recorded before the clock was
-/// set back, and so before this call. An entry stores whole milliseconds, so that the first
-/// millisecond of a call counts whole.
+/// set back, and so before this call. An entry stores whole milliseconds, so `start` is rounded
+/// down to a millisecond.
 fn is_since(at: OffsetDateTime, start: OffsetDateTime, now: OffsetDateTime) -> bool {
     (start.truncate_to_millisecond()..=now).contains(&at)
 }
 
-/// Whether one process should refresh the token, which is fresh.
+/// Whether one process should refresh this fresh token.
 fn needs_refresh(entry: &Entry, token: &Token, now: OffsetDateTime, ask: &TokenRequest) -> bool {
     // A time beyond the longest pause was recorded with a clock that was fast.
     let is_over = |at| now >= at || at > now + LONGEST_REFRESH_PAUSE;
@@ -141,15 +141,15 @@ fn needs_refresh(entry: &Entry, token: &Token, now: OffsetDateTime, ask: &TokenR
 }
 
 impl TokenProvider<'_> {
-    /// Decides with the clock of this moment and the current secret, if reading it costs next to
-    /// nothing and the entry holds a digest to compare it with.
+    /// Decides with the current time and the current secret. The secret is used only if reading it
+    /// is cheap and the entry has a digest to compare it with.
     pub(super) fn decide(&self, entry: &Entry, ask: &TokenRequest) -> CacheState {
         let has_digests = entry.has_digests();
         let secret = has_digests.then(|| self.endpoint.cheap_secret()).flatten();
         self.decide_for(entry, ask, secret.as_ref())
     }
 
-    /// Decides with the clock of this moment for a caller with this secret.
+    /// Decides with the current time for a caller with this secret.
     pub(super) fn decide_for(
         &self,
         entry: &Entry,
@@ -157,7 +157,7 @@ impl TokenProvider<'_> {
         secret: Option<&Secret>,
     ) -> CacheState {
         let refresh_ahead = if self.endpoint.is_secret_costly() {
-            // The program may ask the user something, and no caller needs the answer yet.
+            // The program may prompt the user, and no caller needs the result yet.
             RefreshAhead::Never
         } else {
             ask.refresh_ahead

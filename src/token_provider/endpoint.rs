@@ -1,4 +1,4 @@
-//! Who stands behind a broker: a profile's secret source and its token endpoint.
+//! The endpoint of a token provider: the secret source and token endpoint of a profile.
 
 use std::cell::OnceCell;
 
@@ -18,15 +18,15 @@ use crate::types::secret::Secret;
 use crate::types::token::AccessToken;
 use crate::types::uri::Uri;
 
-/// Gives the secret and answers a token request.
+/// Reads the secret and sends token requests.
 pub(crate) trait Endpoint {
-    /// The secret, where reading it costs next to nothing and it can be read.
+    /// Returns the secret if reading it is cheap and succeeds.
     fn cheap_secret(&self) -> Option<Secret>;
 
-    /// The secret, whatever it costs.
+    /// Returns the secret, even if reading it is expensive.
     fn secret(&self, clock: &dyn Clock, deadline: Deadline) -> Result<Secret, SourceError>;
 
-    /// One exchange; `remembered` is the form of request that worked last.
+    /// Does one exchange; `remembered` is the form of request that worked last.
     fn exchange(
         &self,
         secret: &Secret,
@@ -35,18 +35,18 @@ pub(crate) trait Endpoint {
         deadline: Deadline,
     ) -> Result<TokenGrant, ObtainError>;
 
-    /// The name of the `auth_method`: a refusal of one does not bind callers with another.
+    /// The name of the `auth_method`. A refusal of one does not bind callers with another.
     fn auth_method(&self) -> &str {
         AuthMethod::Auto.name()
     }
 
-    /// Whether getting the secret starts a program, which may ask a person something.
+    /// Whether reading the secret starts a program, which may prompt the user.
     fn is_secret_costly(&self) -> bool;
 
-    /// A failure in words for all who share the entry.
+    /// The message for a failure, for all profiles that share the entry.
     fn tell(&self, failure: &ExchangeError) -> Diagnostic;
 
-    /// A missing secret in words for all who share the entry.
+    /// The message for a missing secret, for all profiles that share the entry.
     fn tell_missing(&self, error: &SourceError) -> Diagnostic;
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct ProfileEndpoint<'a> {
 }
 
 impl<'a> ProfileEndpoint<'a> {
-    /// Nothing is read or opened before it is needed.
+    /// Creates the endpoint without reading a secret or opening a connection.
     pub(crate) fn new(
         profile: &'a Profile,
         environment: &'a Environment,
@@ -76,7 +76,7 @@ impl<'a> ProfileEndpoint<'a> {
         }
     }
 
-    /// With this secret, whatever stands in the profile's source: it is not saved yet.
+    /// Uses this secret, which is not saved yet, instead of the profile's source.
     pub(crate) fn with_secret(self, secret: &'a Secret) -> Self {
         Self {
             given: Some(secret),
@@ -84,7 +84,7 @@ impl<'a> ProfileEndpoint<'a> {
         }
     }
 
-    /// One authorised call of the API, where the profile has one at the endpoint's origin.
+    /// Sends one authorized API request, if the profile has an API at the endpoint's origin.
     pub(crate) fn call_api(
         &self,
         url: &Uri,

@@ -1,4 +1,4 @@
-//! Taking a token out of the cache: whatever is there, or only the one that is meant.
+//! Removes a token from the cache: any token, or only a specific one.
 
 use std::io;
 use std::time::Duration;
@@ -10,30 +10,32 @@ use crate::cache::{CachedToken, Entry, Slot};
 use crate::system::file::WaitError;
 use crate::types::token::is_from_the_future;
 
-/// After a server's refusal of a token was believed, no other refusal is for so long. A server that refuses whatever it is given (no permission, another
-/// audience), a git that calls a good token refused (2.39 where a server offers Bearer only), and
-/// many tools that were all refused the same token, would else cost a token request each.
+/// The time after an accepted refusal in which no other refusal is accepted.
+///
+/// Without it, each of these cases would cost one token request per refusal: a server that refuses
+/// every token (missing permission, another audience), a git that reports a good token as refused
+/// (2.39 if the server offers Bearer only), and many tools that were refused the same token.
 pub(super) const REFUSAL_PAUSE: Duration = Duration::from_secs(60);
 
-/// Which token is meant.
+/// The token to erase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EraseTarget<'a> {
-    /// Whatever is there.
+    /// Any cached token.
     Any,
-    /// This one.
+    /// Only this token.
     Only(&'a str),
-    /// The one that a server refused: this one, or, where it is not known, the one at hand; at
-    /// most once in `REFUSAL_PAUSE`. Another one is asked for from then on; it stays until there
-    /// is one, for it may be good elsewhere.
+    /// The token that a server refused: this one, or the cached one if it is not known. At most one
+    /// refusal per `REFUSAL_PAUSE` is accepted. From then on a new token is requested. The refused
+    /// token stays until then because another server may accept it.
     Refused(Option<&'a str>),
 }
 
 impl TokenProvider<'_> {
-    /// Drops the cached token, only where it is the one that is meant, so that a slow caller does
-    /// not throw away the one that came after. A cool-down stays.
+    /// Removes the cached token only if it is the target, so that a slow caller does not remove a
+    /// newer token. A cool-down stays.
     ///
     /// # Errors
-    /// [`ObtainError::LockTimedOut`], where another process holds the lock to the end, and
+    /// [`ObtainError::LockTimedOut`] if another process holds the lock until the deadline, and
     /// [`ObtainError::CacheUnwritable`].
     pub(crate) fn erase(
         &self,
@@ -65,14 +67,14 @@ impl TokenProvider<'_> {
         if is_meant(&entry) {
             let target = self.target(&entry, which);
             match (which, target) {
-                // Whoever drops whatever is there starts anew.
+                // Erasing any token resets the entry, except for its cool-downs.
                 (EraseTarget::Any, _) => {
                     entry = Entry {
                         cooldowns: entry.cooldowns,
                         ..Entry::default()
                     };
                 }
-                // One bad token says nothing of the form of request.
+                // One bad token says nothing about the form of the request.
                 (EraseTarget::Only(_), Some(index)) => {
                     entry.tokens.remove(index);
                     entry.refresh_not_before = None;
@@ -92,8 +94,7 @@ impl TokenProvider<'_> {
         Ok(())
     }
 
-    /// The index of the token that is meant: the one that is named, or the one that this caller
-    /// would get.
+    /// The index of the target: the given token, or the one that this caller would get.
     fn target(&self, entry: &Entry, which: EraseTarget<'_>) -> Option<usize> {
         let (EraseTarget::Only(token) | EraseTarget::Refused(Some(token))) = which else {
             let secret = entry.has_digests().then(|| self.endpoint.cheap_secret());

@@ -1,4 +1,4 @@
-//! What to say when there is no token: what happened, why, what to do. No I/O.
+//! Error messages for a missing token: the failure, its cause and a hint. No I/O.
 
 use time::OffsetDateTime;
 
@@ -11,11 +11,11 @@ use crate::system::file::ReadError;
 use crate::types::diagnostic::Diagnostic;
 use crate::types::duration::show;
 
-/// Stands for the profile's name in words that are left in the cache: profiles of one identity
-/// share an entry. No profile can be called so.
+/// A placeholder for the profile's name in messages that are stored in the cache. Profiles with the
+/// same identity share an entry. A profile cannot have this name.
 pub(super) const ANY_PROFILE: &str = "{profile}";
 
-/// At the end of a hint where a check of the whole way tells more than this failure does.
+/// The end of a hint if `doctor` can find out more about the failure.
 pub(crate) const SEE_DOCTOR: &str = "; `cloudconnexa-auth doctor` checks the whole way";
 
 /// Explains why a profile has no token.
@@ -75,9 +75,10 @@ pub(super) fn explain_missing(error: &SourceError, name: &str) -> Diagnostic {
     }
 }
 
-/// Explains an exchange that failed just now.
+/// Explains an exchange that has just failed.
 ///
-/// `name` is how the profile is called, or [`ANY_PROFILE`] where the words are left for others.
+/// `name` is the name of the profile, or [`ANY_PROFILE`] if the message is stored for other
+/// profiles.
 pub(super) fn explain_failure(
     failure: &ExchangeError,
     profile: &Profile,
@@ -159,7 +160,7 @@ fn explain_message(message: ErrorMessage, url: &str, name: &str) -> Diagnostic {
     }
 }
 
-/// Says why nobody asks, in the words that were left, with this caller's name for the profile.
+/// Returns the stored message of a cool-down, with this caller's name for the profile.
 pub(crate) fn cooldown_message(cooldown: &Cooldown, name: &str) -> String {
     cooldown.message.replace(ANY_PROFILE, name)
 }

@@ -1,4 +1,4 @@
-//! Asking the endpoint, and leaving the outcome for everybody.
+//! Sends token requests and records the result for all processes.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -11,30 +11,31 @@ use crate::system::file::Guard;
 use crate::types::secret::Secret;
 use crate::types::token::{Token, is_from_the_future};
 
-/// A request that was given this long and was not answered says something of the server.
+/// A time-out after at least this long counts as a failure of the server, not of a short deadline.
 const PATIENT: Duration = Duration::from_secs(4);
 
-/// How long another form than `basic` is sent first before `basic` is tried again.
+/// The time after which `basic` is tried again although another form is in use.
 const BASIC_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
-/// The least time in which a request is sent after a wait: one that is cut short is wasted.
+/// The shortest time left in which a request is sent after a wait: a request that is cut short is
+/// wasted.
 pub(super) const TIME_FOR_REQUEST: Duration = Duration::from_secs(1);
 
-/// Where the outcome is left, and the leave to do so; `None` where nothing is written.
+/// The entry to write the result to, and its lock; `None` if nothing is written.
 pub(super) type Place<'a> = Option<(&'a Slot, &'a Guard)>;
 
-/// What a token is asked for.
+/// The reason for a token request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Somebody waits for it.
+    /// A caller is blocked on the result.
     Answer,
-    /// There is a good one: nothing is tried twice for the next, and nobody is kept waiting.
+    /// A usable token is cached. There is no retry, and no caller is blocked.
     Ahead,
 }
 
 impl TokenProvider<'_> {
-    /// Asks the endpoint, with retries while the failure may pass, and leaves the outcome in the
-    /// entry. A good token that stands there is kept whatever happens.
+    /// Sends a token request, with retries for temporary failures, and writes the result to the
+    /// entry. A usable token in the entry is kept in any case.
     #[cold]
     pub(super) fn fetch(
         &self,
@@ -47,7 +48,7 @@ impl TokenProvider<'_> {
         Ok(granted.token)
     }
 
-    /// The same, with the form of request that worked.
+    /// Like [`Self::fetch`], but also returns the form of the request that worked.
     pub(super) fn fetch_granted(
         &self,
         place: Place<'_>,
@@ -100,7 +101,7 @@ impl TokenProvider<'_> {
                     return Err(error);
                 }
             };
-            // A last try that had no time says less than what the one before it met.
+            // If the last try had too little time, the failure of the try before it is more useful.
             let is_hasty = |failure: &ExchangeError| {
                 failure.class() == ErrorClass::TimedOut && given < PATIENT
             };
@@ -119,7 +120,7 @@ impl TokenProvider<'_> {
                 before = Some(failure);
                 continue;
             }
-            // A caller in a hurry must not spoil it for those who would have waited.
+            // A failure caused by a short deadline must not bind callers with a longer one.
             let is_shared = !is_hasty(&failure) && !failure.is_local();
             let recorded = is_shared.then(|| self.record(place, &failure, &secret, ask));
             self.share_failure(&hold, &failure, recorded.as_ref(), pause, &secret, ask);
@@ -136,8 +137,8 @@ impl TokenProvider<'_> {
         }
     }
 
-    /// Writes a new token into the entry, unless the cached one is usable longer. Returns whether
-    /// the new one is the better one.
+    /// Writes a new token to the entry, unless the cached one is usable for longer. Returns whether
+    /// the new one is better.
     pub(super) fn keep(
         &self,
         place: Place<'_>,
@@ -178,14 +179,15 @@ impl TokenProvider<'_> {
             && let Err(error) = slot.write(&entry, guard)
         {
             (self.notify)(Event::CacheUnusable(&error));
-            // What stands there is older than this token, and may be what somebody refused.
+            // The stored token is older than the new one, and a server may have refused it.
             drop(slot.remove(guard));
         }
         is_better
     }
 
-    /// The form of request to try first: the one that worked last. `None` now and then, so that a
-    /// server which refused `basic` by mistake does not get the secret in URLs for ever.
+    /// The form of request to try first: the last one that worked. Returns `None` once per
+    /// [`BASIC_INTERVAL`], so that a server that refused `basic` by mistake does not receive the
+    /// secret in URLs forever.
     fn remembered_form(&self, entry: &Entry) -> Option<Form> {
         let form = entry.auth_method.as_deref().and_then(Form::parse)?;
         let found_at = entry.auth_method_found_at?;
@@ -194,7 +196,7 @@ impl TokenProvider<'_> {
         Some(form).filter(|form| is_recent || *form == Form::Basic)
     }
 
-    /// Records a failure for the callers that it concerns, beside the cached tokens.
+    /// Records a failure for the callers that it affects, next to the cached tokens.
     pub(super) fn record(
         &self,
         place: Place<'_>,
@@ -221,7 +223,7 @@ impl TokenProvider<'_> {
         cooldown
     }
 
-    /// Records a cool-down beside the cached tokens.
+    /// Records a cool-down next to the cached tokens.
     pub(super) fn note(&self, place: Place<'_>, cooldown: &Cooldown, secret: Option<&Secret>) {
         let Some((slot, guard)) = place else { return };
         let now = self.clock.now();
@@ -233,7 +235,7 @@ impl TokenProvider<'_> {
         }
     }
 
-    /// Records that the program which knows the secret did not return it.
+    /// Records that the program that stores the secret did not return it.
     fn record_missing(&self, place: Place<'_>, error: &SourceError, ask: &TokenRequest) {
         let is_timeout = matches!(error, SourceError::TimedOut { .. });
         let scope = Scope {

@@ -1,13 +1,14 @@
-//! The life of a request: from "this profile, this much life" to a token, through the cache that
-//! all processes share, with as few questions to the token endpoint as there can be.
+//! The token provider: returns a token for a profile with a given minimum lifetime.
 //!
-//! The order is the whole point and is told in [`TokenProvider::obtain`]:
-//! 1. read the entry without a lock; a fresh token is the answer;
-//! 2. fresh, but in the last fifth of its life: whoever gets the lock at once looks for the next
-//!    token, everybody else answers with this one;
-//! 3. else lock, read clock and entry *again*, and only then ask the endpoint;
-//! 4. an expired token is never handed out: [`TokenProvider::obtain`] checks it with the clock of the moment
-//!    at which it returns the token.
+//! All processes share one cache, which keeps the number of token requests low.
+//! [`TokenProvider::obtain`] works in this order:
+//! 1. It reads the cache entry without a lock and returns a fresh token.
+//! 2. If the token is fresh but in the last fifth of its life, the process that gets the lock
+//!    without waiting refreshes it. All other processes return the cached token.
+//! 3. If there is no fresh token, it takes the lock and reads the clock and the entry *again*. Only
+//!    then does it send a token request.
+//! 4. It never returns an expired token: [`TokenProvider::obtain`] checks the expiry with the clock
+//!    at the moment of the return.
 
 mod adopt;
 mod cooldown;
@@ -49,123 +50,127 @@ pub(crate) use explain::{SEE_DOCTOR, cooldown_message, explain};
 pub(crate) use shared::ProfileStore;
 use shared::{Shared, StoreError};
 
-/// The most time that a refresh may take while the cached token is usable.
+/// The longest time that a refresh may take while the cached token is usable.
 const REFRESH_AHEAD_LIMIT: Duration = Duration::from_secs(5);
 
-/// What a caller asks for.
+/// The requirements of one caller for a token.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TokenRequest {
-    /// How much life the token must have left.
+    /// The minimum remaining lifetime of the token.
     pub(crate) min_ttl: MinTtl,
-    /// What is cached counts only if it came after this moment (`--refresh`).
+    /// Ignores cached tokens and failures from before this time (`--refresh`).
     pub(crate) not_before: Option<OffsetDateTime>,
-    /// From when on the next token is looked for while this one is good.
+    /// The age from which a usable token is refreshed.
     pub(crate) refresh_ahead: RefreshAhead,
-    /// Whether one request has to do: nothing is tried again, and no limit is waited out.
+    /// Whether to send at most one request: no retry, and no wait for a rate limit.
     pub(crate) is_single: bool,
-    /// When the call began.
+    /// The start time of the call.
     pub(crate) began: OffsetDateTime,
-    /// When the run ends.
+    /// The deadline of the process.
     pub(crate) deadline: Deadline,
 }
 
-/// What happens on the way, for those who want to hear it.
+/// An event during a token request, for progress messages.
 #[derive(Debug)]
 #[cfg_attr(
     not(feature = "shared-store"),
-    expect(dead_code, reason = "nobody tells of a store that there cannot be")
+    expect(dead_code, reason = "only the shared store creates these")
 )]
 pub(crate) enum Event<'a> {
-    /// The token at hand is the answer.
+    /// The cached token is returned.
     Hit,
-    /// Nothing at hand can be the answer.
+    /// The cache has no usable token.
     Miss,
-    /// A request goes out.
+    /// A token request is sent.
     Asking,
-    /// Another process has the lock, and has had it for two seconds.
+    /// Another process has held the lock for two seconds.
     Waiting {
-        /// The lock.
+        /// The cache entry that is locked.
         slot: &'a Slot,
-        /// When the wait ends.
+        /// The longest wait.
         limit: Duration,
     },
-    /// Another host was quicker: its token is the answer.
+    /// A token that another host obtained is returned.
     Shared,
-    /// Another host asks, or waits until it may, and this one waits for it at most so long.
+    /// Another host sends a token request, or waits until it may send one. This host waits for it,
+    /// at most for this duration.
     WaitingForHost(Duration),
-    /// The shared store is of no use to this run; the answer is not the worse for it.
+    /// The shared store failed and is not used again in this process. The result is not affected.
     StoreUnusable(&'a StoreError),
-    /// The server asked to wait, and there is time.
+    /// The server asked the client to wait, and the deadline allows it.
     Pausing(Duration),
-    /// A passing failure, in a few words; the next try follows after this.
+    /// A temporary failure, as a short text, and the pause before the next try.
     Retrying(&'a str, Duration),
-    /// The next token could not be had; this one goes on.
+    /// The refresh failed; the cached token stays in use.
     RefreshFailed(&'a ObtainError),
-    /// The cache cannot be locked: it is used all the same, but several may ask at once.
+    /// The cache cannot be locked. It is still used, but several processes may send requests at
+    /// once.
     CacheUnlockable(&'a io::Error),
-    /// The cache cannot be used; the answer is not the worse for it.
+    /// The cache cannot be used. The result is not affected.
     CacheUnusable(&'a io::Error),
 }
 
-/// Why there is no token. What to say of each is `explain`'s business.
+/// The reason why no token was obtained. The `explain` module writes the message for each.
 #[derive(Debug)]
 pub(crate) enum ObtainError {
     /// The exchange failed; whether a retry helps depends on the failure.
     Exchange(ExchangeError),
-    /// The client secret is not to be had. Mend it.
+    /// The client secret cannot be read. The user must fix its source.
     Source(SourceError),
-    /// The settings allow no request. Mend them.
+    /// The settings do not allow a request. The user must fix them.
     SetUp(SetupError),
-    /// A failure that a process met a moment ago; nobody asks again before it has passed.
+    /// A recent failure of some process is in its cool-down: no request is sent before it ends.
     CoolingDown(Box<Cooldown>),
-    /// Another process's request took longer than this caller could wait. A retry helps.
+    /// The request of another process took longer than this caller could wait. A retry helps.
     LockTimedOut {
-        /// How long this caller could wait.
+        /// The time that this caller could wait.
         limit: Duration,
     },
-    /// The cached token could not be taken out of the cache.
+    /// The cached token could not be removed from the cache.
     CacheUnwritable {
-        /// The cache's folder.
+        /// The cache directory.
         folder: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         error: io::Error,
     },
-    /// The server never gives as much life as is asked for. Ask for less.
+    /// The tokens of this server never live as long as requested. A shorter lifetime must be
+    /// requested.
     LifeTooShort {
-        /// What it gives.
+        /// The lifetime of the server's tokens.
         life: Duration,
-        /// What was asked for.
+        /// The requested lifetime.
         wanted: Duration,
     },
 }
 
 impl ObtainError {
-    /// Whether the server refused the credentials, so that a token of theirs is not good either.
+    /// Whether the server refused the credentials. It would then refuse a token obtained with them
+    /// too.
     fn is_refusal(&self) -> bool {
         matches!(self, Self::Exchange(ExchangeError::Refused { .. }))
     }
 }
 
-/// Stands between callers and the token endpoint.
+/// Returns tokens from the cache, the shared store or the token endpoint.
 pub(crate) struct TokenProvider<'a> {
-    /// The clock.
+    /// The clock for expiry, pauses and deadlines.
     pub(crate) clock: &'a dyn Clock,
-    /// The place in the cache; `None` with `--no-cache` or without any folder.
+    /// The cache entry; `None` with `--no-cache` or if there is no cache directory.
     pub(crate) slot: Option<Slot>,
-    /// Who gives the secret and answers a request.
+    /// The source of the client secret, and the connection to the token endpoint.
     pub(crate) endpoint: &'a dyn Endpoint,
-    /// What hosts share; `None` where nothing is.
+    /// The store that hosts share; `None` if the profile has none.
     pub(crate) shared: Option<&'a Shared<'a>>,
-    /// Hears what happens.
+    /// Called for each event.
     pub(crate) notify: &'a dyn Fn(Event<'_>),
 }
 
 impl TokenProvider<'_> {
     /// Returns a token that is usable at the moment of the return.
     ///
-    /// What was decided before a wait, a request or a write may not hold afterwards. So this is the
-    /// only place that returns a token, and it looks at the clock again. A token that has expired
-    /// meanwhile is replaced once.
+    /// A wait, a request or a write may make an earlier decision invalid. So this is the
+    /// only place that returns a token, and it reads the clock again. A token that has expired in
+    /// the meantime is replaced once.
     pub(crate) fn obtain(&self, ask: &TokenRequest) -> Result<Token, ObtainError> {
         for _ in 0..2 {
             let token = self.find_or_fetch(ask)?;
@@ -198,19 +203,18 @@ impl TokenProvider<'_> {
             Ok(Locked::Answer(answer)) => return answer,
             Err(LockError::TimedOut) => return self.at_the_deadline(slot, ask),
             Err(LockError::Io(error)) => {
-                // It can be read at best, and what it forbids is still forbidden.
+                // The entry may still be readable, and its cool-downs still apply.
                 (self.notify)(Event::CacheUnusable(&error));
                 None
             }
         };
-        // The entry and the time as they are now that nobody else can change the entry.
+        // Read the entry and the clock again: no other process can change the entry from now on.
         let entry = slot.read();
         let place = guard.as_ref().map(|guard| (slot, guard));
         self.answer_or_fetch(self.decide(&entry, ask), &entry, place, ask)
     }
 
-    /// Returns the answer of the cache, or asks the token endpoint. Without a place nothing is
-    /// written.
+    /// Returns the cached result, or sends a token request. Without a place nothing is written.
     fn answer_or_fetch(
         &self,
         state: CacheState,
@@ -241,8 +245,8 @@ impl TokenProvider<'_> {
 
     /// Returns a new token only if it lives as long as the request demands.
     ///
-    /// Some servers hand out a token that they keep, with what is left of its life. If an earlier
-    /// token lived long enough, a later request helps, and the failure is recorded as an outage.
+    /// Some servers return the same token again, with its remaining lifetime. If an earlier token
+    /// lived long enough, a later request helps, and the failure is recorded as an outage.
     fn check_life(
         &self,
         token: Token,
@@ -264,14 +268,14 @@ impl TokenProvider<'_> {
         Err(ObtainError::Exchange(failure))
     }
 
-    /// Answers a caller whose time is over with what the entry holds by now.
+    /// Returns the result that the entry allows now, for a caller whose deadline has passed.
     fn at_the_deadline(&self, slot: &Slot, ask: &TokenRequest) -> Result<Token, ObtainError> {
         let limit = ask.deadline.limit();
         let answer = self.decide(&slot.read(), ask).last_answer(ask);
         answer.unwrap_or(Err(ObtainError::LockTimedOut { limit }))
     }
 
-    /// Refreshes the token if no other process does.
+    /// Refreshes the token, unless another process is doing so.
     #[cold]
     fn refresh_ahead(
         &self,
@@ -284,7 +288,7 @@ impl TokenProvider<'_> {
             (self.notify)(Event::Hit);
             return Ok(token);
         };
-        // What was read without the lock may have been replaced or erased since.
+        // The entry was read without the lock: the token may have been replaced or erased since.
         let entry = slot.read();
         match self.decide(&entry, ask) {
             CacheState::NeedsRefresh(token) => Ok(self
@@ -294,10 +298,10 @@ impl TokenProvider<'_> {
         }
     }
 
-    /// Asks for the next token while this one is usable; `None` if this one is to be used.
+    /// Refreshes a usable token. Returns `None` if the caller must use the current one.
     ///
-    /// The pause that follows a failure is recorded first. So a process that is killed here, or
-    /// cannot write the token, does not cost a request of every later caller.
+    /// The pause after a failed refresh is recorded first. So if the process is killed here, or
+    /// cannot write the token, not every later caller sends a request.
     fn next_token(
         &self,
         slot: &Slot,

@@ -1,5 +1,5 @@
-//! A build without the feature `shared-store`: no profile has a store, so nothing of this is ever
-//! made, and the compiler drops what would use it.
+//! Replaces the shared store in a build without the feature `shared-store`. No profile has a store,
+//! so no value of these types is ever created, and the compiler removes the code that would use it.
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -16,28 +16,28 @@ use crate::system::environment::Environment;
 use crate::system::tls_roots::System;
 use crate::types::secret::Secret;
 
-/// Nobody's store.
+/// A store that cannot exist.
 pub(crate) struct ProfileStore<'a> {
     never: Infallible,
     settings: PhantomData<&'a SharedStore>,
 }
 
-/// Nothing that could be found.
+/// The result of a check that never happens.
 #[derive(Debug)]
 pub(crate) struct Examined {
     pub(crate) has_token: bool,
     pub(crate) now_ms: i64,
 }
 
-/// Nothing is shared.
+/// A shared state that cannot exist.
 pub(crate) struct Shared<'a> {
     store: &'a ProfileStore<'a>,
 }
 
-/// Nothing that could go wrong.
+/// An error that cannot occur.
 pub(crate) type StoreError = Infallible;
 
-/// Nothing is held.
+/// An empty lease.
 pub(super) struct Lease;
 
 impl<'a> ProfileStore<'a> {
@@ -60,7 +60,7 @@ impl<'a> ProfileStore<'a> {
     }
 }
 
-#[expect(clippy::unused_self, reason = "as in a build with the feature")]
+#[expect(clippy::unused_self, reason = "same signatures as with the feature")]
 impl TokenProvider<'_> {
     pub(super) fn share(
         &self,

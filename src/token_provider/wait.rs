@@ -1,4 +1,4 @@
-//! Waiting for the process that asks, together with all others that wait.
+//! Waits for the process that sends the token request.
 
 use std::cell::Cell;
 use std::io;
@@ -11,18 +11,18 @@ use crate::cache::Slot;
 use crate::system::file::{Attempt, Guard, Kind, WaitError, WaitPolicy};
 use crate::types::token::Token;
 
-/// How long a wait is silent.
+/// The time before a wait is reported.
 const QUIET: Duration = Duration::from_secs(2);
 
-/// What became of the lock.
+/// The result of waiting for the lock.
 pub(super) enum Locked {
-    /// It is ours (or there is none to have).
+    /// This process holds the lock, or the file system has no locks.
     Guard(Guard),
-    /// Another process left an answer behind while this one waited.
+    /// Another process recorded a result while this one waited.
     Answer(Result<Token, ObtainError>),
 }
 
-/// Why there is no lock.
+/// The reason why the lock was not taken.
 #[derive(Debug)]
 pub(super) enum LockError {
     TimedOut,
@@ -45,8 +45,9 @@ impl From<WaitError> for LockError {
 }
 
 impl TokenProvider<'_> {
-    /// Takes the lock. Who finds it taken waits together with all others for the holder to finish,
-    /// looks at what the holder left, and only if that is no answer queues for the lock itself.
+    /// Takes the lock. If another process holds it, this one waits with a shared lock until the
+    /// holder finishes, and then reads its result. It waits for the exclusive lock only if that
+    /// result is not an answer.
     #[cold]
     pub(super) fn lock(&self, slot: &Slot, ask: &TokenRequest) -> Result<Locked, LockError> {
         slot.prepare()?;
@@ -59,7 +60,7 @@ impl TokenProvider<'_> {
             Attempt::Busy => {}
         }
         let began = self.clock.now();
-        // The holder may be waiting out a pause that is longer than this caller's time.
+        // The holder may be in a pause that is longer than this caller's remaining time.
         let left = ask.deadline.remaining(self.clock);
         if let CacheState::InCooldown(cooldown) = self.decide(&slot.read(), ask)
             && cooldown.until - began > left
@@ -81,8 +82,8 @@ impl TokenProvider<'_> {
         Ok(Locked::Guard(guard))
     }
 
-    /// Takes the lock for a change of the entry, whatever the holder leaves behind. Where the file
-    /// system has no locks, there is nothing to wait for and the guard says so.
+    /// Takes the lock to change the entry, regardless of the result that the holder records. If the
+    /// file system has no locks, it does not wait and returns a guard without a lock.
     pub(super) fn exclusive(&self, slot: &Slot, ask: &TokenRequest) -> Result<Guard, WaitError> {
         match slot.try_lock()? {
             Attempt::Held(guard) => Ok(guard),
@@ -91,7 +92,7 @@ impl TokenProvider<'_> {
         }
     }
 
-    /// Waits for the lock to the end of the run, and says so once when that takes long.
+    /// Waits for the lock until the deadline, and reports a long wait once.
     fn wait(
         &self,
         slot: &Slot,

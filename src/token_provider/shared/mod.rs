@@ -1,8 +1,10 @@
-//! What hosts share, through a store: whoever holds the local lock and finds no good token looks
-//! there first, and only who has the lease asks the token endpoint.
+//! Sharing of tokens and cool-downs between hosts, through a store.
 //!
-//! The store never fails a good answer. Whatever is wrong with it, there is one warning, and the
-//! run goes on as if there were none.
+//! A process that holds the local lock and finds no usable token reads the store first. Only the
+//! holder of the lease sends a token request.
+//!
+//! The store never causes a request to fail. If the store fails, there is one warning, and the
+//! process continues without it.
 
 mod payload;
 mod profile;
@@ -28,30 +30,32 @@ use payload::Published;
 
 pub(crate) use profile::ProfileStore;
 
-/// The most time of one round trip to the store, and of opening the connection.
+/// The longest time for one round trip to the store, and for opening the connection.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// How long a lease lasts that nobody prolongs: the most that a killed holder costs the others,
-/// and how often one more asks while the endpoint takes longer than this.
+/// The duration of a lease that is not extended. A killed holder delays the other hosts by at most
+/// this time. If the endpoint takes longer, one more host sends a request per interval.
 const LEASE: Duration = Duration::from_secs(5);
 
-/// What is left of a caller's time when it stops waiting for another host and asks by itself.
+/// The remaining time of a caller at which it stops waiting for another host and sends its own
+/// request.
 const TIME_TO_ASK: Duration = Duration::from_secs(1);
 
-/// The first pause between two looks at what another host does; it grows by half each time.
+/// The first pause between two reads of the store while another host holds the lease. Each later
+/// pause is longer by half.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The longest of them.
+/// The longest pause between two reads of the store.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long a wait is silent.
+/// The time before a wait is reported.
 const QUIET: Duration = Duration::from_secs(2);
 
-/// In the place of a lease: its holder has failed where others may not, so each host asks for
-/// itself while it stands.
+/// Replaces the lease of a holder whose request failed in a way that may not affect other hosts.
+/// While it is set, each host sends its own request.
 const FAILED: &str = "failed";
 
-/// A store, and under which names an identity stands in it.
+/// A store, and the prefix and identity that determine its keys.
 pub(crate) struct Shared<'a> {
     store: &'a dyn Store,
     prefix: &'a str,
@@ -60,7 +64,7 @@ pub(crate) struct Shared<'a> {
 }
 
 impl<'a> Shared<'a> {
-    /// `identity` is asked for only when it is needed.
+    /// `identity` is called only when it is needed.
     pub(crate) fn new(
         store: &'a dyn Store,
         prefix: &'a str,
@@ -75,14 +79,14 @@ impl<'a> Shared<'a> {
     }
 }
 
-/// The right of this host to ask, as far as there is one.
+/// The permission of this host to send a token request. `lease` is `None` if it has no lease.
 pub(super) struct Lease {
     names: Option<Keys>,
-    /// The key of the lease, and who we are.
+    /// The key of the lease, and the name of this holder.
     lease: Option<(String, String)>,
-    /// The store's clock, and ours at that moment.
+    /// The store's clock, and the local elapsed time at that moment.
     clock: (i64, Duration),
-    /// Whether the token at hand was refused.
+    /// Whether a server refused the cached token.
     is_renewal: bool,
 }
 
@@ -97,11 +101,11 @@ impl Lease {
     }
 }
 
-/// Whose entries are looked at, and for what.
+/// The inputs of one lookup in the shared store.
 struct Lookup<'a> {
     sealer: Sealer<'a>,
     names: Keys,
-    /// The local token of this secret.
+    /// The locally cached token for this secret.
     cached: Option<&'a CachedToken>,
     secret: &'a Secret,
     purpose: Purpose,
@@ -114,9 +118,9 @@ impl Lookup<'_> {
 }
 
 impl TokenProvider<'_> {
-    /// Looks for an answer in the store; where there is none, the right to ask.
+    /// Returns the result that the store allows, or else a lease to send a token request.
     ///
-    /// A token that is found is kept in the local entry, a cool-down too.
+    /// A token or a cool-down from the store is also written to the local entry.
     pub(super) fn share(
         &self,
         place: Place<'_>,
@@ -180,7 +184,8 @@ impl TokenProvider<'_> {
         self.win(search, place, (key, &holder, life), ask)
     }
 
-    /// Tries for the lease until it is ours, what another host did is the answer, or the time is up.
+    /// Tries to take the lease until this host has it, the store has a result from another host, or
+    /// the time is up.
     fn win(
         &self,
         search: &Lookup<'_>,
@@ -192,7 +197,7 @@ impl TokenProvider<'_> {
         let began = self.clock.elapsed();
         let mut has_spoken = false;
         let mut pause = FIRST_PAUSE;
-        // Whose lease it is, and since when that is known.
+        // The holder of the lease, and the time at which it was first seen.
         let mut other: (Vec<u8>, Duration) = (Vec::new(), began);
         loop {
             let asked_at = self.clock.now();
@@ -231,14 +236,14 @@ impl TokenProvider<'_> {
                 return ControlFlow::Continue(hold(mine()));
             }
             if search.purpose == Purpose::Ahead {
-                // Another host looks for the next token, or did so in vain a moment ago.
+                // Another host refreshes the token, or failed to do so recently.
                 let limit = Duration::ZERO;
                 return ControlFlow::Break(Err(ObtainError::LockTimedOut { limit }));
             }
             if other.0 != seen.lease {
                 other = (seen.lease.clone(), now);
             }
-            // No lease of ours lasts longer, so this one is none of ours.
+            // No lease of this program lasts longer, so another program wrote it.
             let is_stale = now.saturating_sub(other.1) > LEASE * 2;
             let left = ask.deadline.remaining(self.clock);
             if is_stale || seen.lease == FAILED.as_bytes() || left < TIME_TO_ASK {
@@ -248,15 +253,15 @@ impl TokenProvider<'_> {
                 has_spoken = true;
                 (self.notify)(Event::WaitingForHost(ask.deadline.limit()));
             }
-            // Not into the time that asking takes.
+            // Keep enough time for a token request.
             self.clock
                 .sleep(jitter(pause).min(left.saturating_sub(TIME_TO_ASK)));
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
         }
     }
 
-    /// The answer that the store's entries allow; `None` if the endpoint has to be asked. `asked_at` is
-    /// the time before the store was asked.
+    /// The result that the store's entries allow; `None` if a token request is needed. `asked_at`
+    /// is the time before the store was read.
     fn weigh(
         &self,
         search: &Lookup<'_>,
@@ -289,7 +294,7 @@ impl TokenProvider<'_> {
             form: form.as_deref().and_then(Form::parse),
         };
         match (self.decide(&entry, ask), search.purpose) {
-            // For the next token only one that is better than the present one will do.
+            // A refresh needs a better token than the current one.
             (CacheState::NeedsRefresh(_) | CacheState::TooShort { .. }, Purpose::Ahead)
             | (CacheState::Miss, _) => None,
             (
@@ -303,8 +308,8 @@ impl TokenProvider<'_> {
         }
     }
 
-    /// What is left of a cool-down that another host waits out, where this caller has the time to
-    /// wait for it.
+    /// The remaining time of a cool-down that another host waits out, if this caller has enough
+    /// time to wait for it.
     fn pause_of(
         &self,
         search: &Lookup<'_>,
@@ -322,14 +327,14 @@ impl TokenProvider<'_> {
         (is_waiting && !seen.lease.is_empty() && pause + TIME_TO_ASK < left).then_some(pause)
     }
 
-    /// How long nobody else looks for the next token.
+    /// The time in which no other host refreshes the token.
     fn refresh_pause(&self, cached: Option<&CachedToken>) -> Duration {
         let now = self.clock.now();
         let left = cached.map(|cached| cached.token.time_left(now));
         cooldown::pause_before_refresh(left.unwrap_or_default())
     }
 
-    /// Gives a new token to all hosts.
+    /// Publishes a new token to all hosts.
     pub(super) fn share_token(
         &self,
         hold: &Lease,
@@ -353,7 +358,8 @@ impl TokenProvider<'_> {
         self.give_back(hold, ask);
     }
 
-    /// After a limit was waited out: what came meanwhile is the answer, else the right to ask again.
+    /// Reads the store again after a rate limit was waited out. Returns a result that another host
+    /// published in the meantime, or else a lease to send the request again.
     pub(super) fn share_again(
         &self,
         hold: Lease,
@@ -362,15 +368,15 @@ impl TokenProvider<'_> {
         ask: &TokenRequest,
         secret: &Secret,
     ) -> ControlFlow<Result<TokenGrant, ObtainError>, Lease> {
-        // Ours has outlasted the pause.
+        // The lease of this host is longer than the pause.
         if hold.lease.is_some() || hold.names.is_none() {
             return ControlFlow::Continue(hold);
         }
         self.share(place, entry, ask, Purpose::Answer, secret)
     }
 
-    /// Tells all hosts of a failure as far as it is theirs too: a limit is the credential's, and
-    /// binds everybody; whatever else went wrong may be this host's trouble alone.
+    /// Publishes a failure to all hosts if it affects them. A rate limit belongs to the credential
+    /// and applies to all hosts. Any other failure may affect only this host.
     pub(super) fn share_failure(
         &self,
         hold: &Lease,
@@ -383,7 +389,8 @@ impl TokenProvider<'_> {
         let Some((shared, names)) = self.shared.zip(hold.names.as_ref()) else {
             return;
         };
-        // A caller in a hurry says nothing of the endpoint; one with more time may ask now.
+        // A short deadline says nothing about the endpoint; a caller with more time may send a
+        // request now.
         let Some(cooldown) = recorded else {
             return self.give_back(hold, ask);
         };
@@ -402,7 +409,7 @@ impl TokenProvider<'_> {
         let Some((key, holder)) = &hold.lease else {
             return;
         };
-        // The pause after a refresh in vain is the lease itself.
+        // The lease itself is the pause after a failed refresh.
         if *key == names.refresh {
             return;
         }
@@ -416,10 +423,10 @@ impl TokenProvider<'_> {
         });
     }
 
-    /// Drops the shared token where it is the one that is meant. Other hosts keep what they have.
+    /// Removes the shared token if it is the target. Other hosts keep their local tokens.
     pub(super) fn erase_shared(&self, which: EraseTarget<'_>, ask: &TokenRequest) {
         let Some(shared) = self.shared else { return };
-        // What was refused stays until there is another, as in the local entry.
+        // A refused token stays until it is replaced, as in the local entry.
         if matches!(which, EraseTarget::Refused(_)) {
             return;
         }
@@ -451,7 +458,7 @@ impl TokenProvider<'_> {
         }
     }
 
-    /// Lets another host ask.
+    /// Releases the lease, so that another host can send a request.
     pub(super) fn give_back(&self, hold: &Lease, ask: &TokenRequest) {
         if let Some((key, holder)) = &hold.lease {
             self.with_store(ask, |store, limit| {
@@ -460,14 +467,14 @@ impl TokenProvider<'_> {
         }
     }
 
-    /// The store's clock now.
+    /// The current time by the store's clock, in milliseconds.
     fn store_time(&self, hold: &Lease) -> i64 {
         let (then, at) = hold.clock;
         let since = self.clock.elapsed().saturating_sub(at).as_millis();
         then.saturating_add(i64::try_from(since).unwrap_or(i64::MAX))
     }
 
-    /// One round trip; after the first that fails there is no other in this run.
+    /// Does one round trip to the store. After the first failure the store is not used again.
     fn with_store<T>(
         &self,
         ask: &TokenRequest,
@@ -486,9 +493,11 @@ impl TokenProvider<'_> {
     }
 }
 
-/// Whether a shared token is of use to a host that holds this one: another and a newer one is. An old
-/// one that somebody put back is not. The refused token itself is for a while after it was got for
-/// another refusal, so that servers which refuse every token do not cost a request of each host.
+/// Whether a host that has the token `held` accepts the shared token.
+///
+/// A different token is accepted only if it is newer, so an old token that was restored is not. The
+/// refused token itself is accepted for a while if it was obtained after another refusal. So a
+/// server that refuses every token does not cause a request from each host.
 fn counts(shared: &Published, held: Option<&CachedToken>, now: OffsetDateTime) -> bool {
     let Some(held) = held else { return true };
     let (theirs, mine) = (&shared.token, &held.token);
@@ -499,13 +508,14 @@ fn counts(shared: &Published, held: Option<&CachedToken>, now: OffsetDateTime) -
     theirs.obtained_at > mine.obtained_at
 }
 
-/// Half to one and a half of a pause, so that many hosts do not knock in step.
+/// Returns between 50 % and 150 % of a pause, so that many hosts do not send requests at the same
+/// time.
 fn jitter(pause: Duration) -> Duration {
     let chance = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX);
     pause.mul_f64(0.5 + chance)
 }
 
-/// A name that no other holder has; `None` where the system gives no random bytes.
+/// A unique name for a lease holder; `None` if the system returns no random bytes.
 fn random_name() -> Option<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).ok()?;

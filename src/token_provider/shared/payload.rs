@@ -1,7 +1,7 @@
-//! What is sealed, and what a host makes of it by its own clock. No I/O.
+//! The payload of the shared store's entries, and its conversion to this host's clock. No I/O.
 //!
-//! A moment is told twice: by the clock of the host that published, and by the store's, which all
-//! hosts can ask. So clocks of hosts may differ; see docs/fleet.md.
+//! Each time is stored twice: by the clock of the publishing host and by the store's clock, which
+//! all hosts can read. So the clocks of hosts may differ; see docs/fleet.md.
 
 use std::time::Duration;
 
@@ -14,16 +14,17 @@ use crate::oauth::TokenGrant;
 use crate::types::quote::clean;
 use crate::types::token::{AccessToken, Token};
 
-/// How far apart the clocks of two hosts may be before a token counts as older than it is.
+/// The largest difference between the clocks of two hosts at which a token does not count as older
+/// than it is.
 const CLOCKS_APART: Duration = Duration::from_secs(15 * 60);
 
-/// The longest life that is believed.
+/// The longest token lifetime that is accepted.
 const LONGEST_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
 
-/// The longest cool-down that is believed.
+/// The longest cool-down that is accepted.
 const LONGEST_COOLDOWN: Duration = Duration::from_secs(300);
 
-/// The longest time of a token request that is believed: one day.
+/// The longest duration of a token request that is accepted: one day.
 const LONGEST_REQUEST_MS: u64 = 24 * 3600 * 1000;
 
 #[derive(Serialize, Deserialize)]
@@ -33,25 +34,25 @@ struct WireToken {
     scope: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     auth_method: Option<String>,
-    /// When it was obtained, by the clock of the host that did.
+    /// The time at which the token was obtained, by the clock of the publishing host.
     host_ms: i64,
-    /// The same moment, by the store's clock.
+    /// The same time by the store's clock.
     store_ms: i64,
-    /// Its whole life.
+    /// The full lifetime of the token.
     life_ms: u64,
-    /// How long its request took, from sending it to the response.
+    /// The duration of the token request, from sending it to the response.
     request_ms: u64,
-    /// Whether it was asked for because a server refused the one before.
+    /// Whether it was requested because a server refused the previous one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     renewed: bool,
 }
 
-/// A published token by this host's clock.
+/// A published token, with times by this host's clock.
 pub(super) struct Published {
     pub(super) token: Token,
-    /// The form of request that brought it.
+    /// The form of the request that returned the token.
     pub(super) form: Option<String>,
-    /// Whether it was asked for because a server refused the one before.
+    /// Whether it was requested because a server refused the previous one.
     pub(super) is_renewed: bool,
 }
 
@@ -73,7 +74,7 @@ struct WireCooldown {
     life_ms: u64,
 }
 
-/// A token as it is published; `store_ms` is the store's clock at `now`.
+/// Serializes a token for the store; `store_ms` is the store's clock at `now`.
 pub(super) fn of_token(
     granted: &TokenGrant,
     is_renewed: bool,
@@ -98,8 +99,9 @@ pub(super) fn of_token(
     })
 }
 
-/// Reads a published token. `now` is this host's clock before it asked the store: the time of that
-/// round trip must not lengthen the life of the token. `None` where it is over, or not well formed.
+/// Parses a published token. `now` is this host's clock before the store was read: the duration of
+/// that round trip must not extend the token's life. Returns `None` if the token has expired or is
+/// malformed.
 pub(super) fn read_token(plain: &[u8], store_ms: i64, now: OffsetDateTime) -> Option<Published> {
     let mut wire: WireToken = serde_json::from_slice(plain).ok()?;
     let life = Duration::from_millis(wire.life_ms);
@@ -122,7 +124,7 @@ pub(super) fn read_token(plain: &[u8], store_ms: i64, now: OffsetDateTime) -> Op
     })
 }
 
-/// A cool-down as it is published.
+/// Serializes a cool-down for the store.
 pub(super) fn of_cooldown(
     cooldown: &Cooldown,
     store_ms: i64,
@@ -141,7 +143,7 @@ pub(super) fn of_cooldown(
     })
 }
 
-/// A published cool-down by this host's clock.
+/// Parses a published cool-down and converts it to this host's clock.
 pub(super) fn read_cooldown(plain: &[u8], store_ms: i64, now: OffsetDateTime) -> Option<Cooldown> {
     let wire: WireCooldown = serde_json::from_slice(plain).ok()?;
     let life = Duration::from_millis(wire.life_ms);
@@ -158,7 +160,7 @@ pub(super) fn read_cooldown(plain: &[u8], store_ms: i64, now: OffsetDateTime) ->
     })
 }
 
-/// How old something is by each clock.
+/// The age of an entry by each clock.
 #[derive(Clone, Copy)]
 struct Ages {
     by_host: Duration,
@@ -177,7 +179,8 @@ impl Ages {
     }
 }
 
-/// What is left of a life: what the store's clock says, unless this host's own says much less.
+/// The remaining part of a lifetime: by the store's clock, unless this host's clock gives a much
+/// shorter one.
 fn left(life: Duration, longest: Duration, ages: Ages) -> Option<Duration> {
     let by_host = (life + CLOCKS_APART).checked_sub(ages.by_host)?;
     let by_store = life.checked_sub(ages.by_store)?;
@@ -187,7 +190,7 @@ fn left(life: Duration, longest: Duration, ages: Ages) -> Option<Duration> {
 
 fn bytes(wire: &impl Serialize) -> Zeroizing<Vec<u8>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(24 * 1024));
-    // Writing numbers and texts into memory cannot fail; an empty value would be a miss.
+    // Writing numbers and text into memory cannot fail. An empty value would be a cache miss.
     if serde_json::to_writer(&mut *bytes, wire).is_err() {
         bytes.clear();
     }

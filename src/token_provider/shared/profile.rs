@@ -1,4 +1,5 @@
-//! The store of a profile: opened when it is first asked, with the user and password of that moment.
+//! The store of a profile. The connection is opened at the first use, with the user and password at
+//! that time.
 
 use std::cell::OnceCell;
 use std::time::Duration;
@@ -15,19 +16,19 @@ use crate::system::environment::Environment;
 use crate::system::tls_roots::System;
 use crate::types::secret::Secret;
 
-/// How long a program may take that gives the store's user or password.
+/// The time limit for a program that returns the store's user or password.
 const SOURCE_LIMIT: Duration = Duration::from_secs(5);
 
-/// What a store was found to be.
+/// The result of a check of the store.
 #[derive(Debug)]
 pub(crate) struct Examined {
-    /// Whether a token of the identity is there.
+    /// Whether the store has a token of this identity.
     pub(crate) has_token: bool,
-    /// Its clock, in milliseconds since 1970.
+    /// The store's clock, in milliseconds since 1970.
     pub(crate) now_ms: i64,
 }
 
-/// A store over the network.
+/// A shared store that is reached over the network.
 pub(crate) struct ProfileStore<'a> {
     settings: &'a SharedStore,
     environment: &'a Environment,
@@ -38,7 +39,7 @@ pub(crate) struct ProfileStore<'a> {
 }
 
 impl<'a> ProfileStore<'a> {
-    /// Nothing is read or opened before it is needed.
+    /// Creates the store without reading a secret or opening a connection.
     pub(crate) fn new(
         settings: &'a SharedStore,
         environment: &'a Environment,
@@ -56,18 +57,18 @@ impl<'a> ProfileStore<'a> {
         }
     }
 
-    /// What is shared through it of the identity that is asked for.
+    /// Returns the shared state of one identity in this store.
     pub(crate) fn shared<'b>(&'b self, identity: &'b dyn Fn() -> Key) -> Shared<'b> {
         Shared::new(self, &self.settings.prefix, identity)
     }
 
-    /// Tries all that is asked of a store, and leaves nothing there.
+    /// Tests all operations that the program needs, and leaves no data in the store.
     pub(crate) fn examine(&self, key: &Key, secret: &Secret) -> Result<Examined, StoreError> {
         let no_random = || StoreError::SetUp("the system gives no random bytes".to_owned());
         let sealer = Sealer::new(secret, key.as_str());
         let names = sealer.names(&self.settings.prefix);
         let holder = random_name().ok_or_else(no_random)?;
-        // A name of its own beside the others, so that nobody waits for it.
+        // A separate key, so that no other host waits for this lease.
         let probe = format!("{}-probe-{holder}", names.lease);
         let limit = || LIMIT.min(self.deadline.remaining(self.clock));
         let (_, seen) = self.take(&names, &probe, &holder, LIMIT, limit())?;
@@ -83,7 +84,7 @@ impl<'a> ProfileStore<'a> {
         if let Some(redis) = self.redis.get() {
             return Ok(redis);
         }
-        // Like a round trip, it leaves the larger part of the time to the token endpoint.
+        // As with a round trip, most of the time is kept for the token endpoint.
         let limit = SOURCE_LIMIT.min(self.deadline.remaining(self.clock) / 3);
         let deadline = self.deadline.at_most(self.clock, limit);
         let read = |source: &Option<Source>, what: &str| {

@@ -1,4 +1,4 @@
-//! What a shared token is worth, and chance.
+//! Tests of the rules for shared tokens, and of random pauses and names.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const STORE_MS: i64 = 5_000_000;
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
-/// A token that was got so many milliseconds ago.
+/// A token that was obtained `age_ms` milliseconds ago.
 fn token(text: &str, age_ms: u64) -> Token {
     let obtained_at = NOW - Duration::from_millis(age_ms);
     Token {
@@ -51,7 +51,7 @@ fn another_token_counts_where_it_is_newer_than_the_one_at_hand() {
     for (age, is_newer) in [(4999, true), (5000, false), (5001, false)] {
         let theirs = published(token("t-2", age), false);
         assert_eq!(counts(&theirs, Some(&mine), NOW), is_newer, "{age} ms");
-        assert!(counts(&theirs, None, NOW), "whoever holds none takes any");
+        assert!(counts(&theirs, None, NOW), "without a token, any is good");
     }
 }
 
@@ -82,7 +82,7 @@ fn a_pause_is_half_to_one_and_a_half_of_what_it_is_about() {
     for is_longer in [true, false] {
         assert!(
             pauses.iter().any(|it| (*it > about) == is_longer),
-            "hosts must not knock in step: {pauses:?}"
+            "pauses must be spread: {pauses:?}"
         );
     }
 }
@@ -94,7 +94,7 @@ fn no_two_holders_have_one_name() {
     assert!(names.iter().all(|name| name.len() == 32), "{names:?}");
 }
 
-/// What is left of a life, in milliseconds, by the ages of a token by either clock.
+/// The remaining life in milliseconds, by the ages of a token by the two clocks.
 fn left(life_ms: u64, by_host_ms: i64, by_store_ms: i64) -> Option<i128> {
     let plain = json!({
         "access_token": "t-1",
@@ -122,7 +122,7 @@ fn by_the_hosts_own_clock_it_is_over_15_minutes_later() {
     assert_eq!(
         left(1000, apart, 0),
         Some(1000),
-        "clocks may differ so much"
+        "the clocks may differ this much"
     );
     assert_eq!(left(1000, apart + 999, 0), Some(1));
     assert_eq!(left(1000, apart + 1000, 0), None);
