@@ -10,13 +10,13 @@ use crate::types::token::{AccessToken, MinTtl, Token};
 
 const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH.saturating_add(Duration::days(20_000));
 
-/// A caller whose secret is not known.
+/// A caller with an unknown secret.
 const ANYONE: Caller<'_> = Caller {
     secret: None,
     auth_method: "auto",
 };
 
-/// A token of one hour that was obtained this long ago.
+/// A token with a life of one hour that was obtained this long ago.
 #[expect(clippy::unnecessary_wraps, reason = "a cell of the decision table")]
 fn token_of_age(minutes: i64, is_refused: bool) -> Option<CachedToken> {
     let obtained_at = NOW - Duration::minutes(minutes);

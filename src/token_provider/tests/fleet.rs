@@ -1,8 +1,9 @@
-//! A simulation: many hosts over many days, on the broker's own code, with a clock, a store and an
-//! endpoint that cost no time. One thread a call that is under way, and only one of them runs.
+//! A simulation of many hosts over many days. It runs the real token provider with a simulated
+//! clock, store and endpoint that take no time. Each active call has a thread, and only one thread
+//! runs at a time.
 //!
-//! `make fleet` runs it with 100,000 hosts over a week and prints the figures of docs/fleet.md; here
-//! it runs with a few.
+//! `make fleet` runs it with 100,000 hosts over a week and prints the figures of docs/fleet.md.
+//! Here it runs with a few hosts.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -31,22 +32,22 @@ const SECOND: u64 = 1_000_000_000;
 const HOUR: u64 = 3600 * SECOND;
 const DAY: u64 = 24 * HOUR;
 
-/// What happens next, and to whom.
+/// An event of the simulation, with its host or worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum SimulatedEvent {
-    /// A job on a host wants a token.
+    /// A job on a host requests a token.
     Job(u32),
-    /// A call goes on.
+    /// A call continues.
     Wake(u32),
-    /// The store does not answer, or does again.
+    /// The store stops responding, or responds again.
     Store(bool),
-    /// The store loses what it has.
+    /// The store loses its data.
     Flush,
-    /// The endpoint does not answer, or does again.
+    /// The endpoint stops responding, or responds again.
     Endpoint(bool),
 }
 
-/// Time, and what is due when. Nanoseconds from the start.
+/// The current time and the scheduled events, in nanoseconds from the start.
 #[derive(Default)]
 struct Agenda {
     now: AtomicU64,
@@ -71,11 +72,12 @@ impl Agenda {
     }
 }
 
-/// The clock of a call, fast or slow as its host's is.
+/// The clock of a call; it is fast or slow like the clock of its host.
 struct SimClock<'a> {
     agenda: &'a Agenda,
     wrong_seconds: i64,
-    /// Who sleeps, how it is told, and what it waits for.
+    /// The number of the sleeping worker, the channel that reports its pauses, and the channel that
+    /// wakes it.
     worker: Option<(u32, &'a Sender<Pause>, &'a Receiver<Work>)>,
 }
 
@@ -111,11 +113,12 @@ enum Pause {
 struct Outcome {
     took: u64,
     failure: Option<&'static str>,
-    /// When the host looks for the next token.
+    /// The time at which the host refreshes the token.
     fresh_until: u64,
 }
 
-/// The token endpoint of one credential, with the vendor's limit: 20 requests, then one every 15 s.
+/// The token endpoint of one credential, with the vendor's rate limit: 20 requests, then one every
+/// 15 s.
 struct Vendor {
     left: Mutex<(f64, u64)>,
     is_down: std::sync::atomic::AtomicBool,
@@ -200,7 +203,7 @@ fn told() -> Diagnostic {
     }
 }
 
-/// Chance that is the same in every run.
+/// A random number generator with a fixed seed.
 struct Chance(u64);
 
 impl Chance {
@@ -215,13 +218,13 @@ impl Chance {
 
 struct Host {
     wrong_seconds: i64,
-    /// A runner that is thrown away after each job.
+    /// Whether the host is a runner that is deleted after each job.
     is_fresh: bool,
     is_busy: bool,
     fresh_until: u64,
 }
 
-/// All that calls share.
+/// The state that all calls share.
 struct World {
     agenda: Agenda,
     memory: Memory,
@@ -301,7 +304,7 @@ fn folder_of(base: &Path, host: u32) -> PathBuf {
     base.join((host / 1000).to_string()).join(host.to_string())
 }
 
-/// What a simulation counted.
+/// The results of a simulation.
 #[derive(Default)]
 struct Figures {
     calls: u64,
@@ -318,7 +321,7 @@ struct Plan {
     has_trouble: bool,
 }
 
-/// In what time of the plan a moment is.
+/// The name of the phase of the plan at a time.
 fn phase(now: u64, plan: &Plan) -> &'static str {
     match now {
         _ if !plan.has_trouble => "ordinary days",
@@ -329,7 +332,7 @@ fn phase(now: u64, plan: &Plan) -> &'static str {
     }
 }
 
-/// The hosts, what they share, and all that is due.
+/// Creates the hosts, their shared state and the scheduled events.
 fn prepare(plan: &Plan) -> (Vec<Host>, Arc<World>, tempfile::TempDir) {
     let base = if Path::new("/dev/shm").is_dir() {
         "/dev/shm"
@@ -365,7 +368,7 @@ fn prepare(plan: &Plan) -> (Vec<Host>, Arc<World>, tempfile::TempDir) {
     }
     for host in 0..plan.hosts {
         for day in 0..=(plan.end / DAY) {
-            // A nightly job, the same minute everywhere, within 5 s; a working day's begin.
+            // A nightly job, on all hosts within 5 s, and a job at the start of the working day.
             agenda.add(
                 day * DAY + chance.below(5 * SECOND),
                 SimulatedEvent::Job(host),
@@ -438,7 +441,7 @@ fn simulate(plan: &Plan) -> Figures {
                     continue;
                 }
                 if host.is_fresh {
-                    // It may have none yet.
+                    // The host may have no cache directory yet.
                     drop(std::fs::remove_dir_all(folder_of(folder.path(), number)));
                     host.fresh_until = 0;
                 }
@@ -487,7 +490,7 @@ fn worker(world: &Arc<World>, id: usize, paused: &Sender<Pause>) -> Sender<Work>
     let run = move || {
         while let Ok(Work::Call(host)) = work.recv() {
             let outcome = world.call(host, Some((id, &paused, &work)));
-            // At the end of the time nobody listens.
+            // The receiver is closed when the simulation ends.
             if paused.send(Pause::Done(id, host, outcome)).is_err() {
                 break;
             }
@@ -505,7 +508,7 @@ impl Figures {
         self.requests.values().map(|(all, _)| all).sum()
     }
 
-    /// The busiest second, and the store's round trips in it.
+    /// Returns the busiest second and the number of round trips to the store in it.
     fn peak(&self) -> (u64, u64) {
         let calls = self.store_calls.iter();
         let peak = calls.max_by_key(|(_, calls)| **calls);
@@ -577,7 +580,7 @@ fn a_fleet_of_any_size_costs_one_request_a_tokens_life() {
     let mut figures = simulate(&plan);
     let table = figures.table(&plan);
     assert!(figures.failures.is_empty(), "{table}");
-    // 48 h of tokens that are replaced after 9.6 h or a little later: 5 or 6.
+    // Tokens are replaced after 9.6 h or a little later: 5 or 6 requests in 48 h.
     assert!((4..=6).contains(&figures.total_requests()), "{table}");
     assert!(figures.worst() < Duration::from_secs(2), "{table}");
 }

@@ -1,4 +1,4 @@
-//! A store in memory, and hosts with a cache each that share it.
+//! A store in memory, and hosts that share it and have one cache each.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -13,35 +13,35 @@ use crate::system::clock::Clock;
 use crate::token_provider::{Event, ObtainError, Shared, TokenProvider, TokenRequest};
 use crate::types::secret::Secret;
 
-/// Values that end by themselves.
+/// A key-value store whose values expire.
 #[derive(Default)]
 pub(super) struct Memory {
-    /// Each value, and when it ends, in milliseconds of the store's clock.
+    /// Each value and its expiry, in milliseconds of the store's clock.
     pub(super) values: Mutex<HashMap<String, (Vec<u8>, i64)>>,
-    /// Whether no call is answered.
+    /// Whether the store answers no call.
     pub(super) is_down: AtomicBool,
-    /// How many calls were made.
+    /// The number of calls.
     pub(super) calls: AtomicU64,
 }
 
-/// A host's connection.
+/// The connection of a host to the store.
 pub(super) struct Connection<'a> {
     pub(super) memory: &'a Memory,
     /// The store's clock.
     pub(super) clock: &'a dyn Clock,
-    /// How long a round trip takes.
+    /// The duration of a round trip.
     pub(super) latency: Duration,
 }
 
 impl Memory {
-    /// The value under the name that ends so, and the name.
+    /// Returns the first key that ends with `end`, and its value.
     pub(super) fn found(&self, end: &str) -> Option<(String, Vec<u8>)> {
         let values = self.values.lock().unwrap();
         let found = values.iter().find(|(key, _)| key.ends_with(end));
         found.map(|(key, (value, _))| (key.clone(), value.clone()))
     }
 
-    /// Forgets everything.
+    /// Removes all values.
     pub(super) fn flush(&self) {
         self.values.lock().unwrap().clear();
     }
@@ -139,7 +139,7 @@ impl Store for Connection<'_> {
     }
 }
 
-/// Hosts of one credential.
+/// Hosts that use one credential.
 pub(super) struct Hosts {
     pub(super) scene: Fixture,
     pub(super) memory: Memory,
@@ -174,7 +174,7 @@ impl Hosts {
         self.listen(host, &|_| {}, act)
     }
 
-    /// The same, with somebody who hears what happens.
+    /// Like [`Self::on`], but with a callback for events.
     pub(super) fn listen<T>(
         &self,
         host: u32,
@@ -214,7 +214,7 @@ impl Hosts {
         self.scene.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// Puts a value under the name that ends so.
+    /// Stores a value under the key that ends with `end`.
     pub(super) fn put(&self, end: &str, value: &[u8], seconds: u64) {
         let secret = Secret::new((*self.scene.endpoint.secret.borrow()).to_owned());
         let token = Sealer::new(&secret, key().as_str()).names("p:").token;

@@ -1,4 +1,4 @@
-//! A secret that a program knows and does not give.
+//! Tests of a program that does not return the secret.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn slow() -> SourceError {
 
 #[test]
 fn word_of_a_secret_that_a_program_does_not_give_is_left_for_those_who_wait() {
-    // Whether word is left by a call that may take so many seconds.
+    // Whether a call with a time limit of `seconds` records a cool-down.
     let leaves = |is_costly, is_slow, seconds| {
         let scene = Fixture::new();
         scene.endpoint.has_secret.set(false);
@@ -28,14 +28,14 @@ fn word_of_a_secret_that_a_program_does_not_give_is_left_for_those_who_wait() {
         let left = scene.slot.read().cooldowns.pop();
         left.is_some_and(|left| {
             assert_eq!(left.reason, Reason::NoSecret);
-            assert!(left.until > scene.clock.now(), "it is for who comes next");
+            assert!(left.until > scene.clock.now(), "waiting callers are bound");
             true
         })
     };
     assert!(leaves(true, false, 30));
-    assert!(!leaves(false, false, 30), "whoever waits looks for himself");
-    assert!(leaves(true, true, 30), "it had its time");
+    assert!(!leaves(false, false, 30), "a cheap source is not recorded");
+    assert!(leaves(true, true, 30), "30 s were enough");
     assert!(leaves(true, true, 4));
-    assert!(!leaves(true, true, 3), "others would have waited longer");
-    assert!(leaves(true, false, 3), "what it said takes no time");
+    assert!(!leaves(true, true, 3), "the time limit was too short");
+    assert!(leaves(true, false, 3), "only time-outs depend on time");
 }

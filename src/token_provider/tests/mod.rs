@@ -1,4 +1,5 @@
-//! The broker's rules over time, with a clock that the test moves and an endpoint that it scripts.
+//! Tests of the token provider over time, with a clock that the test moves and an endpoint with
+//! scripted responses.
 
 mod decide;
 #[cfg(feature = "shared-store")]
@@ -29,12 +30,12 @@ use crate::types::diagnostic::Diagnostic;
 use crate::types::secret::Secret;
 use crate::types::token::{AccessToken, MinTtl, RefreshAhead, Token};
 
-/// Time that goes by only where the test or a sleep lets it.
+/// A clock that advances only by the test or by a sleep.
 #[derive(Default)]
 struct TestClock {
     elapsed: Cell<Duration>,
     wall_offset_seconds: Cell<i64>,
-    /// How long each sleep was.
+    /// The duration of each sleep.
     slept: RefCell<Vec<Duration>>,
 }
 
@@ -60,7 +61,8 @@ impl Clock for TestClock {
     }
 }
 
-/// Gives what is scripted, then tokens of an hour; each exchange takes `takes`.
+/// Returns the scripted responses, then tokens with a life of one hour. Each exchange takes
+/// `takes`.
 struct TestEndpoint {
     script: RefCell<VecDeque<ExchangeError>>,
     always: RefCell<Option<ExchangeError>>,
@@ -168,12 +170,12 @@ impl Fixture {
         }
     }
 
-    /// A call that may take `seconds`.
+    /// A call with a time limit of `seconds`.
     fn call(&self, seconds: u64, refresh: bool) -> Result<String, ObtainError> {
         self.obtain(MinTtl::Default, seconds, refresh)
     }
 
-    /// A call that wants `seconds` of life left.
+    /// A call that requires a remaining life of `seconds`.
     fn wanting(&self, seconds: u64) -> Result<String, ObtainError> {
         self.obtain(MinTtl::AtLeast(Duration::from_secs(seconds)), 30, false)
     }
@@ -265,7 +267,7 @@ fn a_limit_that_fits_into_the_callers_time_is_waited_out_once() {
     assert_eq!(
         scene.clock.elapsed().saturating_sub(start),
         Duration::from_secs(20),
-        "as long as was said"
+        "as the server said"
     );
 
     scene.clock.advance(Duration::from_secs(1));
@@ -280,7 +282,7 @@ fn a_limit_that_fits_into_the_callers_time_is_waited_out_once() {
             second,
             Err(ObtainError::Exchange(ExchangeError::RateLimited { .. }))
         ),
-        "once"
+        "a second rate limit is not waited out"
     );
 }
 
@@ -292,7 +294,7 @@ fn a_limit_that_does_not_fit_is_told_and_binds_everybody_until_it_is_over() {
     for _ in 0..5 {
         assert_eq!(scene.cooling(), Some(Reason::RateLimited));
     }
-    assert_eq!(scene.asked(), 1, "nobody asks inside a cool-down");
+    assert_eq!(scene.asked(), 1, "no request in a cool-down");
     scene.clock.advance(Duration::from_secs(61));
     assert_eq!(scene.token(), "t-2");
 }
@@ -305,7 +307,7 @@ fn a_refusal_binds_for_30_seconds_and_not_a_new_secret() {
     scene.clock.advance(Duration::from_secs(29));
     assert_eq!(scene.cooling(), Some(Reason::Refused));
     *scene.endpoint.secret.borrow_mut() = "two";
-    assert_eq!(scene.token(), "t-2", "fixed is fixed");
+    assert_eq!(scene.token(), "t-2", "a new secret works");
 }
 
 #[test]
@@ -335,10 +337,10 @@ fn ten_minutes_without_a_server_are_not_noticed_while_the_token_is_good() {
         scene.clock.advance(Duration::from_secs(1));
     }
     let tries = scene.asked() - 1;
-    assert!(tries <= 20, "one caller every half minute at most: {tries}");
+    assert!(tries <= 20, "at most one try per 30 s: {tries}");
     assert!(
         spent <= Duration::from_secs(5) * tries,
-        "and 5 s at most each: {spent:?}"
+        "at most 5 s per try: {spent:?}"
     );
 }
 
@@ -352,7 +354,7 @@ fn a_secret_that_is_gone_does_not_cost_every_caller_a_try() {
     let noted = scene.slot.read().refresh_not_before;
     assert!(
         noted.is_some_and(|at| at > scene.clock.now()),
-        "the next callers do not try at once"
+        "the next callers must not retry at once"
     );
 }
 
@@ -365,9 +367,9 @@ fn a_cache_that_cannot_be_written_costs_no_request_of_every_caller() {
     let name = "v1.json.0123456789abcdef.new";
     std::fs::create_dir(scene.slot.lock_file().with_extension(name)).unwrap();
     for _ in 0..10 {
-        assert_eq!(scene.token(), token, "the token is good for all");
+        assert_eq!(scene.token(), token, "the token stays usable");
     }
-    assert_eq!(scene.asked(), 1, "nobody asks for what could not be kept");
+    assert_eq!(scene.asked(), 1, "no refresh without a record");
 }
 
 #[test]
@@ -379,10 +381,10 @@ fn callers_in_a_hurry_do_not_all_try_to_refresh() {
     for _ in 0..10 {
         assert_eq!(scene.call(2, false).unwrap(), token);
     }
-    assert_eq!(scene.asked(), 2, "one of them tried");
+    assert_eq!(scene.asked(), 2, "only one refreshed");
     assert!(
         scene.slot.read().cooldowns.is_empty(),
-        "and spoiled nothing for the patient"
+        "a short deadline must not bind others"
     );
 }
 
@@ -398,7 +400,7 @@ fn a_caller_in_a_hurry_does_not_spoil_it_for_the_patient() {
     assert_eq!(
         scene.token(),
         "t-2",
-        "3 s are nothing to somebody who has 30"
+        "a 3 s response is within the 30 s limit"
     );
 
     scene.clock.advance(Duration::from_secs(1));
@@ -407,7 +409,7 @@ fn a_caller_in_a_hurry_does_not_spoil_it_for_the_patient() {
     let cooldown = scene.slot.read().cooldowns.pop();
     assert!(
         cooldown.is_some(),
-        "30 s without an answer say something of the server"
+        "30 s without a response is a server failure"
     );
 }
 
@@ -436,7 +438,7 @@ fn a_clock_that_goes_back_makes_a_miss_and_not_an_endless_token() {
     scene.clock.wall_offset_seconds.set(-3600);
     assert_eq!(scene.token(), "t-2");
     scene.clock.wall_offset_seconds.set(86_400 * 365);
-    assert_eq!(scene.token(), "t-3", "and far forwards is past its expiry");
+    assert_eq!(scene.token(), "t-3", "it has expired by this clock");
 }
 
 #[test]
@@ -447,7 +449,7 @@ fn an_expired_token_is_never_served() {
     scene.clock.advance(Duration::from_secs(3540));
     assert!(
         scene.call(30, false).is_err(),
-        "60 s are asked for and 60 are left"
+        "a token needs more than 60 s of life left"
     );
 }
 
@@ -457,7 +459,7 @@ fn a_token_with_too_little_left_is_replaced_where_a_new_one_would_do() {
     scene.token();
     scene.clock.advance(Duration::from_secs(600));
     assert_eq!(scene.wanting(3000).unwrap(), "t-2", "a new one has 3600 s");
-    assert_eq!(scene.token(), "t-2", "and everybody has it");
+    assert_eq!(scene.token(), "t-2", "all callers get it");
 }
 
 #[test]
@@ -471,11 +473,11 @@ fn a_life_that_no_token_has_is_asked_for_once_in_the_life_of_one() {
             "{refused:?}"
         );
     }
-    assert_eq!(scene.asked(), 1, "the server has told what it gives");
+    assert_eq!(scene.asked(), 1, "the token's life is known");
     assert_eq!(scene.wanting(3599).unwrap(), "t-1");
     scene.clock.advance(Duration::from_secs(3600));
     assert!(scene.wanting(3600).is_err());
-    assert_eq!(scene.asked(), 2, "it may give more by now");
+    assert_eq!(scene.asked(), 2, "the life may be longer now");
 }
 
 #[test]
@@ -487,7 +489,7 @@ fn a_cool_down_ends_at_its_end() {
     assert_eq!(
         scene.token(),
         "t-2",
-        "who was told 60 s and waited 60 s is not sent away again"
+        "the cool-down must end after exactly 60 s"
     );
 }
 
@@ -511,7 +513,7 @@ fn a_cool_down_from_a_clock_that_was_ahead_binds_nobody() {
     scene.endpoint.script.borrow_mut().push_back(refused());
     assert!(scene.call(30, false).is_err());
     scene.clock.wall_offset_seconds.set(0);
-    assert_eq!(scene.token(), "t-2", "nobody waits for a day");
+    assert_eq!(scene.token(), "t-2", "it must not bind for a day");
 }
 
 #[test]
@@ -526,7 +528,7 @@ fn inside_a_cool_down_nobody_looks_for_the_next_token() {
     assert_eq!(
         scene.asked(),
         2,
-        "the limit outlasts the pause of the refresh"
+        "the rate limit is longer than the refresh pause"
     );
     scene.clock.advance(Duration::from_secs(100));
     assert_eq!(scene.token(), "t-3");
@@ -540,7 +542,7 @@ fn a_token_of_another_secret_is_no_answer_and_is_kept_until_there_is_one() {
     scene.endpoint.script.borrow_mut().push_back(refused());
     assert!(scene.call(30, false).is_err());
     *scene.endpoint.secret.borrow_mut() = "one";
-    assert_eq!(scene.token(), "t-1", "whoever puts the old secret back");
+    assert_eq!(scene.token(), "t-1", "the old secret is back");
 }
 
 #[test]
@@ -554,7 +556,7 @@ fn erasing_starts_anew_also_where_the_token_is_gone_already() {
     assert_eq!(
         remembered(&scene),
         None,
-        "a server that wants another form now is not locked out for ever"
+        "`Any` must also reset the form of the request"
     );
 }
 
@@ -572,7 +574,7 @@ fn a_pause_from_a_clock_that_ran_ahead_is_not_kept_to() {
     assert_eq!(
         scene.token(),
         "t-2",
-        "it is refreshed ahead of expiry all the same"
+        "it must still be refreshed ahead of expiry"
     );
 }
 
@@ -589,9 +591,9 @@ fn whoever_keeps_a_token_is_given_one_of_the_first_half_of_its_life_if_there_is_
         };
         scene.obtain_as(&ask).unwrap()
     };
-    assert_eq!(scene.token(), first, "for others it is young enough");
+    assert_eq!(scene.token(), first, "others need no refresh");
     scene.endpoint.script.borrow_mut().push_back(unavailable());
-    assert_eq!(lasting(), first, "an outage costs nobody a good token");
+    assert_eq!(lasting(), first, "the token is kept in an outage");
     scene.clock.advance(Duration::from_secs(300));
     assert_ne!(lasting(), first);
 }

@@ -1,5 +1,5 @@
-//! Every moment at which the worth of an entry changes, a millisecond before it, at it and behind it, against
-//! the rules written down a second time.
+//! Tests of each time at which the state of an entry changes: one millisecond before, exactly then
+//! and one after. The expected states come from a second implementation of the rules.
 
 use time::{Duration, OffsetDateTime};
 
@@ -12,7 +12,7 @@ use crate::types::token::{AccessToken, Token};
 const MILLISECOND: Duration = Duration::MILLISECOND;
 const MINUTE: Duration = Duration::MINUTE;
 
-/// A token that was obtained so long ago and lives so long.
+/// A token of this age and with this lifetime.
 fn held(now: OffsetDateTime, age: Duration, life: Duration) -> CachedToken {
     CachedToken {
         token: Token {
@@ -51,7 +51,7 @@ fn judged(scene: &Fixture, entry: &Entry) -> &'static str {
     }
 }
 
-/// Each of these ages and its neighbours.
+/// Each of these ages, and the ages just before and after it.
 fn around(ages: &[Duration]) -> Vec<Duration> {
     let near = |age: &Duration| [*age - MILLISECOND, *age, *age + MILLISECOND];
     ages.iter().flat_map(near).collect()
@@ -77,7 +77,7 @@ fn ages(life: Duration, margin: Duration) -> Vec<Duration> {
         life - margin,
         life,
     ]);
-    // Leaps of the clock, both ways.
+    // Jumps of the clock in both directions.
     ages.extend([Duration::days(-3650), Duration::days(-1)]);
     ages.extend([life + Duration::days(1), life + Duration::days(36_500)]);
     ages
@@ -106,7 +106,7 @@ fn a_token_is_worth_what_the_rules_say_at_every_moment() {
             seen.insert(expected);
         }
     }
-    assert_eq!(seen.len(), 3, "each of them was met");
+    assert_eq!(seen.len(), 3, "each state must occur");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_cool_down_binds_from_a_minute_before_its_record_to_its_end() {
             };
             for (held, unbound, bound) in [
                 (None, "nothing", "cooling"),
-                // It ends at no good token, and keeps nobody from it.
+                // A cool-down does not affect a fresh token.
                 (Some(held(now, MINUTE, Duration::HOUR)), "fresh", "fresh"),
                 (
                     Some(held(now, MINUTE * 55, Duration::HOUR)),
@@ -167,11 +167,11 @@ fn a_clock_that_was_set_back_makes_nothing_of_before_the_call_new() {
     let scene = Fixture::new();
     scene.token();
     scene.clock.wall_offset_seconds.set(-30);
-    assert_eq!(scene.token(), "t-1", "good for whoever takes what is there");
+    assert_eq!(scene.token(), "t-1", "a plain call takes the cached one");
     assert_eq!(
         scene.call(30, true).unwrap(),
         "t-2",
-        "it was obtained before this call, whatever the clock says"
+        "the token was obtained before this call in any case"
     );
     scene.clock.wall_offset_seconds.set(-60);
     scene
@@ -184,12 +184,13 @@ fn a_clock_that_was_set_back_makes_nothing_of_before_the_call_new() {
     assert_eq!(
         scene.call(30, true).unwrap(),
         "t-4",
-        "and a cool-down likewise"
+        "the same for a cool-down"
     );
 }
 
-/// What the holder of the lock met binds whoever began before it was noted: in the same millisecond, of
-/// which an entry keeps no part, and after a disk has taken longer to note it than a pause lasts.
+/// A failure of the lock holder binds each caller that began before it was recorded. That includes
+/// a call in the same millisecond, because an entry stores whole milliseconds. It also holds if the
+/// disk took longer to record the failure than the cool-down lasts.
 #[test]
 fn those_who_waited_for_a_secret_are_told_that_there_is_none_however_late_they_look() {
     let scene = Fixture::new();
@@ -216,7 +217,7 @@ fn those_who_waited_for_a_secret_are_told_that_there_is_none_however_late_they_l
             let ask = ask(began);
             let state = scene.broker(|broker| broker.decide(&entry, &ask));
             let is_told = matches!(state, CacheState::InCooldown(_));
-            assert_eq!(is_told, is_bound, "{began}, looked at {now}");
+            assert_eq!(is_told, is_bound, "{began}, read at {now}");
         }
     }
 }
@@ -249,7 +250,7 @@ fn whatever_two_moments_stand_in_an_entry_nothing_overflows() {
                 .slot
                 .write(&entry, &super::Guard::without_lock())
                 .unwrap();
-            assert_eq!(scene.slot.read(), entry, "and is read as it was written");
+            assert_eq!(scene.slot.read(), entry, "it must be read as written");
             scene.erase(super::EraseTarget::Refused(None));
         }
     }

@@ -1,4 +1,4 @@
-//! What becomes of a token that a server calls no good.
+//! Tests of tokens that a server refused.
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ fn a_refused_token_is_dropped_and_its_successor_not_within_a_minute() {
 
     scene.erase(EraseTarget::Refused(Some(&first)));
     let second = scene.token();
-    assert_ne!(second, first, "the refused one is gone");
+    assert_ne!(second, first, "the refused one is replaced");
 
     for which in [
         EraseTarget::Refused(Some(&second)),
         EraseTarget::Refused(None),
     ] {
         scene.erase(which);
-        assert_eq!(scene.token(), second, "a server may refuse whatever comes");
+        assert_eq!(scene.token(), second, "only one refusal a minute counts");
     }
     scene.clock.advance(Duration::from_secs(60));
     scene.erase(EraseTarget::Refused(None));
-    assert_ne!(scene.token(), second, "a minute later it is believed again");
+    assert_ne!(scene.token(), second, "accepted again after a minute");
     assert_eq!(scene.asked(), 3);
 }
 
@@ -34,8 +34,8 @@ fn a_refused_token_is_the_answer_while_another_cannot_be_had_but_not_against_a_r
     let first = scene.token();
     *scene.endpoint.always.borrow_mut() = Some(unavailable());
     scene.erase(EraseTarget::Refused(Some(&first)));
-    assert_eq!(scene.token(), first, "it may be good elsewhere");
-    assert_eq!(scene.token(), first, "in the cool-down too");
+    assert_eq!(scene.token(), first, "another server may accept it");
+    assert_eq!(scene.token(), first, "also in the cool-down");
 
     *scene.endpoint.always.borrow_mut() = Some(refused());
     scene.clock.advance(Duration::from_secs(10));
@@ -44,7 +44,7 @@ fn a_refused_token_is_the_answer_while_another_cannot_be_had_but_not_against_a_r
             scene.call(30, false),
             Err(ObtainError::Exchange(ExchangeError::Refused { .. }))
         ),
-        "the reason is worth more than a token that is refused too"
+        "a refusal must be reported instead of the refused token"
     );
     assert_eq!(scene.cooling(), Some(Reason::Refused));
 
@@ -64,6 +64,6 @@ fn erasing_whatever_is_there_leaves_the_cool_down() {
     assert_eq!(
         scene.cooling(),
         Some(Reason::Refused),
-        "it is no way around a limit"
+        "erasing must not end a cool-down"
     );
 }

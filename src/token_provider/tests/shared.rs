@@ -1,5 +1,5 @@
-//! The rules of the shared store over time: hosts with a cache each, one store, one clock that the
-//! test moves.
+//! Tests of the shared store over time: hosts with one cache each, one store, and one clock that
+//! the test moves.
 
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
@@ -19,8 +19,8 @@ fn a_token_is_fetched_once_for_all_hosts() {
     let before = hosts.memory.calls.load(Ordering::Relaxed);
     hosts.token(7);
     let after = hosts.memory.calls.load(Ordering::Relaxed);
-    assert_eq!(before, after, "a fresh local token asks no store");
-    assert!(hosts.memory.found(":lease").is_none(), "given back");
+    assert_eq!(before, after, "a fresh token needs no store");
+    assert!(hosts.memory.found(":lease").is_none(), "released");
 }
 
 #[test]
@@ -29,11 +29,11 @@ fn a_store_that_fails_costs_its_own_time_and_one_warning() {
     hosts.memory.is_down.store(true, Ordering::Relaxed);
     let start = hosts.scene.clock.now();
     assert_eq!(hosts.token(1), "t-1");
-    assert_eq!(hosts.token(2), "t-2", "each host asks for itself");
-    assert_eq!(hosts.warnings.get(), 2, "one a run");
+    assert_eq!(hosts.token(2), "t-2", "each host sends a request");
+    assert_eq!(hosts.warnings.get(), 2, "one per host");
     assert!(
         hosts.scene.clock.now() - start < Duration::from_secs(5),
-        "2 s a run"
+        "2 s per host"
     );
 }
 
@@ -70,7 +70,7 @@ fn a_store_that_fails_in_the_middle_fails_no_answer() {
     }
 }
 
-/// Fails from its `left`th call on.
+/// A store that fails from the `left`th call on.
 struct Failing<'a> {
     inner: Connection<'a>,
     left: Cell<u32>,
@@ -159,7 +159,7 @@ fn a_limit_binds_every_host_and_is_the_same_error() {
         let told = hosts.call(host, &hosts.scene.ask(30));
         assert!(matches!(told, Err(ObtainError::CoolingDown(_))), "{told:?}");
     }
-    assert_eq!(hosts.scene.asked(), 1, "nobody asks within it");
+    assert_eq!(hosts.scene.asked(), 1, "no request in a cool-down");
     hosts.advance(61);
     assert_eq!(hosts.token(2), "t-2");
     assert_eq!(hosts.token(3), "t-2");
@@ -181,7 +181,7 @@ fn what_may_be_one_hosts_own_trouble_binds_no_other() {
         hosts.token(2);
         assert!(
             hosts.scene.clock.now() - start < Duration::from_secs(1),
-            "and at once"
+            "no wait"
         );
     }
 }
@@ -236,14 +236,14 @@ fn after_a_refresh_in_vain_no_host_tries_for_a_while() {
     hosts.advance(3000);
     hosts.scene.endpoint.always.replace(Some(unavailable()));
     for host in 0..20 {
-        assert_eq!(hosts.token(host), "t-1", "the present token goes on");
+        assert_eq!(hosts.token(host), "t-1", "the current token is kept");
     }
-    assert_eq!(hosts.scene.asked(), 2, "one try");
+    assert_eq!(hosts.scene.asked(), 2, "one refresh");
     hosts.advance(31);
     for host in 0..20 {
         assert_eq!(hosts.token(host), "t-1");
     }
-    assert_eq!(hosts.scene.asked(), 3, "and one more");
+    assert_eq!(hosts.scene.asked(), 3, "one more refresh");
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn a_renewed_token_replaces_a_refused_one_on_every_host_that_holds_it() {
     assert_eq!(
         hosts.scene.asked(),
         2,
-        "the second host finds what the first one got"
+        "the second host takes the token of the first"
     );
 }
 
@@ -293,7 +293,7 @@ fn erase_drops_the_shared_token_only_where_it_is_the_named_one() {
     hosts
         .on(2, |broker| broker.erase(EraseTarget::Only("t-0"), &ask))
         .unwrap();
-    assert!(hosts.memory.found(":token").is_some(), "another one");
+    assert!(hosts.memory.found(":token").is_some(), "not the target");
     hosts
         .on(2, |broker| broker.erase(EraseTarget::Only("t-1"), &ask))
         .unwrap();
@@ -302,7 +302,7 @@ fn erase_drops_the_shared_token_only_where_it_is_the_named_one() {
     hosts
         .on(2, |broker| broker.erase(EraseTarget::Any, &ask))
         .unwrap();
-    assert!(hosts.memory.found(":token").is_none(), "whatever is there");
+    assert!(hosts.memory.found(":token").is_none(), "`Any` removes it");
 }
 
 #[test]
@@ -315,7 +315,7 @@ fn refresh_wants_a_token_from_after_the_call_began() {
         ..hosts.scene.ask(30)
     };
     assert_eq!(hosts.call(2, &ask).unwrap(), "t-2");
-    assert_eq!(hosts.token(3), "t-2", "and all others are given it");
+    assert_eq!(hosts.token(3), "t-2", "all hosts get it");
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn a_rotated_secret_misses() {
     assert_eq!(
         hosts.memory.values.lock().unwrap().len(),
         2,
-        "under another name"
+        "under another key"
     );
 }
 
@@ -379,7 +379,7 @@ fn a_caller_in_a_hurry_spoils_nothing_for_other_hosts() {
     let hosts = Hosts::new();
     hosts.scene.endpoint.takes.set(Duration::from_secs(2));
     hosts.call(1, &hosts.scene.ask(1)).unwrap_err();
-    assert!(hosts.memory.found(":lease").is_none(), "given back");
+    assert!(hosts.memory.found(":lease").is_none(), "released");
     assert_eq!(hosts.token(2), "t-2");
     assert_eq!(hosts.token(1), "t-2");
 }
@@ -393,6 +393,6 @@ fn whoever_stops_waiting_for_another_host_has_a_second_left_to_ask() {
         hosts.put(":lease", b"another host's", 3600);
         hosts.scene.endpoint.takes.set(Duration::from_millis(900));
         let token = hosts.call(2, &hosts.scene.ask(4));
-        assert_eq!(token.unwrap(), "t-2", "a pause never takes that second");
+        assert_eq!(token.unwrap(), "t-2", "a pause must keep that second");
     }
 }

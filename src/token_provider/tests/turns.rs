@@ -1,5 +1,5 @@
-//! Whose turn it is to ask, where several hosts want a token: who waits for another host, for how
-//! long, and what is told of it.
+//! Tests of the lease if several hosts need a token: which host waits for another, for how long,
+//! and which events are reported.
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::Ordering;
@@ -10,10 +10,10 @@ use super::memory::Hosts;
 use crate::system::clock::{Clock as _, Deadline};
 use crate::token_provider::{Event, ObtainError, TokenRequest};
 
-/// What a call to the store takes.
+/// The duration of a call to the store.
 const LATENCY: Duration = Duration::from_millis(1);
 
-/// At once, but for a few calls to the store.
+/// The limit for a call that does not wait: it allows a few calls to the store.
 const AT_ONCE: Duration = Duration::from_millis(10);
 
 impl Hosts {
@@ -21,15 +21,15 @@ impl Hosts {
         self.scene.clock.elapsed()
     }
 
-    /// What a call brings, and how long it takes.
+    /// Returns the result of a call and its duration.
     fn timed(&self, host: u32, ask: &TokenRequest) -> (Result<String, ObtainError>, Duration) {
         let start = self.elapsed();
         let answer = self.call(host, ask);
         (answer, self.elapsed().saturating_sub(start))
     }
 
-    /// Acts while host 1 waits out a limit of so many seconds. Whatever that takes, host 1 goes on
-    /// only afterwards.
+    /// Calls `act` while host 1 waits out a rate limit of `seconds`. Host 1 continues only after
+    /// `act` returns.
     fn while_one_waits_out(&self, seconds: u64, act: &dyn Fn()) {
         let mut script = self.scene.endpoint.script.borrow_mut();
         script.push_front(limited(seconds));
@@ -46,7 +46,7 @@ impl Hosts {
         assert!(has_acted.get());
     }
 
-    /// A token that another host has got, sealed; nobody here has it.
+    /// Returns a sealed token of another host. No host in the test has it.
     fn sealed(&self) -> Vec<u8> {
         self.token(99);
         let (_, sealed) = self.memory.found(":token").unwrap();
@@ -54,14 +54,14 @@ impl Hosts {
         sealed
     }
 
-    /// What a host sleeps beside its calls to the store.
+    /// Returns the pauses of a host, without its calls to the store.
     fn pauses(&self) -> Vec<Duration> {
         let slept = self.scene.clock.slept.take();
         slept.into_iter().filter(|pause| *pause > LATENCY).collect()
     }
 }
 
-// While another host waits out a limit
+// Another host waits out a rate limit.
 
 #[test]
 fn a_limit_that_another_host_waits_out_is_waited_for_in_one_piece() {
@@ -76,7 +76,7 @@ fn a_limit_that_another_host_waits_out_is_waited_for_in_one_piece() {
                 spoken.borrow_mut().push((passed, limit));
                 assert!(
                     !hosts.slot(2).read().cooldowns.is_empty(),
-                    "the other processes of this host know why it waits"
+                    "other processes of this host must see the cool-down"
                 );
                 hosts.put(":token", &token, 3600);
             }
@@ -88,15 +88,15 @@ fn a_limit_that_another_host_waits_out_is_waited_for_in_one_piece() {
         assert_eq!(
             answer.unwrap().access_token.expose(),
             "t-1",
-            "it came meanwhile"
+            "stored during the wait"
         );
         let [(passed, limit)] = spoken.take()[..] else {
-            panic!("it is told once");
+            panic!("the wait must be reported once");
         };
-        assert!(passed < AT_ONCE, "and at once: {passed:?}");
+        assert!(passed < AT_ONCE, "not at once: {passed:?}");
         assert_eq!(limit, ask.deadline.limit());
         let [pause] = hosts.pauses()[..] else {
-            panic!("and nobody looks before the limit is over");
+            panic!("the store must not be read before the limit ends");
         };
         let (least, most) = (Duration::from_secs(20), Duration::from_millis(20_075));
         assert!(pause >= least && pause <= most, "{pause:?}");
@@ -110,7 +110,7 @@ fn whoever_waited_for_a_host_that_never_comes_back_asks_when_its_lease_ends() {
         let (answer, took) = hosts.timed(2, &hosts.scene.ask(60));
         assert_eq!(answer.unwrap(), "t-2");
         let (least, most) = (Duration::from_millis(24_900), Duration::from_millis(25_800));
-        assert!(took > least && took < most, "5 s after the limit: {took:?}");
+        assert!(took > least && took < most, "not 5 s after it: {took:?}");
     });
 }
 
@@ -152,11 +152,11 @@ fn a_limit_that_no_host_waits_out_is_told_at_once_and_noted_on_each_host() {
         matches!(answer, Err(ObtainError::CoolingDown(_))),
         "{answer:?}"
     );
-    assert!(took < AT_ONCE, "the time to wait is no reason to: {took:?}");
+    assert!(took < AT_ONCE, "it must not wait: {took:?}");
     let before = hosts.memory.calls.load(Ordering::Relaxed);
     hosts.call(2, &hosts.scene.ask(30)).unwrap_err();
     let after = hosts.memory.calls.load(Ordering::Relaxed);
-    assert_eq!(before, after, "its other processes need not ask the store");
+    assert_eq!(before, after, "the local cool-down must suffice");
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn whoever_waits_out_a_limit_keeps_the_lease_for_5_seconds_more_and_asks_by_it()
     let limit = Duration::from_secs(20);
     assert!(took >= limit && took < limit + AT_ONCE, "{took:?}");
     assert_eq!(hosts.scene.asked(), 2);
-    assert!(hosts.memory.found(":lease").is_none(), "and gives it back");
+    assert!(hosts.memory.found(":lease").is_none(), "released");
 }
 
 #[test]
@@ -219,11 +219,11 @@ fn who_waited_out_a_limit_without_a_lease_takes_what_came_meanwhile() {
     assert_eq!(
         hosts.scene.asked(),
         2,
-        "the first one, and the one that met the limit"
+        "one by `sealed`, one that was rate limited"
     );
 }
 
-// While another host asks
+// Another host sends a token request.
 
 #[test]
 fn a_wait_for_another_host_is_told_once_after_2_seconds() {
@@ -254,7 +254,7 @@ fn a_lease_is_stale_when_the_same_one_has_stood_for_10_seconds() {
     let hosts = Hosts::new();
     hosts.put(":lease", b"one", 3600);
     let notify = |notice: Event<'_>| {
-        // After 2 s another host has its turn.
+        // After 2 s another host takes the lease.
         if matches!(notice, Event::WaitingForHost(_)) {
             hosts.put(":lease", b"two", 3600);
         }
@@ -290,7 +290,7 @@ fn a_look_that_finds_the_answer_is_the_only_one() {
     let before = hosts.memory.calls.load(Ordering::Relaxed);
     hosts.token(2);
     let after = hosts.memory.calls.load(Ordering::Relaxed);
-    assert_eq!(after - before, 1, "nobody takes a lease for what is there");
+    assert_eq!(after - before, 1, "a cached token needs no lease");
 }
 
 #[test]
