@@ -1,4 +1,4 @@
-//! A salted digest, by which an entry knows the secret it was obtained with and nobody else does.
+//! A salted digest. An entry stores it to recognise the secret of its token without revealing it.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use hmac_sha256::Hash;
 use crate::types::hex::hex;
 use crate::types::secret::Secret;
 
-/// SHA-256 of 16 random bytes and the secret, with those bytes in front; hexadecimal.
+/// The salt (16 random bytes), followed by the SHA-256 of the salt and the secret. Hexadecimal.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SecretDigest(String);
 
@@ -15,7 +15,7 @@ const SALT_DIGITS: usize = 32;
 const DIGEST_DIGITS: usize = 64;
 
 impl SecretDigest {
-    /// Digests a secret with a fresh salt; `None` where the system gives no random bytes.
+    /// Digests a secret with a fresh salt. Returns `None` if the system provides no random bytes.
     pub(crate) fn of(secret: &Secret) -> Option<Self> {
         let mut salt = [0; SALT_DIGITS / 2];
         getrandom::fill(&mut salt).ok()?;
@@ -24,25 +24,25 @@ impl SecretDigest {
         Some(Self(salt + &digits))
     }
 
-    /// Takes a digest from an entry.
+    /// Parses a digest of an entry.
     pub(super) fn parse(text: String) -> Option<Self> {
         let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
         (is_hex && text.len() == SALT_DIGITS + DIGEST_DIGITS).then_some(Self(text))
     }
 
-    /// The text that stands in an entry.
+    /// The text that is stored in an entry.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is the digest of this secret.
+    /// Returns whether this is the digest of `secret`.
     pub(crate) fn is_of(&self, secret: &Secret) -> bool {
         let (salt, digits) = self.0.split_at_checked(SALT_DIGITS).unwrap_or_default();
         digits == digits_of(salt, secret)
     }
 }
 
-/// The digest itself.
+/// The digest without the salt, in hexadecimal.
 fn digits_of(salt: &str, secret: &Secret) -> String {
     let mut hash = Hash::new();
     hash.update(salt);
@@ -66,7 +66,7 @@ mod tests {
         let (one, two) = (Secret::new("one".to_owned()), Secret::new("two".to_owned()));
         let digest = SecretDigest::of(&one).unwrap();
         assert!(digest.is_of(&one) && !digest.is_of(&two));
-        assert_ne!(digest, SecretDigest::of(&one).unwrap(), "salted");
+        assert_ne!(digest, SecretDigest::of(&one).unwrap(), "random salt");
         assert!(
             SecretDigest::parse(digest.as_str().to_owned())
                 .unwrap()

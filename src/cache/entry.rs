@@ -1,4 +1,4 @@
-//! One entry of the cache: what it holds, and what replaces what.
+//! One entry of the cache: its fields, and the rules for replacing them.
 
 use std::time::Duration;
 
@@ -9,97 +9,97 @@ use super::digest::SecretDigest;
 use crate::types::secret::Secret;
 use crate::types::token::{Token, is_from_the_future};
 
-/// The most tokens that an entry keeps.
+/// The maximum number of tokens in an entry.
 pub(super) const MOST_TOKENS: usize = 4;
 
-/// The end of an entry's file name; it holds the version of the format.
+/// The suffix of an entry's file name. It contains the version of the format.
 pub(super) const FILE_NAME_END: &str = ".v1.json";
 
-/// The most cool-downs that an entry keeps.
+/// The maximum number of cool-downs in an entry.
 pub(super) const MOST_COOLDOWNS: usize = 8;
 
-/// How long a cool-down is kept after its end.
+/// The time for which a cool-down is kept after its end.
 const REMEMBERED: time::Duration = time::Duration::minutes(10);
 
-/// What is known of one identity.
+/// The cached data of one identity.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// At most one token of each client secret, the newest first.
+    /// The tokens, newest first. At most one for each client secret.
     pub(crate) tokens: Vec<CachedToken>,
-    /// The longest life that a token of this identity had when it was obtained.
+    /// The longest lifetime that a token of this identity had when it was obtained.
     pub(crate) longest_life: Option<Duration>,
-    /// The form of request that worked last; kept when the token goes.
+    /// The form of request that worked last. It is kept when the token is removed.
     pub(crate) auth_method: Option<String>,
-    /// When `auth_method` was determined by trying `basic` first.
+    /// The time at which `auth_method` was determined by trying `basic` first.
     pub(crate) auth_method_found_at: Option<OffsetDateTime>,
-    /// When not to ask again, and why; one for each kind of failure and each caller that it binds.
+    /// The cool-downs: one for each reason and scope.
     pub(crate) cooldowns: Vec<Cooldown>,
-    /// After a refresh ahead of expiry failed: not to be tried before.
+    /// The earliest time for the next early refresh. Set after an early refresh failed.
     pub(crate) refresh_not_before: Option<OffsetDateTime>,
-    /// When a server's refusal of a token was last believed.
+    /// The last time that a report of a token rejected by a server was accepted.
     pub(crate) refused_at: Option<OffsetDateTime>,
 }
 
 /// A token in the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CachedToken {
-    /// The token.
     pub(crate) token: Token,
-    /// The secret it was obtained with.
+    /// The digest of the secret that the token was obtained with.
     pub(crate) secret: Option<SecretDigest>,
-    /// Whether a server called it no good.
+    /// Whether a server rejected the token.
     pub(crate) is_refused: bool,
 }
 
-/// A time in which nobody asks the token endpoint.
+/// A period in which no process sends a request to the token endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cooldown {
-    /// When it was recorded.
+    /// The time at which it was recorded.
     pub(crate) since: OffsetDateTime,
-    /// When it ends.
+    /// The time at which it ends.
     pub(crate) until: OffsetDateTime,
-    /// What kind of failure it follows.
+    /// The kind of failure that caused it.
     pub(crate) reason: Reason,
-    /// The failure in words, as it was told to the one who met it; nothing secret.
+    /// The error message, as it was reported to the caller that met the failure. Contains no
+    /// secret.
     pub(crate) message: String,
-    /// The nearest cause, likewise.
+    /// The immediate cause, as it was reported to that caller.
     pub(crate) cause: Option<String>,
-    /// What to do, likewise.
+    /// The hint, as it was reported to that caller.
     pub(crate) hint: Option<String>,
-    /// The callers that it binds.
+    /// The callers that it applies to.
     pub(crate) scope: Scope,
 }
 
-/// The callers that a cool-down binds: those that match every field that is set.
+/// The callers that a cool-down applies to: those that match every field that is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Scope {
-    /// Callers with this secret, which was refused.
+    /// Callers with this secret, because it was refused.
     pub(crate) secret: Option<SecretDigest>,
-    /// Whether that secret came from a program, so that other callers cannot compare it at once.
+    /// Whether that secret came from a program. If so, other callers cannot compare it immediately.
     pub(crate) is_from_program: bool,
-    /// Callers with this `auth_method`, because another one may not be refused.
+    /// Callers with this `auth_method`, because another method may be accepted.
     pub(crate) auth_method: Option<String>,
-    /// Callers with at most so much time, because that was not enough.
+    /// Callers with at most this time limit, because it was too short.
     pub(crate) time_limit: Option<Duration>,
 }
 
-/// What a cool-down follows.
+/// The kind of failure that caused a cool-down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reason {
-    /// 429.
+    /// The server answered 429.
     RateLimited,
-    /// The credentials were refused.
+    /// The server refused the credentials.
     Refused,
-    /// No connection, no answer, or one that is no token.
+    /// No connection, no response, or a response that is not a token.
     Unavailable,
-    /// The program that knows the client secret did not give it.
+    /// The program that provides the client secret failed.
     NoSecret,
 }
 
 impl Entry {
-    /// The token for a caller with this secret: it was obtained with it (if both are known), and not
-    /// with a clock that was set back since.
+    /// Returns the token for a caller with this secret: it was obtained with that secret, if both
+    /// are known. Ignores a token if the clock was set back after it was obtained.
     pub(crate) fn token_for(
         &self,
         secret: Option<&Secret>,
@@ -111,14 +111,15 @@ impl Entry {
         })
     }
 
-    /// Whether a caller needs its current secret to tell which tokens and cool-downs are its own.
+    /// Returns whether a caller needs its current secret to determine its own tokens and
+    /// cool-downs.
     pub(crate) fn has_digests(&self) -> bool {
         let mut tokens = self.tokens.iter().map(|cached| &cached.secret);
         let mut cooldowns = self.cooldowns.iter().map(|cooldown| &cooldown.scope.secret);
         tokens.any(Option::is_some) || cooldowns.any(Option::is_some)
     }
 
-    /// Adds a token of `secret` in place of the one that it has.
+    /// Adds a token of `secret`. It replaces the previous token of that secret.
     pub(crate) fn add_token(&mut self, new: CachedToken, secret: &Secret, now: OffsetDateTime) {
         self.tokens.retain(|cached| {
             let is_other = |digest: &SecretDigest| !digest.is_of(secret);
@@ -128,7 +129,7 @@ impl Entry {
         self.tokens.truncate(MOST_TOKENS);
     }
 
-    /// Removes the cool-downs that bind a caller with this secret: it just got a token.
+    /// Removes the cool-downs that apply to a caller with this secret, because it just got a token.
     pub(crate) fn end_cooldowns(&mut self, secret: &Secret, now: OffsetDateTime) {
         self.cooldowns.retain(|cooldown| {
             let digest = cooldown.scope.secret.as_ref();
@@ -136,8 +137,8 @@ impl Entry {
         });
     }
 
-    /// Adds a cool-down. Of two with the same reason and scope the later end counts; no other is
-    /// replaced, so that a short or narrow one never hides a longer or wider one.
+    /// Adds a cool-down. It replaces one with the same reason and scope, and the later end applies.
+    /// No other cool-down is replaced, so a short or narrow one never hides a longer or wider one.
     pub(crate) fn add_cooldown(
         &mut self,
         new: Cooldown,
@@ -158,7 +159,7 @@ impl Entry {
         self.cooldowns.truncate(MOST_COOLDOWNS);
     }
 
-    /// The length of the last refusal like `new`, also if its pause is over by now.
+    /// The length of the last cool-down with the reason and scope of `new`, even if it is over.
     pub(crate) fn last_pause_like(
         &self,
         new: &Cooldown,
@@ -170,20 +171,20 @@ impl Entry {
         (last.until - last.since).try_into().ok()
     }
 
-    /// The longest life of a token of this identity, `token` included.
+    /// The longest lifetime of a token of this identity, including `token`.
     pub(crate) fn longest_life(&self, token: &Token) -> Duration {
         self.longest_life.unwrap_or_default().max(token.life())
     }
 }
 
 impl Cooldown {
-    /// Whether it is in force. It is not if the clock was set back since it was recorded.
+    /// Returns whether it is in force. It is not if the clock was set back after it was recorded.
     pub(crate) fn is_in_force(&self, now: OffsetDateTime) -> bool {
         now < self.until && !is_from_the_future(self.since, now)
     }
 
-    /// Whether it binds callers with this secret and `auth_method`; `None` if the scope has a digest
-    /// and the secret is not known.
+    /// Returns whether it applies to callers with this secret and `auth_method`. Returns `None` if
+    /// the scope has a digest and the secret is not known.
     pub(crate) fn binds(&self, secret: Option<&Secret>, auth_method: &str) -> Option<bool> {
         let method = self.scope.auth_method.as_deref();
         if method.is_some_and(|method| method != auth_method) {
@@ -196,13 +197,13 @@ impl Cooldown {
         }
     }
 
-    /// Whether it is kept. One that is over is kept for a while: a secret that is refused again gets
-    /// a longer pause, and a waiter may look late.
+    /// Returns whether it is kept. It is kept for some time after its end: a secret that is refused
+    /// again gets a longer pause, and a waiting process may read the entry late.
     fn is_remembered(&self, now: OffsetDateTime) -> bool {
         now < self.until.saturating_add(REMEMBERED) && !is_from_the_future(self.since, now)
     }
 
-    /// Whether it has the reason and scope of `new`, which is of `secret`.
+    /// Returns whether it has the reason and scope of `new`. `secret` is the secret of `new`.
     fn is_like(&self, new: &Self, secret: Option<&Secret>) -> bool {
         let is_same_secret = match (&self.scope.secret, secret) {
             (Some(digest), Some(secret)) => new.scope.secret.is_some() && digest.is_of(secret),
@@ -215,7 +216,7 @@ impl Cooldown {
     }
 }
 
-/// Whether a digest is of this secret, as far as both are known.
+/// Returns whether `digest` is the digest of `secret`, or one of the two is not known.
 fn is_of(digest: Option<&SecretDigest>, secret: Option<&Secret>) -> bool {
     digest
         .zip(secret)

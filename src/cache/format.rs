@@ -1,4 +1,4 @@
-//! The form of an entry on disk.
+//! The format of an entry on disk.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use super::entry::{CachedToken, Cooldown, Entry, MOST_COOLDOWNS, MOST_TOKENS, Re
 use super::key::Key;
 use crate::types::token::{AccessToken, Token};
 
-/// The version of the form; an entry of another version is a miss.
+/// The version of the format. An entry of another version is a cache miss.
 const VERSION: u32 = 1;
 
-/// The longest life of a token that is believed, in seconds: 366 days.
+/// The longest lifetime of a token that is accepted, in seconds: 366 days.
 const LONGEST_LIFE_S: u64 = 366 * 24 * 3600;
 
 impl Entry {
-    /// The bytes of the file. They hold the token; the mode of the file guards it.
+    /// The bytes of the file. They contain the token, which the file mode protects.
     pub(super) fn to_bytes(&self, key: &Key) -> Zeroizing<Vec<u8>> {
         let wire = WireEntry {
             version: VERSION,
@@ -39,7 +39,7 @@ impl Entry {
             refused_at_ms: self.refused_at.map(to_ms),
         };
         let mut bytes = Zeroizing::new(Vec::with_capacity(24 * 1024));
-        // Writing numbers and texts into memory cannot fail; an empty file would be a miss.
+        // Writing numbers and strings to memory cannot fail. An empty file would be a cache miss.
         if serde_json::to_writer(&mut *bytes, &wire).is_err() {
             bytes.clear();
         }
@@ -47,7 +47,8 @@ impl Entry {
         bytes
     }
 
-    /// Reads such bytes; `None` where they are torn, of another version or of another identity.
+    /// Parses the bytes of the file. Returns `None` if they are incomplete, of another version or
+    /// of another identity.
     pub(super) fn from_bytes(bytes: &[u8], key: &Key) -> Option<Self> {
         let wire: WireEntry<'_> = serde_json::from_slice(bytes).ok()?;
         if wire.version != VERSION || wire.key != key.as_str() {
@@ -74,7 +75,8 @@ impl Entry {
                 .into_iter()
                 .chain(wire.other_cooldowns)
                 .take(MOST_COOLDOWNS)
-                // A later release may know more reasons. Its cool-down is ignored, its token is not.
+                // A later release may have more reasons. Its cool-down is ignored, but its token is
+                // used.
                 .filter(|cooldown| cooldown.reason.is_some())
                 .map(WireCooldown::into_cooldown)
                 .collect::<Option<_>>()?,
@@ -94,8 +96,8 @@ fn to_ms(at: OffsetDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0)
 }
 
-/// A moment of an entry. One outside the years 1970 to 9000 is none that this program wrote, and
-/// reckoning with it could leave the range of dates.
+/// Parses a time of an entry. This program never writes a time outside the years 1970 to 9000, and
+/// arithmetic with such a time could overflow.
 fn from_ms(ms: i64) -> Option<OffsetDateTime> {
     let plausible = 0..=221_845_392_000_000;
     let nanoseconds = plausible
@@ -201,12 +203,12 @@ struct WireCooldown {
     from_program: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_method: Option<String>,
-    /// In milliseconds; a duration, and so without the ending of the times.
+    /// In milliseconds. It is a duration, so its name does not have the suffix of the times.
     #[serde(skip_serializing_if = "Option::is_none")]
     time_limit: Option<u64>,
 }
 
-/// Reads a reason; `None` if it is unknown.
+/// Parses a reason. Returns `None` if it is unknown.
 fn known_reason<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Reason>, D::Error> {
     let name: serde_json::Value = Deserialize::deserialize(deserializer)?;
     Ok(Reason::deserialize(name).ok())
@@ -315,7 +317,7 @@ mod tests {
         }
     }
 
-    /// What is read of an entry after somebody changed its file.
+    /// Parses an entry after `change` modified its file.
     fn changed(change: impl FnOnce(&mut Value)) -> Option<Entry> {
         let mut wire: Value = serde_json::from_slice(&entry().to_bytes(&key("i"))).unwrap();
         change(&mut wire);
@@ -327,7 +329,7 @@ mod tests {
         for entry in [entry(), Entry::default()] {
             let bytes = entry.to_bytes(&key("i"));
             assert_eq!(Entry::from_bytes(&bytes, &key("i")), Some(entry));
-            assert_eq!(bytes.last(), Some(&b'\n'), "it is a text file");
+            assert_eq!(bytes.last(), Some(&b'\n'), "a text file");
         }
     }
 
@@ -337,7 +339,7 @@ mod tests {
         assert_eq!(
             Entry::from_bytes(&bytes, &key("j")),
             None,
-            "whoever renames a file gives nobody another's token"
+            "a renamed file does not give another identity its token"
         );
         assert_eq!(changed(|wire| wire["version"] = json!(2)), None);
         assert_eq!(changed(|wire| wire["version"] = json!(0)), None);
@@ -365,7 +367,7 @@ mod tests {
     fn words_from_a_file_reach_the_terminal_without_control_characters() {
         let read = changed(|wire| wire["cooldown"]["message"] = json!("a\u{1b}[31mb\nc"));
         let message = read.unwrap().cooldowns.remove(0).message;
-        assert_eq!(message, "a [31mb c", "the file may be of other hands");
+        assert_eq!(message, "a [31mb c", "another program may change it");
     }
 
     #[test]

@@ -6,16 +6,15 @@ use hmac_sha256::Hash;
 
 use crate::types::hex::hex;
 
-/// Whose token it is: everything that makes two tokens different, and no secret.
+/// The identity of a token: all parameters that distinguish two tokens. Contains no secret.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Identity<'a> {
-    /// The token endpoint.
+    /// The URL of the token endpoint.
     pub(crate) token_url: &'a str,
-    /// The client ID.
     pub(crate) client_id: &'a str,
-    /// The scope asked for.
+    /// The requested scope.
     pub(crate) scope: Option<&'a str>,
-    /// The audience asked for.
+    /// The requested audience.
     pub(crate) audience: Option<&'a str>,
 }
 
@@ -24,8 +23,8 @@ pub(crate) struct Identity<'a> {
 pub(crate) struct Key(String);
 
 impl Key {
-    /// The key of an identity. The form is versioned: each field with its length in front, so
-    /// that no two identities have one form.
+    /// Returns the key of an identity. The canonical form has a version. Each field is preceded by
+    /// its length, so no two identities have the same form.
     pub(crate) fn of(identity: &Identity<'_>) -> Self {
         let mut hash = Hash::new();
         hash.update(b"cloudconnexa-auth identity v1\n");
@@ -46,7 +45,7 @@ impl Key {
         Self(hex(&hash.finalize()))
     }
 
-    /// The digits.
+    /// The hexadecimal digits.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -96,7 +95,7 @@ mod tests {
         assert_eq!(Key::of(&base).as_str().len(), 64);
     }
 
-    /// Another version of this program must find what this one has written.
+    /// Another version of this program must find the entries of this version.
     #[test]
     fn the_form_is_the_one_that_its_version_says() {
         let key = Key::of(&Identity {

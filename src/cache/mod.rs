@@ -1,9 +1,9 @@
-//! What all processes of one user know of one identity: its token, the form of request that
-//! worked, and when not to ask again.
+//! The cache that all processes of one user share. For each identity it holds the token, the form
+//! of request that worked, and the cool-downs.
 //!
-//! Two files per identity: `<key>.v1.json`, read without a lock and replaced whole, and `<key>.lock`, the
-//! only file that is ever locked. This room knows neither OAuth nor profiles. Nothing
-//! in it is worth failing for: whatever is wrong with an entry makes it a miss.
+//! Each identity has two files. `<key>.v1.json` is the entry: it is read without a lock and
+//! replaced as a whole. `<key>.lock` is the only file that is locked. This module does not depend
+//! on OAuth or profiles. An invalid entry is a cache miss and never an error.
 
 mod digest;
 mod entry;

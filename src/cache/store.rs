@@ -7,13 +7,13 @@ use super::entry::{Entry, FILE_NAME_END};
 use super::key::Key;
 use crate::system::file::{self, Attempt, Guard, Kind, Trust, WaitError, WaitPolicy};
 
-/// The largest entry that is read, in bytes.
+/// The maximum size of an entry that is read, in bytes.
 const LARGEST: u64 = 256 * 1024;
 
-/// The longest that a note of a day can be, in bytes.
+/// The maximum size of a reminder file, which contains a day, in bytes.
 const LONGEST_DAY: u64 = 32;
 
-/// The folder of all entries.
+/// The directory of all entries.
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
     folder: PathBuf,
@@ -21,15 +21,15 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// The cache in that folder, which need not exist; the home has to.
+    /// Creates the cache in a directory. `folder` need not exist, but `home` must exist.
     pub(crate) fn in_folder(folder: PathBuf, home: Option<PathBuf>) -> Self {
         Self { folder, home }
     }
 
-    /// The place of one identity.
+    /// The files of one identity.
     pub(crate) fn slot(self, key: Key) -> Slot {
         let file = |ending| self.folder.join([key.as_str(), ending].concat());
-        // Another version of the program has entries of its own and does not overwrite these.
+        // A program version with another format has its own entries and does not overwrite these.
         let (entry, lock_file) = (file(FILE_NAME_END), file(".lock"));
         Slot {
             folder: self.folder,
@@ -52,7 +52,7 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// The entry, without a lock and in one read; whatever is wrong with it makes it empty.
+    /// Reads the entry without a lock and in one read. Returns an empty entry if it is invalid.
     pub(crate) fn read(&self) -> Entry {
         file::read(&self.entry, LARGEST, Trust::Own)
             .ok()
@@ -60,13 +60,13 @@ impl Slot {
             .unwrap_or_default()
     }
 
-    /// Whether there is anything in the entry's place, or anything that a killed writer left of one.
+    /// Returns whether the entry exists, or a temporary file that a killed writer left behind.
     pub(crate) fn is_there(&self) -> bool {
         let is_left = || file::temporaries_of(&self.entry).next().is_some();
         self.entry.symlink_metadata().is_ok() || is_left()
     }
 
-    /// Sees to it that there is a folder to lock and to write in.
+    /// Creates the directory for the lock and the entry if it does not exist.
     pub(crate) fn prepare(&self) -> io::Result<()> {
         file::create_private_folder(&self.folder, self.home.as_deref())
     }
@@ -85,19 +85,22 @@ impl Slot {
         })?
     }
 
-    /// Replaces the entry; durable once it returns. The guard is that of [`Slot::lock_file`].
+    /// Replaces the entry. The new entry is durable when this returns. `guard` is the lock on
+    /// [`Slot::lock_file`].
     pub(crate) fn write(&self, entry: &Entry, guard: &Guard) -> io::Result<()> {
         let bytes = entry.to_bytes(&self.key);
         self.with_folder(|| file::replace(&self.entry, &bytes, guard))
     }
 
-    /// As [`Slot::write`], but without a sync: for notes whose loss in a power cut costs one request.
+    /// Like [`Slot::write`], but without a sync. For data whose loss in a power failure costs one
+    /// request.
     pub(crate) fn write_note(&self, entry: &Entry, guard: &Guard) -> io::Result<()> {
         let bytes = entry.to_bytes(&self.key);
         self.with_folder(|| file::replace_unsynced(&self.entry, &bytes, guard))
     }
 
-    /// Creates the directory and tries again if something failed because it was removed.
+    /// Runs `act`. If it fails because the directory was removed, creates the directory and
+    /// retries.
     fn with_folder<T>(&self, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
         match act() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -108,19 +111,20 @@ impl Slot {
         }
     }
 
-    /// Removes the entry, and what killed writers left of one; the one way left to drop a token
-    /// where nothing can be written.
+    /// Removes the entry and the temporary files of killed writers. If no file can be written, this
+    /// is the only way to remove a token.
     pub(crate) fn remove(&self, guard: &Guard) -> io::Result<()> {
         file::remove_all_of(&self.entry, guard)
     }
 
-    /// Whether somebody was reminded of something on that day already; `false` where nobody knows.
+    /// Returns whether a reminder was already recorded for `day`. Returns `false` if this is not
+    /// known.
     pub(crate) fn was_reminded(&self, day: &str) -> bool {
         let noted = file::read(&self.reminder(), LONGEST_DAY, Trust::Own);
         noted.is_ok_and(|noted| noted.as_slice() == day.as_bytes())
     }
 
-    /// Notes that somebody was. Two processes may both do so, to the same end.
+    /// Records a reminder for `day`. If two processes do this at once, the result is the same.
     pub(crate) fn note_reminder(&self, day: &str) -> io::Result<()> {
         self.prepare()?;
         file::replace(&self.reminder(), day.as_bytes(), &Guard::without_lock())
@@ -130,12 +134,12 @@ impl Slot {
         self.entry.with_extension("reminded")
     }
 
-    /// The folder of the cache.
+    /// The directory of the cache.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The file that is locked.
+    /// The lock file.
     pub(crate) fn lock_file(&self) -> &Path {
         &self.lock_file
     }
