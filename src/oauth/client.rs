@@ -1,4 +1,4 @@
-//! One exchange: which form is sent, which redirect is followed, which answer counts.
+//! One exchange: selects the form, follows redirects and selects the result.
 
 use super::error::{ExchangeError, InvalidResponse, Refusal};
 use super::http::{Http, Reply};
@@ -11,21 +11,22 @@ use crate::types::secret::Secret;
 use crate::types::token::{AccessToken, Token};
 use crate::types::uri::Uri;
 
-/// How many redirects within the origin are followed.
+/// The maximum number of redirects that are followed within the origin.
 const MOST_REDIRECTS: usize = 3;
 
-/// A token, and the form of request to keep to.
+/// A token, and the form of request to use from now on.
 #[derive(Debug)]
 pub(crate) struct TokenGrant {
     pub(crate) token: Token,
-    /// The form that [`AuthMethod::Auto`] found to work; one that was fixed is nobody else's rule.
+    /// The form that worked with [`AuthMethod::Auto`]. `None` for a fixed form, which does not
+    /// apply to other callers.
     pub(crate) form: Option<Form>,
 }
 
-/// Asks for a token once.
+/// Requests a token once.
 ///
-/// With [`AuthMethod::Auto`] the `remembered` form is sent first, or `basic` if there is none. If that
-/// is answered 400, 401 or 415, the other form is sent once, unless `basic` was remembered.
+/// With [`AuthMethod::Auto`] the `remembered` form is sent first, or `basic` if there is none. If
+/// the server answers 400, 401 or 415, the other form is sent once, unless `basic` was remembered.
 pub(crate) fn exchange(
     http: &Http<'_>,
     client: &Client,
@@ -42,7 +43,7 @@ pub(crate) fn exchange(
     let (first, other) = match (client.auth_method, remembered) {
         (AuthMethod::Fixed(form), _) => return attempt(form),
         (AuthMethod::Auto, None) => (Form::Basic, client.fallback),
-        // The server is known to take `basic`: a refusal does not bring the secret into a URL.
+        // The server is known to accept `basic`. After a refusal the secret is not sent in a URL.
         (AuthMethod::Auto, Some(Form::Basic)) => return attempt(Form::Basic),
         (AuthMethod::Auto, Some(form)) => (form, Form::Basic),
     };
@@ -57,7 +58,7 @@ pub(crate) fn exchange(
     }
 }
 
-/// Sends a GET to `url` of the client's origin, with the token if there is one.
+/// Sends a GET to `url`, which is of the client's origin, with the token if there is one.
 pub(crate) fn get(
     http: &Http<'_>,
     url: &Uri,
@@ -69,8 +70,8 @@ pub(crate) fn get(
     Ok(ApiResponse::of(reply, clock.now()))
 }
 
-/// Of two refusals, the one that says more about what to fix. A server that knows only one of
-/// the two forms refuses the other one for its form.
+/// Selects the refusal that says more about the fix. A server that supports only one of the two
+/// forms refuses the other one because of its form.
 fn more_telling(first: ExchangeError, second: ExchangeError) -> ExchangeError {
     let ExchangeError::Refused {
         refusal: told_first,
@@ -125,8 +126,8 @@ fn ask(
     ))
 }
 
-/// Where to send the same request again: within the origin only, for a credential belongs to the
-/// origin it was configured for, whatever a server says.
+/// Returns the URL to which the same request is sent again, if the reply is a redirect. Another
+/// origin is an error: a credential is only sent to the origin that it was configured for.
 fn redirect(from: &Uri, reply: &Reply) -> Result<Option<Uri>, ExchangeError> {
     let (status, location) = (reply.answer.status, reply.location.as_deref());
     if !(300..400).contains(&status) {
@@ -206,7 +207,7 @@ mod tests {
             assert!(
                 matches!(refused, ExchangeError::InvalidResponse(_))
                     && shown(&refused).contains(named),
-                "a secret is for the origin it was configured for: {refused:?}"
+                "a secret is only sent to its own origin: {refused:?}"
             );
         }
     }

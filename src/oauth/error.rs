@@ -1,4 +1,4 @@
-//! Why an exchange brought no token, as data, and the message for it.
+//! Errors of the token exchange, and their messages.
 
 use std::time::Duration;
 
@@ -8,12 +8,13 @@ use crate::types::duration::show;
 use crate::types::token::MalformedToken;
 use crate::types::uri::UriError;
 
-/// An exchange that brought no token. No variant holds a secret or an unquoted text of the server.
+/// The error of an exchange without a token. No variant contains a secret or an unquoted text of
+/// the server.
 #[derive(Debug, Clone)]
 pub(crate) enum ExchangeError {
     /// The server refused the request; the same request will be refused again.
     Refused {
-        /// The kind of refusal, as far as the response shows it.
+        /// The kind of refusal, if the response shows it.
         refusal: Refusal,
         /// The HTTP status.
         status: u16,
@@ -24,7 +25,7 @@ pub(crate) enum ExchangeError {
     },
     /// 429: too many requests with this credential. A retry helps after `pause`.
     RateLimited {
-        /// How long the server asks to wait, at most 5 minutes.
+        /// The waiting time that the server requests, at most 5 minutes.
         pause: Option<Duration>,
     },
     /// The server failed (408, 425, 5xx). A retry may help at once.
@@ -40,10 +41,10 @@ pub(crate) enum ExchangeError {
     Transport(Box<TransportError>),
 }
 
-/// The meaning of a refusal.
+/// The kind of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// Unknown client ID or wrong secret, as far as the server says.
+    /// Unknown client ID or wrong secret, according to the server.
     Credentials,
     /// The switch "Enable API" is off.
     ApiDisabled,
@@ -51,7 +52,7 @@ pub(crate) enum Refusal {
     SourceAddress,
     /// The credential has expired.
     Expired,
-    /// The request itself: grant type, scope, audience or authentication method.
+    /// The request is wrong: grant type, scope, audience or authentication method.
     Request,
     /// 403 without a reason.
     Forbidden,
@@ -75,36 +76,36 @@ pub(crate) enum InvalidResponse {
     TokenType(String),
     /// The access token cannot be used.
     AccessToken(MalformedToken),
-    /// The token has expired before it was sent.
+    /// The token had expired before it was sent.
     Expired,
     /// The token expired while it was sent.
     ExpiredInTransit,
-    /// The token lives this long, which is too short for the request, although earlier tokens of
-    /// this server lived long enough.
+    /// The token has this lifetime, which is too short for the request. Earlier tokens of this
+    /// server had a sufficient lifetime.
     TooLittleLife(Duration),
     /// A redirect with a status that cannot be followed.
     RedirectStatus(u16),
     /// A redirect to another origin.
     RedirectOrigin(String),
-    /// A redirect to something that is not a usable URL.
+    /// A redirect to an invalid URL.
     RedirectTarget {
         /// The target without its query, quoted.
         location: String,
-        /// What is wrong with it.
+        /// The error in the URL.
         error: UriError,
     },
-    /// More redirects than are followed.
+    /// More redirects than this limit.
     TooManyRedirects(usize),
 }
 
-/// What a body is instead of JSON.
+/// The kind of a body that is not JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyKind {
-    /// A page, probably a proxy's or a login portal's.
+    /// An HTML page, probably of a proxy or a login portal.
     Html,
-    /// Nothing.
+    /// An empty body.
     Empty,
-    /// Anything else.
+    /// Any other content.
     Other,
 }
 
@@ -115,13 +116,13 @@ impl From<Box<TransportError>> for ExchangeError {
 }
 
 impl ExchangeError {
-    /// Whether the cause is in this process's own settings or network, so that it says nothing about
-    /// the endpoint to other callers.
+    /// Returns whether the cause is in the settings or the network of this process. Such an error
+    /// does not show that the endpoint fails for other callers.
     pub(crate) fn is_local(&self) -> bool {
         matches!(self, Self::Transport(error) if error.is_local())
     }
 
-    /// What the error means for the caller.
+    /// The class of the error.
     pub(crate) fn class(&self) -> ErrorClass {
         match self {
             Self::Refused { .. } => ErrorClass::Refused,
@@ -132,7 +133,7 @@ impl ExchangeError {
         }
     }
 
-    /// The error in words.
+    /// The message of the error.
     pub(crate) fn message(&self) -> ErrorMessage {
         let answered = |status: u16| format!("it answered {status}");
         let (reason, detail) = match self {
@@ -160,7 +161,7 @@ impl ExchangeError {
 
 #[cfg(test)]
 impl ExchangeError {
-    /// A request that ended with the caller's time.
+    /// The message if the caller's time limit ended the request.
     pub(crate) fn timed_out() -> Self {
         Self::Transport(Box::new(TransportError::deadline_exceeded()))
     }
@@ -249,7 +250,7 @@ impl InvalidResponse {
 }
 
 impl BodyKind {
-    /// The kind of a body that is not JSON.
+    /// Determines the kind of a body that is not JSON.
     pub(super) fn of(body: &[u8]) -> Self {
         if body.is_empty() {
             Self::Empty

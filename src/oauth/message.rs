@@ -1,29 +1,29 @@
-//! The form in which errors reach people.
+//! Error messages for people.
 
-/// What an error means for the caller.
+/// The class of an error: what the caller can do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ErrorClass {
     /// Fix the credentials or the request.
     Refused,
-    /// Wait.
+    /// Wait, then retry.
     RateLimited,
     /// A retry may help at once.
     Unavailable,
     /// A retry at once does not help.
     Unusable,
-    /// The caller's time was too short; it says nothing about the server.
+    /// The caller's time limit was too short. The server may be available.
     TimedOut,
 }
 
-/// An error in words.
+/// An error message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ErrorMessage {
-    /// What the error means for the caller.
+    /// The class of the error.
     pub(crate) class: ErrorClass,
-    /// What happened, in a few words.
+    /// A short description of the failure.
     pub(crate) reason: String,
-    /// The nearest cause, if there is one.
+    /// The immediate cause, if there is one.
     pub(crate) detail: Option<String>,
-    /// What to do, if it is known.
+    /// The hint: how to fix the error, if it is known.
     pub(crate) hint: Option<String>,
 }

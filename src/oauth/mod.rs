@@ -1,7 +1,7 @@
-//! The exchange: a client ID and a client secret for an access token (RFC 6749 §4.4).
+//! Exchanges a client ID and a client secret for an access token (RFC 6749 §4.4).
 //!
-//! `request`, `response` and `oauth_error` do no I/O, `client` makes the exchange, `http` is the only
-//! directory that uses ureq. Nothing here knows about the cache or about other processes.
+//! `request`, `response` and `oauth_error` do no I/O. `client` performs the exchange. `http` is the
+//! only directory that uses ureq. This module does not depend on the cache or on other processes.
 
 mod client;
 mod error;
@@ -26,35 +26,35 @@ pub(crate) use message::{ErrorClass, ErrorMessage};
 pub(crate) use request::Form;
 pub(crate) use response::{ApiResponse, date_of};
 
-/// Who asks where for what.
+/// The parameters of a token request, except the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Client {
     /// The token endpoint.
     pub(crate) token_url: Uri,
-    /// The client ID, whole.
+    /// The complete client ID.
     pub(crate) client_id: String,
-    /// The scope to ask for, where one is (RFC 6749 §3.3).
+    /// The scope to request, if any (RFC 6749 §3.3).
     pub(crate) scope: Option<String>,
-    /// The audience to ask for, where the server wants one (not in the RFC; widely used).
+    /// The audience to request, if the server requires one (not in the RFC, but widely used).
     pub(crate) audience: Option<String>,
-    /// How the credentials are put into the request.
+    /// The method that sends the credentials.
     pub(crate) auth_method: AuthMethod,
     /// The form that [`AuthMethod::Auto`] tries after `basic`.
     pub(crate) fallback: Form,
 }
 
-/// How the credentials are put into the request.
+/// The method that sends the credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuthMethod {
-    /// `basic` first, then [`Client::fallback`] once if the server refuses it; the form that worked is
-    /// remembered.
+    /// `basic` first, then [`Client::fallback`] once if the server refuses `basic`. The form that
+    /// worked is stored.
     Auto,
-    /// That one and no other.
+    /// Only this form.
     Fixed(Form),
 }
 
 impl AuthMethod {
-    /// Every name there is, for messages.
+    /// All names, for messages.
     pub(crate) const NAMES: [&str; 6] = ["auto", "basic", "basic-raw", "body", "query", "json"];
 
     /// The name in the configuration.
@@ -65,7 +65,7 @@ impl AuthMethod {
         }
     }
 
-    /// Reads a name of the configuration.
+    /// Parses a name of the configuration.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         if name == "auto" {
             Some(Self::Auto)

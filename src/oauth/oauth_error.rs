@@ -14,7 +14,7 @@ pub(super) struct ErrorBody<'a> {
     pub(super) encoding: Option<&'a str>,
 }
 
-/// Reads a refusal of a request.
+/// Parses a response that refuses a request.
 pub(super) fn oauth_error(
     status: u16,
     body: &ErrorBody<'_>,
@@ -39,8 +39,8 @@ pub(super) fn oauth_error(
     }
 }
 
-/// The kind of refusal. The vendor does not publish its texts, so these are words that such texts
-/// usually contain; if none is found, the status decides.
+/// Determines the kind of refusal. The vendor does not publish its texts, so this searches for
+/// words that such texts usually contain. If none is found, the status decides.
 fn classify(status: u16, error: Option<&str>, text: &str) -> Refusal {
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if says(&["expired"]) {
@@ -75,12 +75,12 @@ fn classify(status: u16, error: Option<&str>, text: &str) -> Refusal {
 }
 
 /// The text of an error response, quoted. Every form of the secret is removed, because a server may
-/// repeat what it was sent.
+/// repeat parts of the request.
 pub(super) fn error_text(body: &ErrorBody<'_>, request: &HttpRequest) -> Option<String> {
     redacted_error_text(body, |text| request.redact(text))
 }
 
-/// The same with another redaction.
+/// Like [`error_text`], with another redaction.
 pub(super) fn redacted_error_text(
     body: &ErrorBody<'_>,
     redact: impl Fn(&str) -> String,
@@ -97,12 +97,13 @@ pub(super) fn redacted_error_text(
     Some(shown(&text, redact)).filter(|text| !text.is_empty())
 }
 
-/// A text of a server, redacted and quoted.
+/// Redacts and quotes a text of a server.
 fn shown(text: &str, redact: impl Fn(&str) -> String) -> String {
     quote(&redact(text))
 }
 
-/// Whether the body is an error object: an `error` (RFC 6749 §5.2) or the vendor's `errorMessage`.
+/// Returns whether the body is an error object: it has an `error` (RFC 6749 §5.2) or the vendor's
+/// `errorMessage`.
 pub(super) fn has_error(body: &[u8]) -> bool {
     wire_error(body).is_some_and(|wire| {
         let has_code = wire.code().is_some_and(|code| !code.is_empty());
@@ -121,18 +122,18 @@ fn wire_error(body: &[u8]) -> Option<WireError> {
     serde_json::from_slice(json_text(body)).ok()
 }
 
-/// RFC 6749 §5.2, and the `message` that other servers put in its place.
+/// The error object of RFC 6749 §5.2, with the `message` that other servers send instead.
 #[derive(Deserialize)]
 struct WireError {
     error: Option<WireCode>,
     error_description: Option<String>,
-    /// The vendor's API.
+    /// The field of the vendor's API.
     #[serde(rename = "errorMessage")]
     error_message: Option<String>,
     message: Option<String>,
 }
 
-/// `error` as a text, or as an object with its own message.
+/// `error` as a string, or as an object with its own message.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum WireCode {
@@ -168,7 +169,7 @@ impl WireError {
     }
 }
 
-/// A server may repeat there what it was sent, the secret included.
+/// Wipes the texts, because a server may repeat parts of the request, including the secret.
 impl Drop for WireError {
     fn drop(&mut self) {
         match &mut self.error {

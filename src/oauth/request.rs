@@ -1,4 +1,4 @@
-//! The request to the token endpoint, in each of the forms that servers want. No I/O.
+//! The request to the token endpoint, in each form that servers require. No I/O.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,18 +9,19 @@ use crate::types::redact::redact;
 use crate::types::secret::{Secret, joined};
 use crate::types::uri::Uri;
 
-/// One way to put the credentials into the request.
+/// The form of a token request: where the credentials are, and the type of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     /// HTTP Basic with the form-encoded ID and secret, form body (RFC 6749 §2.3.1, §4.4.2).
     Basic,
-    /// HTTP Basic with ID and secret as they are; some servers never decode.
+    /// HTTP Basic with ID and secret without encoding, because some servers do not decode them.
     BasicRaw,
     /// ID and secret in the form body (RFC 6749 §2.3.1).
     Body,
-    /// ID and secret in the query, empty body: what the vendor's page documents.
+    /// ID and secret in the query, empty body. This is the form that the vendor documents.
     Query,
-    /// HTTP Basic, JSON body without a content type: what the vendor's Go client sends.
+    /// HTTP Basic, JSON body without a content type. This is the form that the vendor's Go client
+    /// sends.
     Json,
 }
 
@@ -36,7 +37,7 @@ impl Form {
         }
     }
 
-    /// Reads such a name.
+    /// Parses a name of a form.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         [
             Self::Basic,
@@ -50,7 +51,7 @@ impl Form {
     }
 }
 
-/// A request, ready to be sent with POST. Every part may hold the secret, so it has no `Debug`.
+/// A complete request for POST. Every part may contain the secret, so it has no `Debug`.
 pub(super) struct HttpRequest {
     pub(super) url: Zeroizing<String>,
     pub(super) authorization: Option<Zeroizing<String>>,
@@ -60,7 +61,7 @@ pub(super) struct HttpRequest {
 }
 
 impl HttpRequest {
-    /// A text of the server without the secret and without this request's `Authorization` value.
+    /// Removes the secret and this request's `Authorization` value from a text of the server.
     pub(super) fn redact(&self, text: &str) -> String {
         let basic = self
             .authorization
@@ -72,7 +73,7 @@ impl HttpRequest {
 
 const URLENCODED: Option<&str> = Some("application/x-www-form-urlencoded");
 
-/// Writes the request to `url` (the token endpoint, or where it redirected within its origin).
+/// Builds the request to `url`: the token endpoint, or the target of a redirect within its origin.
 pub(super) fn compose(url: &Uri, client: &Client, secret: &Secret, form: Form) -> HttpRequest {
     let id = client.client_id.as_str();
     let plain_url = || Zeroizing::new(url.to_string());
@@ -152,10 +153,11 @@ fn json_body(client: &Client) -> Zeroizing<String> {
     Zeroizing::new(body.to_string())
 }
 
-/// `application/x-www-form-urlencoded` of one value, with a space as `%20`: whoever decodes the
-/// form reads that too, and servers that only undo percent-encoding (Authlib 1.9) read it alone.
+/// Encodes one value as `application/x-www-form-urlencoded`, with a space as `%20`. All form
+/// decoders accept `%20`. Servers that decode only percent-encoding (Authlib 1.9) do not decode
+/// `+`.
 pub(super) fn encode(value: &str) -> Zeroizing<String> {
-    // Sized for the worst case, so that no half-written copy is left behind by a reallocation.
+    // The capacity is for the worst case, so no reallocation leaves a partial copy in memory.
     let mut text = Zeroizing::new(String::with_capacity(value.len() * 3));
     for part in form_urlencoded::byte_serialize(value.as_bytes()) {
         text.push_str(if part == "+" { "%20" } else { part });
@@ -167,7 +169,7 @@ pub(super) fn encode(value: &str) -> Zeroizing<String> {
 fn basic(id: &str, secret: &str) -> Zeroizing<String> {
     let pair = joined(&[id, ":", secret]);
     let mut encoded = Zeroizing::new(vec![0; pair.len().div_ceil(3) * 4]);
-    // Into a slice: what writes into a text goes by way of a buffer of the library's.
+    // Encode into a slice: encoding into a `String` uses a buffer inside the library.
     let length = STANDARD.encode_slice(pair.as_bytes(), &mut encoded);
     let encoded = encoded.get(..length.unwrap_or(0)).unwrap_or_default();
     joined(&["Basic ", std::str::from_utf8(encoded).unwrap_or_default()])
@@ -250,7 +252,7 @@ mod tests {
         assert_eq!(body, expected);
     }
 
-    /// What is not cut out stands in an error message.
+    /// A secret that is not removed would be shown in an error message.
     #[test]
     fn an_echo_of_the_secret_is_cut_out_in_each_form_that_a_server_may_write() {
         let client = Client {

@@ -1,6 +1,7 @@
-//! HTTP to the token endpoint, and to the API for `doctor` and `login`. Redirects are returned, every
-//! status is a response, time and size are bounded, the system's roots are trusted. No error text of
-//! ureq reaches a message, because it could hold the URL.
+//! HTTP to the token endpoint, and to the API for `doctor` and `login`. Redirects are returned to
+//! the caller, and every status is a response. Time and size are limited. The root certificates of
+//! the system are trusted. Messages never contain an error text of ureq, because it could contain
+//! the URL.
 
 use std::cell::Cell;
 use std::io::{self, Read as _};
@@ -25,52 +26,53 @@ use crate::types::secret::joined;
 use crate::types::token::AccessToken;
 use crate::types::uri::{Origin, Scheme, Uri};
 
-/// The largest answer that is read, in bytes.
+/// The maximum size of a response, in bytes.
 const LARGEST_ANSWER: u64 = 1024 * 1024;
 
-/// How long the name lookup may take, and then again TCP, proxy and TLS together.
+/// The time limit of the name lookup. The same limit applies again to TCP, proxy and TLS together.
 pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
-/// What a profile and the environment say about the way to the server.
+/// The connection settings of a profile and the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HttpSettings {
-    /// Where the requests go.
+    /// The origin that receives the requests.
     pub(crate) origin: Origin,
-    /// Further root certificates, PEM.
+    /// A file with additional root certificates, PEM.
     pub(crate) ca_file: Option<PathBuf>,
     /// The proxy settings.
     pub(crate) proxies: Proxies,
 }
 
-/// Settings with which no request can be made. Mend them; a retry does not help.
+/// An error in the settings that prevents all requests. A retry does not help.
 #[derive(Debug, Error)]
 pub(crate) enum SetupError {
-    /// The file of further root certificates is of no use.
+    /// The file of additional root certificates cannot be used.
     #[error(transparent)]
     Roots(#[from] RootsError),
-    /// The variable holds no URL of a proxy. The value is not shown: it can hold a password.
+    /// The value of the variable is not the URL of a proxy. It is not shown, because it can contain
+    /// a password.
     #[error("the environment variable `{0}` holds no URL of a proxy")]
     Proxy(&'static str),
 }
 
-/// A way to one origin.
+/// An HTTP client for one origin.
 #[derive(Debug)]
 pub(crate) struct Http<'a> {
     agent: Agent,
     endpoints: Endpoints,
     stages: StageTracker,
-    /// The time that the first request was given, and with it all that repeat it.
+    /// The time limit of the first request. It includes the requests that repeat the first one.
     given: Cell<Option<Duration>>,
-    /// Whether no TLS is used, which is for loopback only.
+    /// Whether no TLS is used. This is allowed for loopback only.
     is_plain: bool,
     proxy: Option<Proxy>,
-    /// None where no TLS is spoken.
+    /// The root certificates. `None` without TLS.
     roots: Option<Roots<'a>>,
 }
 
 impl<'a> Http<'a> {
-    /// Reads the root certificates (HTTPS only) and sets the proxy. Cold path only: it takes
-    /// milliseconds.
+    /// Reads the root certificates (HTTPS only) and sets the proxy. This takes milliseconds, so it
+    /// is not called on a cache hit.
     pub(crate) fn new(settings: &HttpSettings, system: &'a System<'a>) -> Result<Self, SetupError> {
         let proxy = match settings.proxies.for_origin(&settings.origin) {
             Some((name, url)) if has_valid_port(url) => {
@@ -102,7 +104,7 @@ impl<'a> Http<'a> {
         })
     }
 
-    /// Sends one request and reads the whole answer, both by the deadline.
+    /// Sends one request and reads the complete response before the deadline.
     pub(in crate::oauth) fn send(
         &self,
         request: &HttpRequest,
@@ -113,7 +115,7 @@ impl<'a> Http<'a> {
             let url = HttpUri::from_maybe_shared(wiped(&request.url));
             let mut builder = match url {
                 Ok(url) => agent.post(url),
-                // Refused there in the library's words.
+                // ureq rejects this URL with its own error.
                 Err(_) => agent.post(request.url.as_str()),
             };
             if let Some(authorization) = &request.authorization {
@@ -126,8 +128,8 @@ impl<'a> Http<'a> {
         })
     }
 
-    /// Sends a GET to `url` and reads the whole response by the deadline. The URL must be of this origin,
-    /// because that is where the token goes.
+    /// Sends a GET to `url` and reads the complete response before the deadline. The URL must be of
+    /// this origin, because the token is sent to it.
     pub(in crate::oauth) fn get(
         &self,
         url: &Uri,
@@ -145,19 +147,19 @@ impl<'a> Http<'a> {
         })
     }
 
-    /// The proxy's name and port, where one is taken.
+    /// The name and port of the proxy, if one is used.
     pub(crate) fn proxy(&self) -> Option<(&str, u16)> {
         self.proxy
             .as_ref()
             .map(|proxy| (proxy.host(), proxy.port()))
     }
 
-    /// Whom to trust, where TLS is spoken.
+    /// The trusted root certificates, if TLS is used.
     pub(crate) fn roots(&self) -> Option<&Roots<'a>> {
         self.roots.as_ref()
     }
 
-    /// Makes one request and reads its response.
+    /// Sends one request and reads its response.
     fn ask(
         &self,
         clock: &dyn Clock,
@@ -171,7 +173,7 @@ impl<'a> Http<'a> {
         if self.given.get().is_none() {
             self.given.set(Some(limit));
         }
-        // No connector runs for a connection that was kept open.
+        // No connector is called for a reused connection.
         self.stages.set(Stage::Exchange);
         if limit.is_zero() {
             return Err(self.error(Stage::Exchange, TransportCause::NoTimeLeft));
@@ -201,7 +203,7 @@ impl<'a> Http<'a> {
             .filter(|encoding| !["", "identity"].contains(&&*encoding.trim().to_ascii_lowercase()));
         let requests_left = header("x-ratelimit-remaining");
         let status = response.status().as_u16();
-        // Room for the longest token: what grows leaves copies behind.
+        // The capacity is for the longest token: a buffer that grows leaves copies in memory.
         let mut body = Zeroizing::new(Vec::with_capacity(32 * 1024));
         let config = response.into_body().into_with_config();
         let read = config.limit(LARGEST_ANSWER).reader().read_to_end(&mut body);
@@ -224,11 +226,13 @@ impl<'a> Http<'a> {
     fn failure(&self, error: ureq::Error, limit: Duration) -> Box<TransportError> {
         let stage = self.stages.stage();
         let cause = match error {
-            // If the caller's own time was shorter, the timeout says nothing about the server.
+            // If the caller's time limit was shorter, the timeout does not show a failure of the
+            // server.
             ureq::Error::Timeout(Timeout::Connect | Timeout::Resolve) if limit >= CONNECT_LIMIT => {
                 TransportCause::Timeout(CONNECT_LIMIT)
             }
-            // A repeated request has less time; what the caller gave is the time of the first.
+            // A repeated request has less time. The caller's time limit is that of the first
+            // request.
             ureq::Error::Timeout(_) => {
                 TransportCause::DeadlineExceeded(self.given.get().unwrap_or(limit).max(limit))
             }
@@ -259,7 +263,7 @@ impl<'a> Http<'a> {
         self.error(stage, cause)
     }
 
-    /// An error of this connection.
+    /// Creates an error of this connection.
     pub(crate) fn error(&self, stage: Stage, cause: TransportCause) -> Box<TransportError> {
         Box::new(TransportError {
             endpoints: self.endpoints.clone(),
@@ -268,7 +272,7 @@ impl<'a> Http<'a> {
         })
     }
 
-    /// An I/O error of this connection, which may hold an error of TLS.
+    /// Converts an I/O error of this connection. It may contain a TLS error.
     pub(crate) fn io_error(&self, stage: Stage, error: io::Error) -> Box<TransportError> {
         match tls_error(&error) {
             Some(tls) => self.tls_error(stage, tls.clone()),
@@ -276,7 +280,7 @@ impl<'a> Http<'a> {
         }
     }
 
-    /// An error of TLS on this connection.
+    /// Converts a TLS error of this connection.
     pub(crate) fn tls_error(&self, stage: Stage, error: rustls::Error) -> Box<TransportError> {
         let problem = self.roots.as_ref().and_then(Roots::problem);
         let roots_problem = problem.map(str::to_owned);
@@ -289,7 +293,7 @@ impl<'a> Http<'a> {
         )
     }
 
-    /// The value of a header that must not be shown.
+    /// Creates a header value that must not be shown.
     fn header(&self, text: &Zeroizing<String>) -> Result<HeaderValue, Box<TransportError>> {
         let value = HeaderValue::from_maybe_shared(wiped(text));
         let mut value = value.map_err(|_| self.error(Stage::Exchange, TransportCause::Header))?;
@@ -298,7 +302,7 @@ impl<'a> Http<'a> {
     }
 }
 
-/// A client that trusts these roots.
+/// Creates a client that trusts these root certificates.
 fn agent(
     roots: Option<&Roots<'_>>,
     proxy: Option<Proxy>,
@@ -324,13 +328,13 @@ fn agent(
     agent_with(config, stages, is_plain)
 }
 
-/// A text that the library shares instead of copying it, and that is wiped when the last of its
-/// holders is dropped.
+/// Converts a text to bytes that the library shares instead of copying. They are wiped when the
+/// last reference is dropped.
 fn wiped(text: &Zeroizing<String>) -> Bytes {
     Bytes::from_owner(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
-/// A request that ends within `limit`.
+/// Sets the time limit of a request.
 fn bounded<B>(builder: RequestBuilder<B>, limit: Duration) -> RequestBuilder<B> {
     builder
         .config()
@@ -352,7 +356,7 @@ pub(in crate::oauth) struct Answer {
     pub(in crate::oauth) body: Zeroizing<Vec<u8>>,
 }
 
-/// An answer, where it points if it is a redirect, and what else its header says.
+/// A response with its `Location` and other header fields.
 pub(in crate::oauth) struct Reply {
     pub(in crate::oauth) answer: Answer,
     pub(in crate::oauth) location: Option<String>,

@@ -1,4 +1,4 @@
-//! What the library says in our words, and answers of a server of one answer.
+//! Tests of the messages for ureq's errors, and of responses of a server that answers once.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
@@ -19,7 +19,7 @@ fn no_variables() -> Environment {
     Environment::Given(BTreeMap::new())
 }
 
-/// A way to where nobody listens.
+/// A client for a port without a listener.
 fn nowhere<'a>(system: &'a System<'a>) -> Http<'a> {
     let url = Uri::parse("http://127.0.0.1:1/").unwrap();
     let settings = HttpSettings {

@@ -1,6 +1,6 @@
-//! Everything that uses ureq's `unversioned` API, which may change in a minor version: the chain of
-//! connectors, and the name lookup. An error of ureq does not say which step failed, so each step is
-//! recorded in a [`StageTracker`].
+//! All uses of ureq's `unversioned` API, which may change in a minor version: the chain of
+//! connectors, and the name lookup. An error of ureq does not contain the step that failed, so each
+//! step is recorded in a [`StageTracker`].
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use super::happy_eyeballs::dial;
 use super::transport_error::Stage;
 use crate::system::resolver;
 
-/// ureq's client with our connectors and our name lookup.
+/// Creates ureq's client with our connectors and our name lookup.
 pub(super) fn agent_with(config: Config, stages: &StageTracker, is_plain: bool) -> Agent {
     let has_proxy = config.proxy().is_some();
     let names = NameLookup {
@@ -56,8 +56,8 @@ impl StageTracker {
     }
 }
 
-/// ureq's chain of connectors with a stage recorded between them. A connection that was kept open is
-/// used without running any of them.
+/// ureq's chain of connectors, which records a stage between them. A reused connection does not
+/// call any of them.
 fn connectors(stages: &StageTracker, has_proxy: bool) -> impl Connector<(), Out = impl Transport> {
     let record = |stage| StageConnector {
         stages: stages.clone(),
@@ -106,7 +106,7 @@ impl<In: Transport> Connector<In> for Dial {
     }
 }
 
-/// ureq's own connection to one address, in a form that a thread can run.
+/// Connects to one address with ureq's own connector. A thread can call this.
 fn connect_to(
     details: &ConnectionDetails<'_>,
 ) -> impl Fn(SocketAddr, Duration) -> io::Result<Option<<TcpConnector as Connector<()>>::Out>>
@@ -147,7 +147,7 @@ fn connect_to(
     }
 }
 
-/// Passes on the connection that it is given, and records the stage that follows.
+/// Returns the given connection unchanged and records the next stage.
 #[derive(Debug)]
 struct StageConnector {
     stages: StageTracker,
@@ -163,7 +163,7 @@ impl<In: Transport> Connector<In> for StageConnector {
         details: &ConnectionDetails<'_>,
         chained: Option<In>,
     ) -> Result<Option<In>, ureq::Error> {
-        // ureq runs the chain for an HTTP proxy itself too, with a configuration without a proxy.
+        // ureq also calls the chain to connect to an HTTP proxy. That configuration has no proxy.
         let is_to_proxy = self.has_proxy && details.config.proxy().is_none();
         self.stages.set(match self.stage {
             Stage::Connect => Stage::Connect,
@@ -178,7 +178,7 @@ impl<In: Transport> Connector<In> for StageConnector {
 #[derive(Debug)]
 struct NameLookup {
     stages: StageTracker,
-    /// Without TLS every address must be a loopback address. Such a request never uses a proxy.
+    /// Whether no TLS is used. Then every address must be a loopback address, and no proxy is used.
     is_plain: bool,
 }
 
@@ -196,7 +196,8 @@ impl Resolver for NameLookup {
         let host = host.as_deref().and_then(|text| text.rsplit_once(':'));
         let (name, port) = host.ok_or(ureq::Error::HostNotFound)?;
         let port = port.parse().map_err(|_| ureq::Error::HostNotFound)?;
-        // The server's own name is looked up before the chain runs, a proxy's name inside of it.
+        // The name of the server is looked up before the chain is called, the name of a proxy
+        // inside the chain.
         let before = self.stages.stage();
         self.stages.set(Stage::LookUp);
         let found = resolver::resolve(name, port, *limit).map_err(|error| match error.kind() {
@@ -208,7 +209,7 @@ impl Resolver for NameLookup {
         }
         self.stages.set(before);
         let mut addresses = self.empty();
-        // 16 addresses fit.
+        // The array holds at most 16 addresses.
         for address in found.into_iter().take(16) {
             addresses.push(address);
         }

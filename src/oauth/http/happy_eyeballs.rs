@@ -1,5 +1,5 @@
-//! Connects to the first address of a name that accepts (RFC 8305, "Happy Eyeballs"): a dead IPv6
-//! address costs a quarter of a second instead of the whole timeout.
+//! Connects to the first address of a name that accepts (RFC 8305, "Happy Eyeballs"). An IPv6
+//! address that does not answer costs a quarter of a second instead of the whole timeout.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -7,14 +7,14 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// How long an address is waited for before the next one is tried beside it (RFC 8305 §5).
+/// The delay before the next address is tried in parallel (RFC 8305 §5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Connects within the time that is `left`. `connect` is given an address and a time limit. If all
+/// Connects within the time that `left` returns. `connect` gets an address and a time limit. If all
 /// attempts fail, returns the most informative error.
 ///
-/// A thread ends with its own attempt, at the latest with the process. If no thread can be started,
-/// the attempt is made here.
+/// Each thread ends with its attempt, or at the latest with the process. If no thread can be
+/// started, the attempt is made on the current thread.
 pub(crate) fn dial<T: Send + 'static>(
     addresses: &[SocketAddr],
     left: impl Fn() -> Duration,
@@ -34,7 +34,7 @@ pub(crate) fn dial<T: Send + 'static>(
         if let Some(address) = waiting.next().filter(|_| !limit.is_zero()) {
             let (sender, connect) = (sender.clone(), connect.clone());
             let attempt = move || {
-                // No receiver is left if another address was first.
+                // The receiver is gone if another address was faster.
                 sender.send(connect(address, limit)).ok();
             };
             if thread::Builder::new().spawn(attempt.clone()).is_err() {
@@ -64,7 +64,8 @@ pub(crate) fn dial<T: Send + 'static>(
     }
 }
 
-/// The two families in turn, beginning with the one that the system put first (RFC 8305 §4).
+/// Alternates the two address families. The first family is the one that the system put first (RFC
+/// 8305 §4).
 fn alternated(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let is_first =
         |it: &&SocketAddr| Some(it.is_ipv4()) == addresses.first().map(SocketAddr::is_ipv4);
@@ -78,7 +79,7 @@ fn alternated(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// How much a failure says of the server: that an address has no route here says the least.
+/// Ranks an error by its information about the server. A missing route to an address has the least.
 fn telling(error: &io::Error) -> u8 {
     match error.kind() {
         ErrorKind::AddrNotAvailable => 0,
@@ -110,7 +111,7 @@ mod tests {
         let expected = all(&["[::1]:1", "10.0.0.1:1", "[::2]:1", "[::3]:1"]);
         assert_eq!(alternated(&given), expected);
         let given = all(&["10.0.0.1:1", "[::1]:1"]);
-        assert_eq!(alternated(&given), given, "the system's own order");
+        assert_eq!(alternated(&given), given, "the system's order");
     }
 
     #[test]
@@ -126,14 +127,14 @@ mod tests {
             vec![good],
             vec![refusing, good],
             vec![refusing, refusing, good],
-            // That they refuse takes no time.
+            // A refused connection takes no time.
             [vec![refusing; 60], vec![good]].concat(),
         ] {
             assert_eq!(dial(&addresses).unwrap().peer_addr().unwrap(), good);
         }
         let refused = dial(&[refusing, refusing]).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-        assert!(dial(&[]).is_err(), "there is no address");
+        assert!(dial(&[]).is_err(), "no address");
     }
 
     #[test]
@@ -145,7 +146,7 @@ mod tests {
             let has_given_up = Arc::clone(&has_given_up);
             move |address, limit| {
                 if address == dead {
-                    // Nobody ever sends: it takes all the time that it has.
+                    // Nothing is sent, so this waits for the whole time limit.
                     let (_open, silence) = mpsc::channel::<()>();
                     silence.recv_timeout(limit).unwrap_err();
                     has_given_up.store(true, Ordering::Relaxed);
@@ -158,7 +159,7 @@ mod tests {
         assert_eq!(taken, good);
         assert!(
             !has_given_up.load(Ordering::Relaxed),
-            "it is tried beside the dead one"
+            "the next address is tried in parallel"
         );
     }
 
@@ -187,6 +188,6 @@ mod tests {
             }
         }
         let alike = told([ErrorKind::TimedOut, ErrorKind::TimedOut]);
-        assert_eq!(alike.to_string(), "address 0", "the first of those alike");
+        assert_eq!(alike.to_string(), "address 0", "the first of equal errors");
     }
 }

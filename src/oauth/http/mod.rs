@@ -1,5 +1,5 @@
-//! HTTP under this program's rules. `client` makes requests, `connector` holds everything that uses
-//! ureq's `unversioned` API, `transport_error` describes what failed.
+//! HTTP with the restrictions of this program. `client` sends requests, `connector` contains all
+//! uses of ureq's `unversioned` API, and `transport_error` describes failures.
 
 mod client;
 mod connector;

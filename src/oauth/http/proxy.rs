@@ -1,21 +1,21 @@
-//! Which proxy a request takes, read from the variables as curl reads them. No I/O.
+//! Selects the proxy of a request from the environment variables, like curl. No I/O.
 
 use std::net::IpAddr;
 
 use crate::system::environment::Environment;
 use crate::types::uri::{Origin, Scheme};
 
-/// The proxy settings of this run.
+/// The proxy settings of this process.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Proxies {
-    /// The variable and its value.
+    /// The name of the variable and its value.
     proxy: Option<(&'static str, String)>,
     exceptions: Vec<String>,
 }
 
 impl std::fmt::Debug for Proxies {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The proxy's URL can hold a password.
+        // The URL of the proxy can contain a password.
         formatter
             .debug_struct("Proxies")
             .field("exceptions", &self.exceptions)
@@ -24,8 +24,8 @@ impl std::fmt::Debug for Proxies {
 }
 
 impl Proxies {
-    /// `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY`: the first that is set; and
-    /// `no_proxy`, `NO_PROXY`.
+    /// Reads the first variable that is set of `https_proxy`, `HTTPS_PROXY`, `all_proxy` and
+    /// `ALL_PROXY`. Also reads `no_proxy` and `NO_PROXY`.
     pub(crate) fn of(environment: &Environment) -> Self {
         let first = |names: &[&'static str]| {
             names
@@ -45,13 +45,14 @@ impl Proxies {
         }
     }
 
-    /// The variable that names a proxy.
+    /// The variable that sets the proxy.
     pub(crate) fn variable(&self) -> Option<&'static str> {
         self.proxy.as_ref().map(|(name, _)| *name)
     }
 
-    /// The proxy for this origin: the variable that names it, and its URL. Plain HTTP, which is
-    /// for loopback only, never takes one: it would carry the secret there in clear.
+    /// The proxy for this origin: the variable that sets it, and its URL. Plain HTTP, which is
+    /// allowed for loopback only, never uses a proxy, because the proxy would receive the secret in
+    /// clear text.
     pub(crate) fn for_origin(&self, origin: &Origin) -> Option<(&'static str, &str)> {
         let is_excepted = || self.exceptions.iter().any(|entry| covers(entry, origin));
         if origin.scheme() == Scheme::Http || is_excepted() {
@@ -61,8 +62,8 @@ impl Proxies {
     }
 }
 
-/// Whether the port of a proxy's URL, where it has one, is a port; libraries are known to take
-/// the default in silence where it is not.
+/// Returns whether a proxy URL has a valid port or no port. Some libraries silently use the default
+/// port if the port is invalid.
 pub(in crate::oauth) fn has_valid_port(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -79,8 +80,8 @@ pub(in crate::oauth) fn has_valid_port(url: &str) -> bool {
     }
 }
 
-/// `*`, a host (which covers its subdomains), an address, a network in CIDR notation; each with
-/// a port or without.
+/// Returns whether an entry of `no_proxy` matches this origin. An entry is `*`, a host (which
+/// includes its subdomains), an address, or a network in CIDR notation. Each can have a port.
 fn covers(entry: &str, origin: &Origin) -> bool {
     if entry == "*" {
         return true;

@@ -20,16 +20,16 @@ use crate::types::quote::quote;
 use crate::types::redact::redact;
 use crate::types::token::{AccessToken, Token};
 
-/// The longest life that is accepted, in seconds: 366 days.
+/// The longest lifetime that is accepted, in seconds: 366 days.
 const LONGEST_LIFE_SECONDS: f64 = 31_622_400.0;
 
-/// The life of a token if the server does not give one.
+/// The lifetime of a token if the server does not send one.
 const DEFAULT_LIFE: Duration = Duration::from_secs(5 * 60);
 
 /// The longest pause after a 429.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5 * 60);
 
-/// A response of the API. None of it is trusted, and none of it quoted.
+/// A response of the API. Its content is not trusted and not yet quoted.
 pub(crate) struct ApiResponse {
     /// The HTTP status.
     pub(crate) status: u16,
@@ -39,7 +39,7 @@ pub(crate) struct ApiResponse {
     pub(crate) requests_left: Option<String>,
     /// The time after which the rate limit allows one more request.
     pub(crate) next_request_in: Option<Duration>,
-    /// How long a 429 asks to wait.
+    /// The waiting time that a 429 requests.
     pub(crate) pause: Option<Duration>,
     /// The `Content-Encoding` of a compressed body.
     pub(crate) encoding: Option<String>,
@@ -50,7 +50,7 @@ pub(crate) struct ApiResponse {
 }
 
 impl ApiResponse {
-    /// Reads a response that arrived at `now`.
+    /// Converts a response that arrived at `now`.
     pub(super) fn of(reply: Reply, now: OffsetDateTime) -> Self {
         Self {
             status: reply.answer.status,
@@ -81,14 +81,15 @@ fn error_body(answer: &Answer) -> ErrorBody<'_> {
     }
 }
 
-/// When the request was sent and when the response arrived: both bound the life of a token.
+/// The times when the request was sent and the response arrived. Both limit the lifetime of a
+/// token.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ResponseTiming {
     pub(super) sent_at: OffsetDateTime,
     pub(super) arrived_at: OffsetDateTime,
 }
 
-/// Reads a response that is not a redirect.
+/// Parses a response that is not a redirect.
 pub(super) fn read(
     answer: &Answer,
     timing: ResponseTiming,
@@ -113,7 +114,8 @@ pub(super) fn read(
     }
 }
 
-/// Reads a response with a 2xx status: a token, or an error object that some servers send with 200.
+/// Parses a response with a 2xx status: a token, or an error object, which some servers send with
+/// 200.
 fn read_success(
     answer: &Answer,
     timing: ResponseTiming,
@@ -152,7 +154,7 @@ fn read_token(body: &[u8], timing: ResponseTiming) -> Result<Token, ExchangeErro
     let Life::Lasts(life) = life else {
         return Err(invalid(InvalidResponse::Expired));
     };
-    // A clock that was set back in between must not lengthen the life.
+    // If the clock was set back in between, the lifetime must not become longer.
     let expires_at = timing.sent_at.min(timing.arrived_at) + life;
     if expires_at <= timing.arrived_at {
         return Err(invalid(InvalidResponse::ExpiredInTransit));
@@ -177,7 +179,8 @@ enum Life {
     Over,
 }
 
-/// `expires_in` as a number, a float or a text with one; anything else counts as absent.
+/// Parses `expires_in`: an integer, a float, or a string that contains one. Any other value counts
+/// as absent.
 fn read_life(expires_in: Option<&Value>) -> Option<Life> {
     let seconds = match expires_in? {
         Value::Number(number) => number.as_f64()?,
@@ -195,7 +198,8 @@ fn read_life(expires_in: Option<&Value>) -> Option<Life> {
     )))
 }
 
-/// The `exp` of a token that is a JWT (RFC 7519 §4.1.4). Its signature is the API's business.
+/// The lifetime from the `exp` of a token that is a JWT (RFC 7519 §4.1.4). The signature is not
+/// checked; the API does that.
 fn jwt_life(token: &str, now: OffsetDateTime) -> Option<Life> {
     let mut parts = token.split('.');
     let (_, claims, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
@@ -211,10 +215,10 @@ fn jwt_life(token: &str, now: OffsetDateTime) -> Option<Life> {
     read_life(Some(&Value::from(left)))
 }
 
-/// How long a 429 asks to wait: `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), else the
-/// vendor's `X-RateLimit-Replenish-Time` ÷ `X-RateLimit-Replenish-Rate`. At most 5 minutes. A date is
-/// compared with the `Date` of the response, because the clocks of the server and of this machine may
-/// differ; `now` counts only if there is none.
+/// The waiting time that a 429 requests: `Retry-After` in seconds or as a date (RFC 9110 §10.2.3),
+/// otherwise the vendor's `X-RateLimit-Replenish-Time` ÷ `X-RateLimit-Replenish-Rate`. At most 5
+/// minutes. A date is compared with the `Date` of the response, because the clocks of the server
+/// and of this machine may differ. `now` is used only if there is no `Date`.
 fn read_pause(answer: &Answer, now: OffsetDateTime) -> Option<Duration> {
     let now = answer.date.as_deref().and_then(date_of).unwrap_or(now);
     let until = |text: &str| date_of(text).map(|at| (at - now).as_seconds_f64());
@@ -227,15 +231,15 @@ fn read_pause(answer: &Answer, now: OffsetDateTime) -> Option<Duration> {
     Some(pause.min(LONGEST_PAUSE))
 }
 
-/// The time of a `Date` or `Retry-After` header (RFC 9110 §5.6.7).
+/// Parses the time of a `Date` or `Retry-After` header (RFC 9110 §5.6.7).
 pub(crate) fn date_of(header: &str) -> Option<OffsetDateTime> {
-    // GMT is that standard's name for what RFC 2822 writes as an offset.
+    // RFC 9110 writes `GMT`; RFC 2822 writes an offset.
     let text = header.trim().strip_suffix("GMT")?;
     OffsetDateTime::parse(&format!("{text}+0000"), &Rfc2822).ok()
 }
 
 /// The time after which the vendor's rate limit allows one more request: the period divided by the
-/// number of requests that become free in it. A missing rate counts as 1.
+/// number of requests that it adds. A missing rate counts as 1.
 fn replenish_interval(answer: &Answer) -> Option<Duration> {
     let period = answer.replenish_time.as_deref().and_then(number)?;
     let rate = answer.replenish_rate.as_deref().and_then(number);
@@ -248,7 +252,7 @@ fn number(text: &str) -> Option<f64> {
     number.filter(|number| number.is_finite())
 }
 
-/// A duration from 0 to the longest life.
+/// Converts seconds to a duration, limited to the range from 0 to the longest lifetime.
 fn seconds(number: f64) -> Duration {
     Duration::from_secs_f64(number.clamp(0.0, LONGEST_LIFE_SECONDS))
 }

@@ -64,15 +64,15 @@ fn a_life_is_read_from_whatever_servers_write() {
     assert_eq!(
         life_seconds(r#","expires_in":1e12"#),
         Some(366 * 86_400),
-        "bounded"
+        "at most 366 days"
     );
-    assert_eq!(life_seconds(""), Some(300), "not told");
+    assert_eq!(life_seconds(""), Some(300), "default");
     assert_eq!(life_seconds(r#","expires_in":null"#), Some(300));
     assert_eq!(life_seconds(r#","expires_in":"soon""#), Some(300));
     assert_eq!(
         life_seconds(r#","expires_in":0"#),
         None,
-        "an expired token is no token"
+        "an expired token is rejected"
     );
     assert_eq!(life_seconds(r#","expires_in":-5"#), None);
 }
@@ -109,7 +109,7 @@ fn only_a_bearer_token_is_a_token() {
         200,
         r#"{"access_token":"t","token_type":"BEARER"}"#,
     ));
-    assert!(read.is_ok(), "in any case");
+    assert!(read.is_ok(), "`token_type` is case-insensitive");
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_server_that_echoes_the_secret_does_not_make_us_print_it() {
     );
 }
 
-/// What stands between the words of a text is shown as a space, whatever it was.
+/// Any separator between the words of a text is shown as a space.
 #[test]
 fn a_secret_with_a_space_is_found_whatever_a_server_puts_in_its_place() {
     for between in [" ", "\u{1}", "\u{0} \t", "\u{200b}", "\n\n"] {
@@ -210,7 +210,7 @@ fn a_429_tells_how_long_to_wait_and_is_not_believed_beyond_five_minutes() {
     assert_eq!(
         pause(Some("7"), Some("15")),
         Some(7),
-        "the standard header first"
+        "`Retry-After` has priority"
     );
     assert_eq!(pause(None, Some("15")), Some(15));
     assert_eq!(pause(Some("86400"), None), Some(300));
@@ -229,7 +229,7 @@ fn a_429_tells_how_long_to_wait_and_is_not_believed_beyond_five_minutes() {
             read_answer(&answer),
             Err(ExchangeError::RateLimited { pause: Some(pause) }) if pause.as_secs() == 40
         ),
-        "by the clock of the server"
+        "compared with `Date`"
     );
 }
 
@@ -250,7 +250,7 @@ fn a_life_is_counted_from_the_moment_the_request_left() {
     assert_eq!(
         token.expires_at,
         sent_at + Duration::from_secs(60),
-        "the server may have counted from there"
+        "counted from the time of the request"
     );
 }
 
@@ -261,7 +261,7 @@ fn a_life_of_less_than_a_second_is_none() {
     assert_eq!(life_seconds(r#","expires_in":" 60 ""#), Some(60));
     for text in ["NaN", "inf", "-inf", "1e999"] {
         let told = format!(r#","expires_in":"{text}""#);
-        assert_eq!(life_seconds(&told), Some(300), "{text} tells nothing");
+        assert_eq!(life_seconds(&told), Some(300), "{text} is ignored");
     }
     assert_eq!(life_seconds(r#","expires_in":[60]"#), Some(300));
 }
@@ -312,7 +312,7 @@ fn a_scope_is_kept_only_where_it_can_be_shown() {
         "null",
         &too_long,
     ] {
-        assert_eq!(scope(text), None, "the token is good without it: {text}");
+        assert_eq!(scope(text), None, "an invalid scope is ignored: {text}");
     }
 }
 
@@ -334,7 +334,7 @@ fn a_status_without_a_text_is_told_by_what_it_means() {
     assert_eq!(
         refusal(401, "Account disabled"),
         Refusal::Credentials,
-        "`disabled` alone says nothing of the API"
+        "`disabled` alone does not refer to the API"
     );
     assert_eq!(refusal(401, "The API says no"), Refusal::Credentials);
     for status in [408, 425, 500, 502, 599] {
@@ -379,10 +379,10 @@ fn what_is_shown_of_a_refusal_is_short_and_says_where_it_is_a_page() {
     assert_eq!(
         shown(&format!(r#"{{"error":"{longest}"}}"#)).0,
         Some(longest),
-        "a code is one word"
+        "an error code has at most 60 characters"
     );
     let (error, description) = shown(&format!(r#"{{"error":"{}"}}"#, "e".repeat(61)));
-    assert_eq!(error, None, "a text is no code");
+    assert_eq!(error, None, "too long for a code");
     assert!(description.is_some());
 }
 

@@ -1,5 +1,5 @@
-//! Errors of connections, as data, and the message for each. No I/O. No text of a library is shown
-//! unless it is known to hold no URL.
+//! Connection errors and their messages. No I/O. The text of a library is shown only if it cannot
+//! contain a URL.
 
 #[cfg(test)]
 mod scope_tests;
@@ -16,46 +16,46 @@ use crate::types::quote::quote;
 /// The step of a request that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// The name of the server, or of the proxy, was looked up.
+    /// The name lookup of the server or the proxy.
     LookUp,
-    /// A connection was made, and a SOCKS proxy asked for the way.
+    /// The TCP connection, and the request to a SOCKS proxy.
     Connect,
-    /// An HTTP proxy was asked for the way.
+    /// The CONNECT request to an HTTP proxy.
     Tunnel,
-    /// TLS with the server.
+    /// The TLS handshake with the server.
     Handshake,
-    /// The request and the answer.
+    /// The request and the response.
     Exchange,
 }
 
 /// The two ends of a connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoints {
-    /// The server's origin.
+    /// The origin of the server.
     pub(super) host: String,
-    /// The proxy (without its password), where one is taken.
+    /// The proxy (without its password), if one is used.
     pub(super) proxy: Option<String>,
 }
 
-/// A request without a response.
+/// The error of a request without a response.
 #[derive(Debug, Clone)]
 pub(crate) struct TransportError {
     /// The server, and the proxy if one is used.
     pub(super) endpoints: Endpoints,
     /// The step that failed.
     pub(super) stage: Stage,
-    /// What failed.
+    /// The cause of the failure.
     pub(super) cause: TransportCause,
 }
 
-/// What failed in a connection.
+/// The cause of a connection error.
 #[derive(Debug, Clone)]
 pub(crate) enum TransportCause {
-    /// The server or the proxy did not answer in the time that every request has.
+    /// The server or the proxy did not answer within the time limit that applies to every request.
     Timeout(Duration),
-    /// The time that the caller gave was over.
+    /// The caller's time limit ended.
     DeadlineExceeded(Duration),
-    /// No time was left to begin with.
+    /// No time was left before the request.
     NoTimeLeft,
     /// A socket, the lookup or a SOCKS proxy failed.
     Io(Arc<io::Error>),
@@ -63,31 +63,31 @@ pub(crate) enum TransportCause {
     Tls {
         /// The error of rustls.
         error: rustls::Error,
-        /// What went wrong with the root certificates.
+        /// The error in the root certificates, if any.
         roots_problem: Option<String>,
     },
-    /// An HTTP proxy answered CONNECT with this status, or with none.
+    /// An HTTP proxy answered CONNECT with this status, or without a status.
     ProxyStatus(Option<u16>),
     /// The header of the response is too large.
     LargeHeader,
     /// The body of the response is too large.
     LargeBody,
-    /// The response is not HTTP/1.1; whether the connection is without TLS.
+    /// The response is not HTTP/1.1.
     NotHttp {
-        /// Whether no TLS is used, on purpose.
+        /// Whether the connection is without TLS, as configured.
         is_plain: bool,
     },
-    /// The host cannot be the name of a certificate.
+    /// The host is not a valid name for a certificate.
     CertificateName(String),
     /// The credentials cannot be put into a header.
     Header,
-    /// ureq refused the request.
+    /// ureq rejected the request.
     Unsendable,
 }
 
 impl TransportError {
-    /// Whether the cause is in this process's own settings or network: name resolution, the proxy, or
-    /// the trust in the server's certificate.
+    /// Returns whether the cause is in the settings or the network of this process: name
+    /// resolution, the proxy, or the trust in the server's certificate.
     pub(crate) fn is_local(&self) -> bool {
         let is_before_server = match self.stage {
             Stage::LookUp => true,
@@ -108,7 +108,7 @@ impl TransportError {
         }
     }
 
-    /// The error in words.
+    /// The message of the error.
     pub(crate) fn message(&self) -> ErrorMessage {
         let (endpoints, stage) = (&self.endpoints, self.stage);
         let words = |class, reason: String| ErrorMessage {
@@ -151,7 +151,7 @@ impl TransportError {
 
 #[cfg(test)]
 impl TransportError {
-    /// A request that ended with the caller's time.
+    /// The error if the caller's time limit ended the request.
     pub(crate) fn deadline_exceeded() -> Self {
         Self {
             endpoints: Endpoints {
@@ -165,12 +165,12 @@ impl TransportError {
 }
 
 impl Endpoints {
-    /// Whom the connection is made to.
+    /// The peer of the TCP connection: the proxy if one is used, otherwise the server.
     fn peer(&self) -> &str {
         self.proxy.as_deref().unwrap_or(&self.host)
     }
 
-    /// The server, and the way to it.
+    /// The server, and the proxy if one is used.
     fn host_by(&self) -> String {
         match &self.proxy {
             Some(proxy) => format!("{} through {proxy}", self.host),
@@ -178,7 +178,7 @@ impl Endpoints {
         }
     }
 
-    /// What was not done within the time that there was.
+    /// Describes the step that did not end within the time limit.
     pub(super) fn timeout_message(&self, stage: Stage, limit: Duration) -> String {
         let (peer, host, by, limit) = (self.peer(), &self.host, self.host_by(), show(limit));
         match stage {
@@ -190,7 +190,7 @@ impl Endpoints {
         }
     }
 
-    /// What a socket, the look-up or a SOCKS proxy says.
+    /// The message for an error of a socket, the name lookup or a SOCKS proxy.
     pub(super) fn io(&self, stage: Stage, error: &io::Error) -> ErrorMessage {
         let told = error.to_string();
         let told = told.split(" (os error").next().unwrap_or_default();
@@ -235,7 +235,7 @@ impl Endpoints {
         }
     }
 
-    /// Who ended a connection; with a proxy on the way that is not known.
+    /// Describes which side ended the connection. Through a proxy this is not known.
     fn ended(&self, how: &str, stage: Stage) -> String {
         let place = match stage {
             Stage::Handshake => " in the TLS handshake",
@@ -249,9 +249,9 @@ impl Endpoints {
         }
     }
 
-    /// The look-up ended: with the word that there is no such name, or without any. Of the error's
-    /// number the standard library leaves only the text, which is the C library's: glibc's, musl's,
-    /// macOS's.
+    /// The message for a failed name lookup: the name does not exist, or the lookup gave no result.
+    /// The standard library drops the error number and keeps only the text of the C library (glibc,
+    /// musl, macOS).
     fn not_found(&self, told: &str) -> ErrorMessage {
         let peer = self.peer();
         let is_known_to_be_none = [
@@ -311,7 +311,8 @@ impl Endpoints {
         }
     }
 
-    /// An HTTP proxy answered CONNECT with another status than 200, or with none.
+    /// The message if an HTTP proxy answered CONNECT with a status other than 200, or without a
+    /// status.
     pub(super) fn refused_by_proxy(&self, status: Option<u16>) -> ErrorMessage {
         let (proxy, host) = (self.peer(), &self.host);
         let Some(status) = status else {
@@ -323,7 +324,7 @@ impl Endpoints {
             };
         };
         let why = match status {
-            // Some say 401 of what is theirs.
+            // Some proxies send 401 for their own authentication.
             401 | 407 => format!("it wants a user and password, or others ({status})"),
             403 => format!("it forbids {host} (403)"),
             500..=599 => format!("it cannot reach {host} ({status})"),
@@ -346,7 +347,7 @@ impl Endpoints {
         }
     }
 
-    /// The header of an answer is larger, or longer, than is read.
+    /// The message if the header of a response is too large or has too many fields.
     pub(super) fn large_header(&self, stage: Stage) -> ErrorMessage {
         if let (Some(proxy), true) = (&self.proxy, stage != Stage::Exchange) {
             return ErrorMessage {
@@ -364,7 +365,8 @@ impl Endpoints {
         }
     }
 
-    /// What came is not HTTP; `is_plain` where no TLS was spoken on purpose.
+    /// The message if a response is not HTTP. `is_plain` is set if the connection is without TLS,
+    /// as configured.
     pub(super) fn no_http(&self, stage: Stage, is_plain: bool) -> ErrorMessage {
         if let (Some(proxy), true) = (&self.proxy, stage != Stage::Exchange) {
             return ErrorMessage {
@@ -383,10 +385,10 @@ impl Endpoints {
     }
 }
 
-/// Of a proxy that opened no way.
+/// The detail of an error of a proxy that did not open a tunnel.
 const NOTHING_SENT: &str = "no request was sent";
 
-/// What to do about a proxy.
+/// The hint for an error of a proxy.
 const CHECK_PROXY: &str = "check `HTTPS_PROXY` (its user and password too) and `NO_PROXY`";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which errors are recorded for other callers.
+//! Tests of which errors are recorded for other callers.
 
 use std::io;
 use std::sync::Arc;
@@ -44,6 +44,6 @@ fn local_causes_are_those_of_this_process_alone() {
     let over = TransportCause::DeadlineExceeded(Duration::from_secs(9));
     assert!(
         !is_local(Stage::LookUp, None, over),
-        "its time limit is recorded"
+        "recorded with its time limit"
     );
 }

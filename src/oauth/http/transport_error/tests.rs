@@ -1,4 +1,4 @@
-//! The words for each thing that can go wrong; that the faults lead to them is proved elsewhere.
+//! Tests of the message for each error. Other tests check that real faults cause these errors.
 
 use std::io::{Error, ErrorKind};
 use std::time::Duration;
@@ -68,7 +68,7 @@ fn what_a_socket_says_is_told_by_its_stage() {
     use rustix::io::Errno;
 
     let whole = told;
-    // As the system numbers it; without a number it is SOCKS that speaks.
+    // The error has the number of the system. An error without a number is from SOCKS.
     let told = |has_proxy, stage, code: Errno| {
         let error = Error::from_raw_os_error(code.raw_os_error());
         let [reason, ..] = told(ends(has_proxy).io(stage, &error));
@@ -113,7 +113,7 @@ fn what_a_socket_says_is_told_by_its_stage() {
         "PROXY opened no way to HOST"
     );
     let [_, detail, _] = whole(ends(false).io(Stage::Connect, &other.into()));
-    assert!(!detail.is_empty(), "the system has a text for it");
+    assert!(!detail.is_empty(), "the text of the system");
     let broke = "the connection to HOST broke";
     assert_eq!(told(false, Stage::Exchange, other), broke);
 }
@@ -127,7 +127,7 @@ fn an_end_without_a_word_is_told_by_its_stage() {
         reason,
         "HOST closed the connection before the answer was whole"
     );
-    assert_eq!(detail, "", "there is no cause below it");
+    assert_eq!(detail, "", "there is no cause");
     let [reason, ..] = told(Stage::Handshake);
     assert_eq!(reason, "HOST closed the connection in the TLS handshake");
 }
@@ -146,7 +146,7 @@ fn a_name_that_is_none_is_told_from_a_look_up_that_failed() {
         reason,
         "the name of HOST could not be looked up: DNS failed"
     );
-    assert_eq!(detail, "", "nothing was said");
+    assert_eq!(detail, "", "the error has no text");
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn what_a_socks_proxy_says_is_told_as_its() {
     assert_eq!(reason, "PROXY opened no way to HOST");
     assert!(detail.contains("general failure"), "{detail}");
     let [_, detail, _] = told(ErrorKind::Other, "");
-    assert_eq!(detail, "", "nothing was said");
+    assert_eq!(detail, "", "the error has no text");
 }
 
 #[test]
@@ -389,6 +389,6 @@ fn two_ends_that_do_not_come_to_speak_tls_are_told_with_what_to_do() {
     let whom = "no TLS connection to PROXY: ";
     assert!(
         reason.starts_with(whom),
-        "the way is not open yet: {reason}"
+        "the tunnel is not open yet: {reason}"
     );
 }

@@ -10,15 +10,15 @@ use crate::system::tls_roots::NO_ROOTS;
 use crate::types::quote::quote;
 
 impl Endpoints {
-    /// TLS, or the certificate, is not as it has to be; `problem` is what went wrong with reading the
-    /// root certificates.
+    /// The message for an error of TLS or of the certificate. `problem` is the error from reading
+    /// the root certificates.
     pub(super) fn tls(
         &self,
         stage: Stage,
         error: &rustls::Error,
         problem: Option<&str>,
     ) -> ErrorMessage {
-        // Before the way is open it is a proxy that speaks TLS itself.
+        // Before the tunnel is open, the TLS peer is the proxy.
         let whom = match stage {
             Stage::Handshake | Stage::Exchange => self.host_by(),
             _ => self.peer().to_owned(),
@@ -31,7 +31,7 @@ impl Endpoints {
             let (why, hint) = why_no_tls(stage, error);
             (format!("no TLS connection to {whom}: {why}"), hint)
         };
-        // Behind a brace the library shows its own insides.
+        // After ` {` the text of the library contains its internal data.
         let told = error.to_string();
         let mut detail = quote(told.split(" {").next().unwrap_or_default());
         if let Some(problem) = problem {
@@ -50,7 +50,7 @@ impl Endpoints {
     }
 }
 
-/// What is wrong with a certificate, and what to do.
+/// The error in a certificate, and the hint.
 fn why_not_trusted(bad: &CertificateError) -> (String, &'static str) {
     use CertificateError as Bad;
     let clock = "check this machine's clock, then the server's certificate";
@@ -114,7 +114,7 @@ fn why_not_trusted(bad: &CertificateError) -> (String, &'static str) {
     }
 }
 
-/// A name as the library shows it, `DnsName("acme.test")` or `IpAddress(127.0.0.1)`.
+/// Extracts the name from the library's form: `DnsName("acme.test")` or `IpAddress(127.0.0.1)`.
 fn name_of(presented: &str) -> String {
     let inner = presented
         .split_once('(')
@@ -132,7 +132,7 @@ fn day(moment: UnixTime) -> String {
         )
 }
 
-/// Why two ends do not come to speak TLS, and what to do.
+/// The reason why the TLS handshake failed, and the hint.
 fn why_no_tls(stage: Stage, error: &rustls::Error) -> (String, &'static str) {
     use rustls::Error as E;
     let versions = "the server must speak TLS 1.2 or 1.3";
