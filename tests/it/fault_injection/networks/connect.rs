@@ -1,4 +1,4 @@
-//! Connections that are refused, swallowed, or have no way to go.
+//! Connections that are refused, silently dropped, or have no route.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::{in_own_network, shell};
 use crate::fault_injection::{Claim, tries};
 use crate::harness::World;
 
-/// What happens to `token` where the way is as it is.
+/// Checks how `token` ends in this state of the network.
 fn ends(world: &World, url: &str, limit: &str, first: &[&str]) {
     world.set("CLOUDCONNEXA_BASE_URL", url);
     let began = Instant::now();
@@ -84,7 +84,8 @@ fn a_way_that_leads_nowhere_is_told_as_what_it_is() {
                 "2s",
                 format!("there is no route to {url}"),
             ),
-            // Only what is longer than a bare SYN or ACK: the connection is there, and nothing passes.
+            // Drop only packets that are longer than a bare SYN or ACK: the connection opens, but
+            // no data passes.
             (
                 vec!["-m length --length 100: -j DROP"],
                 "1s",
@@ -94,10 +95,10 @@ fn a_way_that_leads_nowhere_is_told_as_what_it_is() {
             claim.holds(|| {
                 let apply = |verb| rules.iter().for_each(|what| rule(verb, what));
                 apply("A");
-                assert_eq!(world.token(), token, "what is good goes on");
+                assert_eq!(world.token(), token, "the valid token is still returned");
                 world.advance(Duration::from_secs(43_199 * 9 / 10));
                 let ahead = world.run(["token", "--timeout", "1s"]).succeeds();
-                assert_eq!(ahead.trim_end(), token, "and so it does when it is old");
+                assert_eq!(ahead.trim_end(), token, "the old token is still returned");
                 let stderr = world
                     .run(["token", "--refresh", "--timeout", limit])
                     .fails(6);
@@ -124,7 +125,7 @@ fn a_way_that_leads_nowhere_is_told_as_what_it_is() {
                 rule("D", "-j DROP");
             });
         }
-        // Outside of loopback there is nothing in this namespace.
+        // This namespace has no network except loopback.
         let nowhere = "https://192.0.2.1";
         claim.holds(|| {
             ends(
@@ -143,7 +144,8 @@ fn a_way_that_leads_nowhere_is_told_as_what_it_is() {
                 &["there is no route to https://[2001:db8::1]"],
             );
         });
-        // A network on which nobody answers: the system gives up looking for the address, or we do.
+        // On a network without other hosts, either the system's address resolution fails or the
+        // program times out.
         shell(
             "ip link add nobody type veth peer name nowhere && ip link set nowhere up && ip addr add 192.0.2.2/24 dev nobody && ip link set nobody up",
         );
@@ -155,7 +157,7 @@ fn a_way_that_leads_nowhere_is_told_as_what_it_is() {
                 &["no connection to https://192.0.2.1"],
             );
         });
-        // The queue of who is accepted holds one; the next one's SYN is dropped.
+        // The accept queue holds one connection; the next SYN is dropped.
         let (full, _held) = full();
         let url = format!("https://{full}");
         claim.holds(|| {
@@ -173,7 +175,7 @@ fn a_way_that_leads_nowhere_is_told_as_what_it_is() {
     });
 }
 
-/// A listener whose queue is full, and what fills it.
+/// A listener with a full accept queue, and the connections that fill it.
 fn full() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -224,7 +226,7 @@ fn a_dead_ipv6_address_beside_a_living_ipv4_one_costs_no_token() {
                 assert!(took < Duration::from_secs(5), "{ipv6}, {command}: {took:?}");
             });
         }
-        // And the other way round, and neither.
+        // Neither address accepts a connection.
         let dead = || {
             dns.says(Says::Addresses(vec![
                 "127.0.0.2".parse().unwrap(),
@@ -244,7 +246,7 @@ fn timeout_message_names_the_time_that_was_given() {
     let (full, _held) = full();
     let url = format!("https://{full}");
     world.set("CLOUDCONNEXA_BASE_URL", &url);
-    // One attempt to connect takes 10 s; the second has the rest.
+    // One connection attempt takes 10 s; the second has the remaining time.
     let stderr = world.run(["token", "--timeout", "15s"]).fails(6);
     let says = format!("no connection to {url} within 15s");
     assert!(stderr.lines().next().unwrap().contains(&says), "{stderr}");

@@ -1,5 +1,5 @@
-//! Names that are not found, and resolvers that do not answer, in a namespace with a resolver of our
-//! own making.
+//! Names that do not resolve and resolvers that do not answer, in a network namespace with our own
+//! resolver.
 
 use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,28 +13,28 @@ use super::{in_own_network, shell};
 use crate::fault_injection::Claim;
 use crate::harness::World;
 
-/// What the resolver says to whatever it is asked.
+/// The resolver's answer to every query.
 #[derive(Debug, Clone)]
 pub(crate) enum Says {
     Addresses(Vec<IpAddr>),
     /// An IPv4 address for A, and this code for AAAA.
     OnlyIpv4(IpAddr, u8),
-    /// A code of RFC 1035 §4.1.1: 2 is SERVFAIL, 3 NXDOMAIN, 5 REFUSED.
+    /// A response code of RFC 1035 §4.1.1: 2 is SERVFAIL, 3 NXDOMAIN, 5 REFUSED.
     Code(u8),
-    /// The first of these bytes are the question's.
+    /// Invalid data that starts with the first bytes of the query.
     Rubbish,
     Nothing,
 }
 
-/// A resolver on port 53 of loopback, and the files by which it is the only one.
+/// A resolver on port 53 of loopback, and the files that make it the only resolver.
 pub(crate) struct Dns {
     says: Arc<Mutex<Says>>,
-    /// How many questions have arrived.
+    /// The number of queries received.
     questions: Arc<AtomicUsize>,
 }
 
 impl Dns {
-    /// In a namespace of our own only.
+    /// Call this only in the test's own network namespace.
     pub(crate) fn start() -> Self {
         shell(
             "echo 'nameserver 127.0.0.1' > /run/resolv.conf; echo 'hosts: files dns' > /run/nsswitch.conf
@@ -62,7 +62,7 @@ impl Dns {
         Self { says, questions }
     }
 
-    /// A name that the sandbox's certificate is for.
+    /// A name that the sandbox's certificate is valid for.
     pub(crate) const NAME: &str = "sandbox.api.openvpn.com";
 
     pub(crate) fn says(&self, says: Says) {
@@ -70,7 +70,7 @@ impl Dns {
     }
 }
 
-/// RFC 1035 §4: the question again, and what answers it.
+/// Builds the response (RFC 1035 §4): the question, followed by the answer records.
 fn answer(question: &[u8], says: &Says) -> Option<Vec<u8>> {
     let end = 12 + question[12..].iter().position(|byte| *byte == 0)? + 1;
     let (id, kind) = (&question[..2], &question[end..end + 2]);
@@ -93,7 +93,7 @@ fn answer(question: &[u8], says: &Says) -> Option<Vec<u8>> {
             IpAddr::V6(address) => address.octets().to_vec(),
         };
         let length = u8::try_from(bytes.len()).unwrap();
-        // A pointer to the name, class IN, no life.
+        // A pointer to the name, class IN, a TTL of zero.
         answer.extend_from_slice(&[0xc0, 12]);
         answer.extend_from_slice(kind);
         answer.extend_from_slice(&[0, 1, 0, 0, 0, 0, 0, length]);
@@ -160,7 +160,7 @@ fn a_name_that_is_not_found_is_told_from_a_resolver_that_does_not_answer() {
                 assert_eq!(
                     ahead.trim_end(),
                     token,
-                    "{name}: old, and the answer all the same"
+                    "{name}: the old token is still returned"
                 );
                 let stderr = world
                     .run(["token", "--refresh", "--timeout", limit])
@@ -170,7 +170,7 @@ fn a_name_that_is_not_found_is_told_from_a_resolver_that_does_not_answer() {
                     stderr.lines().next().unwrap().contains(first),
                     "{name}: {stderr}"
                 );
-                assert_eq!(world.token(), token, "{name}: and still is");
+                assert_eq!(world.token(), token, "{name}: the token is still cached");
                 well();
                 conf(one);
                 token = world
@@ -180,7 +180,7 @@ fn a_name_that_is_not_found_is_told_from_a_resolver_that_does_not_answer() {
                     .to_owned();
             });
         }
-        // `doctor` asks for the name by itself.
+        // `doctor` resolves the name itself.
         let loopback = || Says::Addresses(vec!["127.0.0.1".parse().unwrap()]);
         for (says, limit, told) in [
             (loopback(), "9s", "sandbox.api.openvpn.com is 127.0.0.1"),
@@ -205,7 +205,7 @@ fn localhost_is_never_resolved_by_dns() {
     in_own_network(|| {
         let world = World::without_profile(Sandbox::builder().http());
         let dns = Dns::start();
-        // A resolver that sends every name elsewhere; `/etc/hosts` is empty.
+        // A resolver that maps every name to another address; `/etc/hosts` is empty.
         dns.says(Says::Addresses(vec!["127.0.0.66".parse().unwrap()]));
         let port = world.sandbox.address().port();
         let text = world.profile_text("p");
@@ -224,14 +224,17 @@ fn localhost_is_never_resolved_by_dns() {
             ));
             thread::scope(|scope| {
                 let accepted = scope.spawn(|| drop(store.accept().unwrap()));
-                // The store closes the connection, which is a warning.
+                // The store closes the connection, which causes a warning.
                 let outcome = world.run(["token", "--refresh"]).outcome();
                 assert_eq!(outcome.code, Some(0), "{outcome:?}");
                 accepted.join().unwrap();
             });
         }
         let questions = dns.questions.load(Ordering::SeqCst);
-        assert_eq!(questions, 0, "the secret would leave the machine in clear");
+        assert_eq!(
+            questions, 0,
+            "the secret would leave the machine unencrypted"
+        );
     });
 }
 

@@ -1,6 +1,6 @@
 //! Faults between the program and the server: names, connections, TLS, proxies, slow and broken
-//! answers. Between the two stands a [`Relay`], which is well first and then is not; what loopback
-//! cannot do happens in a network namespace of the test's own ([`in_own_network`]).
+//! responses. A [`Relay`] between the two works first and then fails. Tests that loopback cannot
+//! support run in their own network namespace ([`in_own_network`]).
 
 mod connect;
 pub(crate) mod dns;
@@ -21,10 +21,10 @@ use crate::clients;
 use crate::fault_injection::tries;
 use crate::harness::World;
 
-/// What becomes of a connection that a [`Relay`] takes.
+/// How a [`Relay`] handles an accepted connection.
 pub(super) type Serve = Arc<dyn Fn(TcpStream) + Send + Sync>;
 
-/// A server on a free port of loopback whose behaviour a test changes while it listens.
+/// A server on a free loopback port. A test can change its behaviour while it listens.
 pub(super) struct Relay {
     address: SocketAddr,
     serve: Arc<Mutex<Serve>>,
@@ -61,7 +61,7 @@ impl Relay {
         relay
     }
 
-    /// From the next connection on.
+    /// Changes the behaviour, from the next connection on.
     pub(super) fn now(&self, serve: Serve) {
         *self.serve.lock().unwrap() = serve;
     }
@@ -70,7 +70,7 @@ impl Relay {
         self.address
     }
 
-    /// How many connections it has taken.
+    /// The number of accepted connections.
     pub(super) fn taken(&self) -> usize {
         self.taken.load(Ordering::SeqCst)
     }
@@ -79,12 +79,12 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         drop(TcpStream::connect(self.address));
     }
 }
 
-/// Everything to that server, and everything back.
+/// Forwards all data to that server and back.
 pub(super) fn through(server: SocketAddr) -> Serve {
     Arc::new(move |client| {
         let Ok(server) = TcpStream::connect(server) else {
@@ -102,12 +102,13 @@ pub(super) fn through(server: SocketAddr) -> Serve {
     })
 }
 
-/// Takes what comes, and never says a word.
+/// Reads all data and never responds.
 pub(super) fn silence() -> Serve {
     Arc::new(|stream| drop(drained(stream)))
 }
 
-/// Reads the head of a request (and what is known to follow it), then says `bytes` and hangs up.
+/// Reads the head of a request (and its body, if the length is known), then sends `bytes` and
+/// closes the connection.
 pub(super) fn says(bytes: impl Into<Vec<u8>>) -> Serve {
     let bytes = bytes.into();
     Arc::new(move |mut stream| {
@@ -118,7 +119,7 @@ pub(super) fn says(bytes: impl Into<Vec<u8>>) -> Serve {
     })
 }
 
-/// The head of a request, and its body as far as `Content-Length` tells of one.
+/// Reads the head of a request, and its body if it has a `Content-Length`.
 pub(super) fn read_head(stream: &mut TcpStream) -> String {
     let mut read = Vec::new();
     let mut byte = [0; 1];
@@ -135,7 +136,7 @@ pub(super) fn read_head(stream: &mut TcpStream) -> String {
     head
 }
 
-/// Everything that still comes.
+/// Reads until the connection ends and returns the data.
 pub(super) fn drained(mut stream: TcpStream) -> Vec<u8> {
     let mut rest = Vec::new();
     drop(stream.read_to_end(&mut rest));
@@ -144,19 +145,20 @@ pub(super) fn drained(mut stream: TcpStream) -> Vec<u8> {
 
 /// Ends a connection with RST.
 pub(super) fn reset(stream: &TcpStream) {
-    // It may have ended already, from the other side.
+    // The other side may have ended it already.
     let _ = rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO));
 }
 
-/// A fault, and what is to be said of it.
+/// A fault and the expected messages.
 pub(super) struct Fault {
     pub(super) name: &'static str,
     pub(super) serve: Serve,
-    /// In the first line, which stands alone.
+    /// Expected in the first line, which must make sense alone.
     pub(super) first: Vec<String>,
-    /// Anywhere.
+    /// Expected anywhere in stderr.
     pub(super) says: Vec<String>,
-    /// Where it ends by `--timeout` alone, and leaves no cool-down: the caller was in a hurry.
+    /// Whether only `--timeout` ends the request. This sets no cool-down, because the caller's own
+    /// limit was short.
     pub(super) is_endless: bool,
 }
 
@@ -185,8 +187,8 @@ impl Fault {
     }
 }
 
-/// Tries every fault, a few at once, each in a world of `make`'s with a relay before its server; `url`
-/// is where the profile then points. Returns how many there were.
+/// Tries every fault, a few in parallel, each in a world from `make` with a relay before its
+/// server. `url` is the URL that the profile then uses. Returns the number of faults.
 pub(super) fn tries_all(
     faults: &[Fault],
     url: impl Fn(SocketAddr) -> String + Sync,
@@ -208,21 +210,27 @@ pub(super) fn tries_all(
     faults.len()
 }
 
-/// Lets a fault happen to a world that has had a token by this relay, and sees that it is told, ends in
-/// time, binds the next callers and takes the good token from nobody.
+/// Causes a fault in a world that already has a token through this relay. Checks that the fault is
+/// reported, ends in time, applies to the next callers, and leaves the valid token cached.
 pub(super) fn survives(world: &World, relay: &Relay, fault: &Fault) {
     let well = Arc::clone(&relay.serve.lock().unwrap());
     let token = world.token();
     relay.now(Arc::clone(&fault.serve));
 
-    // With a fresh token there is no connection at all.
+    // With a fresh token the program opens no connection.
     let connections = relay.taken();
     assert_eq!(world.token(), token, "{}", fault.name);
-    assert_eq!(relay.taken(), connections, "{}: nobody asks", fault.name);
+    assert_eq!(
+        relay.taken(),
+        connections,
+        "{}: no process sends a request",
+        fault.name
+    );
 
-    // In the last fifth of its life the next one is looked for, in vain, and nobody notices.
+    // In the last fifth of the token's life the program tries to refresh it. The failure has no
+    // visible effect.
     world.advance(Duration::from_secs(43_199 * 9 / 10));
-    // With little time there are fewer tries and shorter pauses between them.
+    // With little time there are fewer attempts and shorter pauses between them.
     let limit = match (fault.is_endless, tries(0, 1)) {
         (true, _) => "2s",
         (false, 0) => "3s",
@@ -242,27 +250,33 @@ pub(super) fn survives(world: &World, relay: &Relay, fault: &Fault) {
     assert_eq!(
         limited(&["token"]).succeeds().trim_end(),
         token,
-        "{}: the token at hand is the answer",
+        "{}: the cached token is returned",
         fault.name
     );
     assert!(
         relay.taken() > connections,
-        "{}: it was asked for",
+        "{}: the program sent a request",
         fault.name
     );
 
     let stderr = limited(&["token", "--refresh"]).fails(6);
     told(fault, &stderr);
-    assert_eq!(world.token(), token, "{}: and still is", fault.name);
+    assert_eq!(
+        world.token(),
+        token,
+        "{}: the token is still cached",
+        fault.name
+    );
 
-    // A caller that needs a longer life is bound by the cool-down, unless the caller had no time or the
-    // cause is this process's own: its proxy, its trust, its name resolution.
+    // The cool-down applies to a caller that needs a longer token life. The exceptions: the caller
+    // had no time, or the cause belongs to this process (its proxy, its trust store, its name
+    // resolution).
     if !fault.is_endless {
         let connections = relay.taken();
         let next = limited(&["token", "--min-ttl", "2h"]).fails(6);
         if next.contains("no request is made for") {
             let (first, again) = (stderr.lines().next(), next.lines().next());
-            assert_eq!(first, again, "{}: the recorded words", fault.name);
+            assert_eq!(first, again, "{}: the recorded message", fault.name);
             assert_eq!(relay.taken(), connections, "{}: no request", fault.name);
         } else {
             let local = ["proxy", "TLS", "certificate", "the name of"];
@@ -271,7 +285,7 @@ pub(super) fn survives(world: &World, relay: &Relay, fault: &Fault) {
         }
     }
 
-    // Without a good token there is none, and when all is well again there is.
+    // Without a valid token the program fails. After the fault is gone it gets one.
     world.advance(Duration::from_secs(43_199));
     let stderr = limited(&["token"]).fails(6);
     told(fault, &stderr);
@@ -280,7 +294,7 @@ pub(super) fn survives(world: &World, relay: &Relay, fault: &Fault) {
     assert_ne!(next.trim_end(), token);
 }
 
-/// Holds stderr to what was promised of it: the harness has counted its lines.
+/// Checks stderr against the expected messages. The harness has counted its lines.
 fn told(fault: &Fault, stderr: &str) {
     let name = fault.name;
     let first = stderr.lines().next().unwrap();
@@ -296,12 +310,16 @@ fn told(fault: &Fault, stderr: &str) {
             "{name}: {words:?} is not in\n{stderr}"
         );
     }
-    assert!(first.contains("profile `env`"), "{name}: whose: {first}");
-    assert!(first.len() <= 400, "{name}: it can be read: {first}");
+    assert!(
+        first.contains("profile `env`"),
+        "{name}: the profile is named: {first}"
+    );
+    assert!(first.len() <= 400, "{name}: the line is short: {first}");
 }
 
-/// Runs the test that calls it once more, by itself, as root of a network and a mount namespace that
-/// end with it, and `test` in there. Without any privilege that is a user namespace as well.
+/// Runs the calling test again, alone, as root of a new network namespace and a new mount
+/// namespace, and runs `test` there. Both end with the process. An unprivileged user also gets a
+/// user namespace.
 pub(crate) fn in_own_network(test: impl FnOnce()) {
     const INSIDE: &str = "TEST_IS_IN_OWN_NETWORK";
     if std::env::var_os(INSIDE).is_some() {
@@ -344,7 +362,7 @@ pub(crate) fn in_own_network(test: impl FnOnce()) {
     );
 }
 
-/// Commands of the system's, which have to succeed.
+/// Runs system commands, which must succeed.
 pub(crate) fn shell(commands: &str) {
     let commands = format!("PATH=$PATH:/usr/sbin:/sbin\n{commands}");
     let output = Command::new("sh")

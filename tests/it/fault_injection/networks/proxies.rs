@@ -1,5 +1,5 @@
-//! Proxies that refuse, answer something else, hang, cut, or are not there. HTTP proxies are asked by
-//! CONNECT, SOCKS proxies in their own way; tinyproxy is a real one.
+//! Proxies that refuse, send another response, hang, cut the connection, or are not reachable. HTTP
+//! proxies use CONNECT, SOCKS proxies their own protocol; tinyproxy is a real proxy.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -15,10 +15,10 @@ use crate::fault_injection::Claim;
 use crate::harness::World;
 use crate::network::Tinyproxy;
 
-/// Where nobody listens: port 1 of loopback.
+/// An address on which no process listens: port 1 of loopback.
 const NOBODY: &str = "127.0.0.1:1";
 
-/// Opens the way that CONNECT asks for.
+/// Opens the tunnel that CONNECT requests.
 fn opens() -> Serve {
     Arc::new(|mut client| {
         let head = read_head(&mut client);
@@ -29,7 +29,7 @@ fn opens() -> Serve {
     })
 }
 
-/// Reads CONNECT, and does that with the connection.
+/// Reads CONNECT, and calls `end` with the connection.
 fn then(end: impl Fn(TcpStream) + Send + Sync + 'static) -> Serve {
     Arc::new(move |mut stream| {
         read_head(&mut stream);
@@ -37,7 +37,7 @@ fn then(end: impl Fn(TcpStream) + Send + Sync + 'static) -> Serve {
     })
 }
 
-/// A world whose server is behind a proxy that a test changes: tries each fault of the proxy.
+/// Tries each fault of a proxy, in a world whose server is behind that proxy.
 fn behind(claim: &Claim, scheme: &str, well: &Serve, faults: &[Fault]) {
     let next = std::sync::atomic::AtomicUsize::new(0);
     claim.counts(faults.len(), || {
@@ -200,7 +200,7 @@ fn a_proxy_that_does_not_open_the_way_is_told_from_the_server() {
                     through(other.address())(stream);
                     assert!(
                         other.requests().is_empty(),
-                        "who is not trusted is sent nothing"
+                        "nothing is sent to an untrusted server"
                     );
                 })
             },
@@ -210,10 +210,11 @@ fn a_proxy_that_does_not_open_the_way_is_told_from_the_server() {
     behind(&claim, "http", &opens(), &faults);
 }
 
-/// Speaks SOCKS 5 with a user and password, as far as `replies` reaches: method, verdict, reply.
+/// Handles SOCKS 5 with a user and a password, up to the end of `replies`: method, authentication
+/// status, reply.
 fn socks(replies: &'static [&'static [u8]]) -> Serve {
     Arc::new(move |mut stream| {
-        // The client's part is as long as its own bytes tell: greeting, user and password, request.
+        // The client's messages contain their own lengths: greeting, user and password, request.
         for reply in replies {
             let mut buffer = [0; 600];
             if stream.read(&mut buffer).unwrap_or(0) == 0 {
@@ -226,7 +227,7 @@ fn socks(replies: &'static [&'static [u8]]) -> Serve {
     })
 }
 
-/// A SOCKS 5 proxy that does what it is asked.
+/// A SOCKS 5 proxy that opens the requested connection.
 fn opens_socks() -> Serve {
     Arc::new(|mut stream| {
         let mut buffer = [0; 600];

@@ -1,5 +1,5 @@
-//! Connections that end where they should not: after any number of bytes in either direction, in any
-//! record of a handshake, by RST or by FIN.
+//! Connections that end too early: after any number of bytes in either direction, after any record
+//! of a handshake, by RST or by FIN.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -13,21 +13,21 @@ use super::{Fault, Relay, Serve, reset, survives, through};
 use crate::fault_injection::{Claim, tries};
 use crate::harness::World;
 
-/// Which bytes are counted.
+/// The side whose bytes are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum From {
     Client,
     Server,
 }
 
-/// How it ends.
+/// How the connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Reset,
     Close,
 }
 
-/// Where it ends.
+/// The point at which the connection ends.
 #[derive(Debug, Clone, Copy)]
 enum After {
     Bytes(usize),
@@ -35,7 +35,7 @@ enum After {
     Records(usize),
 }
 
-/// Passes everything on, but what one side says only so far; then it ends, for both.
+/// Forwards all data, but the data of one side only up to a limit. Then it ends both connections.
 fn cut(server: SocketAddr, from: From, after: After, end: End) -> Serve {
     Arc::new(move |client| {
         let Ok(server) = TcpStream::connect(server) else {
@@ -47,7 +47,8 @@ fn cut(server: SocketAddr, from: From, after: After, end: End) -> Serve {
         };
         let back = (other.try_clone().unwrap(), counted.try_clone().unwrap());
         let (counted, other) = (counted.try_clone().unwrap(), other.try_clone().unwrap());
-        // What the server says to the client's last record could be there before the end.
+        // The server's response to the client's last record could arrive before the connection
+        // ends.
         let passes_back = !matches!((from, after), (From::Client, After::Records(_)));
         let uncounted = thread::spawn(move || {
             let (mut from, mut to) = back;
@@ -86,7 +87,7 @@ fn pass_record(mut from: &TcpStream, mut to: &TcpStream) {
     }
 }
 
-/// How many bytes either side says when all goes well.
+/// Counts the bytes that each side sends in a successful exchange.
 fn counted(world: &World) -> (usize, usize) {
     let (from_client, from_server) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let address = world.sandbox.address();
@@ -119,7 +120,7 @@ fn counted(world: &World) -> (usize, usize) {
     )
 }
 
-/// What may be said of a connection that ended so; each is a whole reason.
+/// The accepted messages for a connection that ended in this way. Each is a complete reason.
 const IN_HANDSHAKE: [&str; 2] = [
     "closed the connection in the TLS handshake",
     "reset the connection in the TLS handshake",
@@ -131,8 +132,9 @@ const IN_EXCHANGE: [&str; 2] = [
 
 const ENDS: [End; 2] = [End::Reset, End::Close];
 
-/// Where an exchange is cut, that has so many bytes of the client and of the server: in a soak after each
-/// byte, by one end and the other by `turns`, in a short run after some bytes by both.
+/// The points at which to cut an exchange with these numbers of client and server bytes. A soak
+/// test cuts after each byte and alternates between the two kinds of end, starting with `turns`. A
+/// short test cuts after some bytes, with both kinds.
 fn everywhere((client, server): (usize, usize), turns: usize) -> Vec<(From, usize, End)> {
     let mut points = Vec::new();
     for (from, length) in [(From::Client, client), (From::Server, server)] {
@@ -150,12 +152,12 @@ fn everywhere((client, server): (usize, usize), turns: usize) -> Vec<(From, usiz
     points
 }
 
-/// How many runs there are at once. They wait more than they work.
+/// The number of processes that run in parallel. They mostly wait.
 fn at_once() -> usize {
     tries(12, 48)
 }
 
-/// A cut of every connection of a run, and whether the run may end with a token all the same.
+/// A cut of every connection of one process. `is_harmless` if the process may still get a token.
 #[derive(Debug, Clone, Copy)]
 struct Cut {
     from: From,
@@ -164,7 +166,8 @@ struct Cut {
     is_harmless: bool,
 }
 
-/// Cuts every connection of a run so, a few runs at once: each has a relay of its own.
+/// Cuts every connection of each process in this way, a few processes in parallel. Each has its own
+/// relay.
 fn all_cut(claim: &Claim, world: &World, cuts: &[Cut], says: &[&str]) {
     let scheme = world.sandbox.base_url().split(':').next().unwrap();
     for batch in cuts.chunks(at_once()) {
@@ -175,7 +178,8 @@ fn all_cut(claim: &Claim, world: &World, cuts: &[Cut], says: &[&str]) {
                 .collect();
             let run = |relay: &Relay| {
                 let url = format!("{scheme}://{}", relay.address());
-                // A relay can have the port of one before it, and would find what is noted of that.
+                // A relay can reuse the port of an earlier relay and would then find the cache
+                // entry of that one.
                 world
                     .run(["token", "--no-cache"])
                     .set("CLOUDCONNEXA_BASE_URL", &url)
@@ -193,7 +197,7 @@ fn all_cut(claim: &Claim, world: &World, cuts: &[Cut], says: &[&str]) {
                     first.ends_with(words) && first.contains(&relay.address().to_string())
                 });
                 assert!(is_told, "{point:?}: {first}");
-                assert!(relay.taken() >= 2, "{point:?}: it is tried again");
+                assert!(relay.taken() >= 2, "{point:?}: the program retries");
             }
         });
     }
@@ -222,11 +226,12 @@ fn a_connection_that_ends_after_any_number_of_bytes_is_told_and_tried_again() {
         };
         everywhere(lengths, 0).into_iter().map(cut).collect()
     };
-    // The last record only says that nothing more comes, and a signature has a byte more or less.
+    // The last record only announces the end of the data. The length of a signature varies by a
+    // byte.
     let says = [IN_HANDSHAKE, IN_EXCHANGE].concat();
     all_cut(&claim, &world, &cuts(lengths, 100), &says);
 
-    // Without TLS the place is known: it is always in the exchange.
+    // Without TLS the phase is known: the cut is always in the exchange.
     let world = World::with(Sandbox::builder().http().no_rate_limit());
     let lengths = counted(&world);
     all_cut(&claim, &world, &cuts(lengths, 0), &IN_EXCHANGE);
@@ -249,8 +254,8 @@ fn a_handshake_that_ends_after_any_record_is_told_as_one() {
                 is_harmless: false,
             });
         };
-        // The server's: hello, change of cipher, and what follows in one record or more; of the
-        // client's only the first comes before that.
+        // The server sends a hello, a change of cipher, and the rest in one record or more. Only
+        // the first record of the client comes before these.
         cut(From::Client, 1);
         for records in 1..3 {
             cut(From::Server, records);
@@ -269,7 +274,8 @@ fn a_run_whose_first_connection_is_cut_anywhere_ends_with_a_token_all_the_same()
         let world = World::with(builder.no_rate_limit());
         let scheme = world.sandbox.base_url().split(':').next().unwrap();
         let address = world.sandbox.address();
-        // Where a byte is cut by a reset above, it is by an end here.
+        // If the test above resets the connection after a byte, this one closes it there, and vice
+        // versa.
         for batch in everywhere(counted(&world), 1).chunks(at_once()) {
             claim.counts(batch.len(), || {
                 let relay = |(from, bytes, end): &(From, usize, End)| {

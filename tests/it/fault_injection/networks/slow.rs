@@ -1,4 +1,4 @@
-//! Answers that are slow, half, false, endless, or more than one.
+//! Responses that are slow, incomplete, invalid, endless, or duplicated.
 
 use std::io::Write as _;
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -14,7 +14,8 @@ use crate::harness::World;
 
 const TOKEN: &str = "{\"access_token\":\"abc.def\",\"token_type\":\"bearer\",\"expires_in\":3600}";
 
-/// HTTP is the same with and without TLS; without it the bytes are the server's own.
+/// Returns a URL without TLS. HTTP is the same with and without TLS; without it a server sends raw
+/// bytes.
 fn over_http(address: SocketAddr) -> String {
     format!("http://{address}")
 }
@@ -27,8 +28,8 @@ fn answer(headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{headers}\r\n{body}").into_bytes()
 }
 
-/// Reads the request, and says byte after byte with a pause before each; it ends when the other side
-/// does, or by `end`.
+/// Reads the request, and sends byte after byte with a pause before each. It ends when the other
+/// side closes the connection, or by `end`.
 fn trickles(bytes: Vec<u8>, pause: Duration, end: fn(TcpStream)) -> Serve {
     Arc::new(move |mut stream| {
         read_head(&mut stream);
@@ -42,7 +43,7 @@ fn trickles(bytes: Vec<u8>, pause: Duration, end: fn(TcpStream)) -> Serve {
     })
 }
 
-/// Reads the request, says it all in one piece, and resets the connection.
+/// Reads the request, sends all bytes in one piece, and resets the connection.
 fn resets_after(bytes: Vec<u8>) -> Serve {
     Arc::new(move |mut stream| {
         read_head(&mut stream);
@@ -51,7 +52,7 @@ fn resets_after(bytes: Vec<u8>) -> Serve {
     })
 }
 
-/// Says `first`, and then `again` for as long as it is listened to.
+/// Sends `first`, and then `again` until the client closes the connection.
 fn endless(first: &'static str, again: &'static str) -> Serve {
     Arc::new(move |mut stream| {
         read_head(&mut stream);
@@ -344,7 +345,7 @@ fn a_slow_answer_that_comes_in_time_is_the_answer() {
             let (world, relay) = (plain(), Relay::new(serve));
             world.set("CLOUDCONNEXA_BASE_URL", &over_http(relay.address()));
             assert_eq!(world.token(), "abc.def", "{name}");
-            assert_eq!(relay.taken(), 1, "{name}: at once");
+            assert_eq!(relay.taken(), 1, "{name}: no retry");
         });
     }
 }
@@ -398,7 +399,7 @@ fn what_ends_a_kept_connection_is_told_as_the_exchange_that_it_was() {
         let serve: Serve = Arc::new(move |mut stream| {
             read_head(&mut stream);
             drop(stream.write_all(refused.as_bytes()));
-            // Until the other end has had enough.
+            // Until the client closes the connection.
             while !read_head(&mut stream).is_empty() {}
         });
         let (world, relay) = (plain(), Relay::new(serve));
@@ -436,7 +437,10 @@ fn a_server_that_accepts_and_never_answers_ends_with_the_run() {
                     "{stderr}"
                 );
                 assert!(stderr.contains("hint: retry"), "{stderr}");
-                assert!(world.entries().is_empty(), "who is in a hurry binds nobody");
+                assert!(
+                    world.entries().is_empty(),
+                    "a short timeout sets no cool-down"
+                );
             });
         }
     }

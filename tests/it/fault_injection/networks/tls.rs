@@ -1,7 +1,7 @@
-//! Every way in which TLS and certificates can be wrong. Nothing is ever sent there.
+//! All kinds of invalid TLS and certificates. The program never sends a request to such a server.
 //!
-//! That a certificate was revoked is not seen, as it is not by curl or Go: no list of revoked ones is
-//! asked for.
+//! A revoked certificate is not detected, as in curl and Go: the program does not fetch revocation
+//! lists.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -21,7 +21,7 @@ fn over_https(address: SocketAddr) -> String {
     format!("https://{address}")
 }
 
-/// Lets the world trust what that server's CA signs, too.
+/// Makes the world also trust the CA of that server.
 fn trust(world: &World, ca_pem: &str) {
     let both = world.path("both.pem");
     fs::write(&both, format!("{}\n{ca_pem}", world.sandbox.ca_pem())).unwrap();
@@ -98,13 +98,13 @@ fn a_server_whose_certificate_is_wrong_is_sent_nothing_and_the_fault_is_named() 
             survives(&world, &relay, &fault);
             assert!(
                 wrong.requests().is_empty(),
-                "{certificate:?}: it was sent something"
+                "{certificate:?}: the server received a request"
             );
         });
     }
 }
 
-/// `openssl s_server` with a certificate of its own making; it ends with the test.
+/// `openssl s_server` with its own certificate. It ends with the test.
 struct Legacy {
     folder: TempDir,
     child: Child,
@@ -112,8 +112,8 @@ struct Legacy {
 }
 
 impl Legacy {
-    /// The key is made by these arguments of `openssl genpkey`, the certificate signed with that
-    /// digest, and the server started with these flags.
+    /// `openssl genpkey` creates the key with the arguments `key`. The certificate is signed with
+    /// `digest`, and the server is started with `flags`.
     fn start(key: &str, digest: &str, flags: &str) -> Self {
         let folder = TempDir::new().unwrap();
         let script = format!(
@@ -165,7 +165,7 @@ impl Legacy {
         fs::read_to_string(self.folder.path().join("ca.pem")).unwrap()
     }
 
-    /// Everything that it was sent and showed.
+    /// Stops the server and returns everything that it received and printed.
     fn ended(mut self) -> String {
         self.child.kill().unwrap();
         let mut shown = Vec::new();
@@ -242,13 +242,16 @@ fn a_server_of_yesterday_is_sent_nothing() {
         let world = World::new();
         trust(&world, &legacy.ca_pem());
         world.set("CLOUDCONNEXA_BASE_URL", &over_https(legacy.address));
-        // By then our request is on its way, and where the server closes with that unread, the system
-        // may take its word back with a reset.
+        // By then the program has sent its request. If the server closes the connection before it
+        // reads the request, the system may discard the server's alert and send a reset.
         let is_told = |_| {
             let stderr = world.run(["token", "--no-cache"]).fails(6);
             stderr.contains("it wants a client certificate")
         };
-        assert!((0..50).any(is_told), "{name}: its word is told");
+        assert!(
+            (0..50).any(is_told),
+            "{name}: the alert of the server is reported"
+        );
         sent_nothing(name, legacy);
     });
 }
