@@ -1,16 +1,16 @@
-//! What the file system answers to a call: errors, a full disk, a limit.
+//! Results of system calls on files: errors, a full disk, a limit.
 
 use super::super::Claim;
 use super::{Case, case, try_all};
 
-/// strace with these faults, for the whole run.
+/// A strace command line with these faults, for the whole process.
 macro_rules! faults {
     ($faults:literal) => {
         concat!("strace -f -qq -o /dev/null -e inject=", $faults)
     };
 }
 
-/// The same for the calls that have to do with one file.
+/// The same, only for the system calls on one file.
 macro_rules! faults_of {
     ($place:literal, $faults:literal) => {
         concat!(
@@ -23,7 +23,7 @@ macro_rules! faults_of {
 }
 
 const FAULTS: &[Case] = &[
-    // The entry is read.
+    // Reading the entry.
     case("openat of the entry, EIO", "")
         .under(faults_of!("E", "?open,openat:error=EIO"))
         .missed(),
@@ -51,7 +51,7 @@ const FAULTS: &[Case] = &[
     case("read of the entry, EINTR", "")
         .under(faults_of!("E", "read:error=EINTR:when=1"))
         .served(),
-    // The lock.
+    // Locking the entry.
     case("openat of the lock, EIO", "")
         .under(faults_of!("L", "?open,openat:error=EIO"))
         .served()
@@ -84,7 +84,7 @@ const FAULTS: &[Case] = &[
         .under(faults!("flock:error=EBADF"))
         .served()
         .unlocked("cannot be locked: Bad file descriptor"),
-    // The entry is written.
+    // Writing the entry.
     case("write, EIO", "")
         .under(faults!("pwrite64:error=EIO"))
         .served()
@@ -158,7 +158,7 @@ const FAULTS: &[Case] = &[
         .under(faults!("mkdir:error=EROFS"))
         .missed()
         .warns("Read-only"),
-    // More than one thing at once is still one warning.
+    // Several failures at once still cause one warning.
     case("no locks and no space", "")
         .under(faults!("flock:error=ENOLCK -e inject=rename:error=ENOSPC"))
         .served()
@@ -178,7 +178,7 @@ fn no_error_of_the_file_system_fails_a_good_answer() {
     try_all(&claim, FAULTS);
 }
 
-/// A small file system over the folder that the cache is in, with the cache in it.
+/// Mounts a small file system over the directory of the cache, with the cache in it.
 macro_rules! small {
     ($options:literal, $then:literal) => {
         concat!(

@@ -1,11 +1,11 @@
-//! No home, a home that cannot be written, and variables that name no folder.
+//! No home directory, a read-only home directory, and variables that do not name a directory.
 
 use std::fs;
 
 use super::super::Claim;
 use super::{Ground, User, VARIABLE, token, world};
 
-/// What the variables of a run are, as words of env(1), and what is told.
+/// The variables of a process, as arguments of env(1), and the expected message.
 const HOMES: &[(&str, &str, [Option<&str>; 2])] = &[
     (
         "no variable",
@@ -62,7 +62,8 @@ const HOMES: &[(&str, &str, [Option<&str>; 2])] = &[
     (
         "/tmp itself",
         "CLOUDCONNEXA_AUTH_CACHE_DIR=$H/tmp",
-        // Of another user or, where nothing can be given away, writable for others.
+        // It belongs to another user or, if ownership cannot be changed, other users can write to
+        // it.
         [Some("cannot be used: "); 2],
     ),
     (
@@ -105,7 +106,7 @@ fn without_a_usable_home_the_answer_is_good_and_nothing_is_written_elsewhere() {
                     }
                     None => assert_eq!(warned, "", "{story}"),
                 }
-                // The working directory, the root, and the world outside of the home.
+                // The working directory, the root, and the world outside of the home directory.
                 assert!(!fs::exists(ground.seen("/no-home-of-anybody".as_ref())).unwrap(), "{story}");
                 for stray in ["cache", "cloudconnexa-auth", "home/home"] {
                     assert!(!fs::exists(world.path(stray)).unwrap(), "{story}: {stray}");

@@ -1,7 +1,7 @@
-//! Hostile file systems, each the real thing: whatever is wrong with the place of the cache, a good
-//! answer stays good, nothing is followed, and one warning at most says what to set.
+//! Hostile file systems, all of them real. If the path of the cache has any defect, a valid answer
+//! stays valid, no link is followed, and at most one warning names the setting to change.
 //!
-//! Every case is run by root and by an ordinary user, for root may write whatever a mode says.
+//! Every case runs as root and as an ordinary user, because root can write regardless of the mode.
 
 mod faults;
 mod homes;
@@ -25,22 +25,22 @@ pub(super) use mount_namespace::{is_root, namespace};
 /// The variable that the one warning names.
 const VARIABLE: &str = "set CLOUDCONNEXA_AUTH_CACHE_DIR";
 
-/// Something done to the files of a warm cache, and what is expected of the runs behind it.
+/// A change to the files of a warm cache, and the expected results of the next processes.
 struct Case {
     name: &'static str,
     scene: &'static str,
     under: &'static str,
-    /// What the warning says to root and to an ordinary user; nobody is warned where it is not there.
+    /// The warning for root and for an ordinary user; `None` if no warning is expected.
     warnings: [Option<&'static str>; 2],
-    /// Whether the token of before is still the answer; nothing where both are right.
+    /// Whether the program returns the previous token; `None` if both results are correct.
     is_served: Option<bool>,
-    /// Whether what is obtained is kept in spite of a warning.
+    /// Whether the new token is cached in spite of a warning.
     is_kept: bool,
-    /// It has to do with other users, or with devices.
+    /// Whether the case involves other users or devices.
     needs_root: bool,
 }
 
-/// A case in which the cache is used, and fixed where that was needed.
+/// A case in which the program uses the cache, and repairs it if needed.
 const fn case(name: &'static str, scene: &'static str) -> Case {
     Case {
         name,
@@ -54,7 +54,7 @@ const fn case(name: &'static str, scene: &'static str) -> Case {
 }
 
 impl Case {
-    /// Nothing can be kept.
+    /// The program cannot cache the token.
     const fn warns(self, text: &'static str) -> Self {
         Self {
             warnings: [Some(text), Some(text)],
@@ -62,7 +62,7 @@ impl Case {
         }
     }
 
-    /// The same for whom modes bind.
+    /// Like `warns`, for a user to whom file modes apply.
     const fn warns_ordinary(self, text: &'static str) -> Self {
         Self {
             warnings: [None, Some(text)],
@@ -74,7 +74,7 @@ impl Case {
         Self { under, ..self }
     }
 
-    /// The entry is kept, but not locked.
+    /// The entry is cached, but not locked.
     const fn unlocked(self, text: &'static str) -> Self {
         Self {
             is_kept: true,
@@ -82,7 +82,7 @@ impl Case {
         }
     }
 
-    /// The token of before is still good.
+    /// The previous token is still valid.
     const fn served(self) -> Self {
         Self {
             is_served: Some(true),
@@ -90,7 +90,7 @@ impl Case {
         }
     }
 
-    /// What stands there is not believed.
+    /// The existing entry is not trusted.
     const fn missed(self) -> Self {
         Self {
             is_served: Some(false),
@@ -120,7 +120,7 @@ fn try_all(claim: &Claim, cases: &[Case]) {
     let world = world();
     for (number, case) in cases.iter().enumerate() {
         for (user, other) in [(User::Root, 0), (User::Ordinary, 1)] {
-            // In a short run each of them has every other case, where they are not told apart.
+            // In a short test each user has every other case, if the users have the same warning.
             let is_same = case.warnings[0] == case.warnings[1];
             let is_short = is_same && tries(1, 2) == 1 && number % 2 == other;
             if is_short || case.needs_root && !is_root() {
@@ -146,13 +146,16 @@ fn try_case(ground: &Ground<'_>, user: User, case: &Case) {
     let run = |under, arguments| token(ground.ends(ground.run(under, arguments, &places)));
     let (second, warned_second) = run(case.under, "token");
     let (third, warned) = run(case.under, "token --refresh");
-    // Whoever comes next is under no fault of a system call.
+    // The next process runs without injected system call faults.
     let (fourth, warned_fourth) = run("", "token");
 
     if let Some(is_served) = case.is_served {
         assert_eq!(second == first, is_served, "{story}");
     }
-    assert!(third != first && third != second, "{story}: a new one");
+    assert!(
+        third != first && third != second,
+        "{story}: the token is new"
+    );
     for warned in [&warned_second, &warned, &warned_fourth] {
         assert!(warned.lines().count() <= 1, "{story}: {warned}");
         assert!(
@@ -171,12 +174,12 @@ fn try_case(ground: &Ground<'_>, user: User, case: &Case) {
         }
     }
     if case.is_kept || case.warning(user).is_none() {
-        assert_eq!(fourth, third, "{story}: it is kept");
+        assert_eq!(fourth, third, "{story}: the token is cached");
     }
     check_files(ground, &places, &before, &story);
 }
 
-/// Nothing is left behind, nothing torn, and nothing touched that is none of the cache.
+/// Checks that no leftover or truncated file exists, and that only files of the cache changed.
 fn check_files(
     ground: &Ground<'_>,
     places: &Places,
@@ -191,11 +194,11 @@ fn check_files(
         if path == places.of("E") && seen.mode & 0o170_000 == 0o100_000 {
             if before.get(path) != Some(seen) {
                 let entry = serde_json::from_slice::<Value>(&seen.bytes);
-                assert!(entry.is_ok(), "{story}: the entry is whole");
+                assert!(entry.is_ok(), "{story}: the entry is complete");
                 assert_eq!(seen.mode & 0o7777, 0o600, "{story}");
             }
         } else if is_ours(path) && [places.of("C"), places.of("L")].contains(&path.as_path()) {
-            // It may have been made.
+            // The program may have created it.
         } else {
             assert!(is_known, "{story}: {name} was left behind");
             assert_eq!(before.get(path), Some(seen), "{story}: {name}");
@@ -210,7 +213,7 @@ fn check_files(
     }
 }
 
-/// The token of a run that has to succeed, and what it warned of.
+/// Returns the token of a process that must succeed, and its warnings.
 #[track_caller]
 fn token(outcome: Outcome) -> (String, String) {
     let (stdout, stderr) = outcome.succeeds_with_stderr();
@@ -220,7 +223,7 @@ fn token(outcome: Outcome) -> (String, String) {
 
 const FOLDERS: &[Case] = &[
     case("no folder", "rm -r $C").missed(),
-    // Whose file it is and its mode are what an entry is believed by, wherever its folder is.
+    // The owner and the mode of the file decide whether an entry is trusted, in any directory.
     case(
         "a link to a folder",
         "mv $C $A/real; ln -s $A/real $C; own $C",

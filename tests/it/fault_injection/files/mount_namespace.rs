@@ -1,6 +1,6 @@
-//! A file system of its own: a mount namespace that a test may do anything in, and runs of the program
-//! there as root and as an ordinary user. It goes with the process that holds it, however the test
-//! ends: that process waits for the end of its stdin.
+//! A mount namespace that a test can change freely, and processes of the program in it as root and
+//! as an ordinary user. It ends with the process that holds it. That process waits for the end of
+//! its stdin, so it ends with the test in all cases.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,31 +15,31 @@ use crate::clients::{found_or_passed_over, found_or_skipped};
 use crate::harness::{Outcome, PROGRAM, Run, World};
 use crate::leaks::{Allowed, Canaries};
 
-/// Who runs the program. Root may write whatever the mode says.
+/// The user that runs the program. Root can write regardless of the mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum User {
     Root,
     Ordinary,
 }
 
-/// Of nobody who runs the program here.
+/// The ID of the ordinary user. No user who runs the program on this machine has it.
 const ORDINARY: u32 = 65534;
 
-/// The file system that the home is on.
+/// The file system of the home directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Disk {
     Memory,
-    /// Btrfs with a quota of 1 MiB that binds root too: of all file systems whose quota this kernel
-    /// could have been built with, the one that needs nothing but itself.
+    /// Btrfs with a quota of 1 MiB that also applies to root. Of all file systems with a quota that
+    /// this kernel can support, only btrfs needs no other software.
     Quota,
 }
 
 impl Disk {
-    /// Mounts it.
+    /// The script that mounts it.
     const fn script(self) -> &'static str {
         match self {
             Self::Memory => r#"mount -t tmpfs -o size=8m,mode=755 ground "$H""#,
-            // The image has no name any more when it is used: what is on it is searched, not it.
+            // The image is unlinked before use: the test searches its content, not the image.
             Self::Quota => {
                 r#"
                 mkdir -p "$WORLD/whole"
@@ -56,7 +56,7 @@ impl Disk {
         }
     }
 
-    /// Whether this system has it, for whoever runs the tests.
+    /// Whether this system supports it for the user that runs the tests.
     fn found(self) -> Option<PathBuf> {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("unshare");
@@ -68,12 +68,12 @@ impl Disk {
     }
 }
 
-/// What the namespace begins with. `away` is a folder that no run has any business in.
+/// The first commands in the namespace. `away` is a directory that the program must not use.
 const BEGINNING: &str = r#"
 mount --bind "$PROGRAM" "$WORLD/program"
 "#;
 
-/// And the home in it.
+/// The commands that create the home directory in it.
 const HOME: &str = r#"
 mkdir -p "$H/cache" "$H/config/cloudconnexa-auth" "$A"
 echo untouched > "$A/file"
@@ -93,17 +93,17 @@ pub(super) struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    /// `None` where there can be no such thing, which is told and fails in CI.
+    /// Returns `None` if namespaces are not available, which is reported and fails in CI.
     pub(super) fn new(world: &'a World, user: User) -> Option<Self> {
         Self::on(Disk::Memory, world, user)
     }
 
-    /// The same on another file system. `None` where this kernel, or whoever runs the tests, can have no
-    /// quota, which is told: that needs root.
+    /// Like `new`, on another file system. Returns `None` if this kernel or the user that runs the
+    /// tests cannot use a quota, which is reported: a quota needs root.
     pub(super) fn on(disk: Disk, world: &'a World, user: User) -> Option<Self> {
         found_or_skipped("a mount namespace", namespace())?;
         if disk == Disk::Quota {
-            // Told once, not for every case.
+            // Reported once, not for every case.
             static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
             let name = "a quota (btrfs on a loop device, as root)";
             FOUND
@@ -134,7 +134,7 @@ impl<'a> Ground<'a> {
         let mut line = String::new();
         let stdout = holder.stdout.as_mut().unwrap();
         BufReader::new(stdout).read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n", "the namespace is there");
+        assert_eq!(line, "ready\n", "the namespace is ready");
         Some(Self {
             world,
             user,
@@ -143,7 +143,7 @@ impl<'a> Ground<'a> {
         })
     }
 
-    /// What scripts may call: `own` gives a file to the user that runs the program.
+    /// Functions for scripts: `own` gives a file to the user that runs the program.
     fn functions(user: User) -> String {
         match user {
             User::Ordinary if is_root() => {
@@ -153,9 +153,9 @@ impl<'a> Ground<'a> {
         }
     }
 
-    /// The names that scripts have for places: the home, the folder away from everything, the cache, its
-    /// one entry, the lock of it and the temporary file, the folder of the configuration, the
-    /// configuration itself, and a secret file.
+    /// The names of paths in scripts: the home directory, the directory that the program must not
+    /// use, the cache, its only entry with its lock and its temporary file, the configuration
+    /// directory, the configuration, and a secret file.
     fn places(world: &World) -> Vec<(&'static str, PathBuf)> {
         vec![
             ("WORLD", world.path("")),
@@ -169,7 +169,7 @@ impl<'a> Ground<'a> {
         ]
     }
 
-    /// Those of the entry, once there is one.
+    /// The paths of the entry, if it exists.
     fn entry_places(&self) -> Vec<(&'static str, PathBuf)> {
         let files = fs::read_dir(self.seen(&self.world.cache()));
         let entry = files.into_iter().flatten().find_map(|file| {
@@ -187,7 +187,7 @@ impl<'a> Ground<'a> {
         ]
     }
 
-    /// A path of the namespace as it is seen from outside.
+    /// Translates a path of the namespace to a path outside of it.
     pub(super) fn seen(&self, path: &Path) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.holder.id()));
         root.join(path.strip_prefix("/").unwrap())
@@ -203,7 +203,7 @@ impl<'a> Ground<'a> {
         words.split(' ').map(str::to_owned).collect()
     }
 
-    /// Does something to the files, as root. Stops at what fails.
+    /// Runs a script on the files as root. Stops at the first command that fails.
     #[track_caller]
     pub(super) fn scene(&self, script: &str) {
         let words = self.enter();
@@ -224,8 +224,9 @@ impl<'a> Ground<'a> {
         places
     }
 
-    /// A run of the program; `under` is a command line in front of it. It is root's: an ordinary
-    /// user's `strace` cannot see which file a descriptor of this program is.
+    /// Prepares a process of the program; `under` is a command line in front of it. That command
+    /// runs as root, because the `strace` of an ordinary user cannot see the files of this
+    /// program's descriptors.
     pub(super) fn run(&self, under: &str, arguments: &str, places: &Places) -> Run<'a> {
         let enter = self.enter().join(" ");
         let user = match self.user {
@@ -233,8 +234,8 @@ impl<'a> Ground<'a> {
             User::Ordinary if is_root() => {
                 format!("setpriv --reuid {ORDINARY} --regid {ORDINARY} --clear-groups")
             }
-            // Which file a descriptor is strace sees in the namespace that it is root of, and not in one
-            // within: there the user has root's number and none of its rights.
+            // strace sees the file of a descriptor only in the namespace in which it is root, and
+            // not in a nested one. So the user has the user ID of root here, but not its rights.
             User::Ordinary if under.contains(" -P ") => {
                 "setpriv --bounding-set=-all --inh-caps=-all".to_owned()
             }
@@ -250,7 +251,7 @@ impl<'a> Ground<'a> {
         run
     }
 
-    /// Writes a configuration and the secret of its profile `prod`, each the user's.
+    /// Writes a configuration and the secret of its profile `prod`, both owned by the user.
     pub(super) fn configure(&self, text: &str, secret: &str) -> Places {
         let folder = self.world.config_folder();
         fs::write(self.seen(&self.world.config()), text).unwrap();
@@ -260,12 +261,13 @@ impl<'a> Ground<'a> {
         self.remember()
     }
 
-    /// The places as they are now; scripts keep the names when the files are gone.
+    /// Records the current paths. Scripts keep the names when the files are gone.
     pub(super) fn remember(&self) -> Places {
         Places(self.all_places().into_iter().collect())
     }
 
-    /// The end of a run, searched for secrets and tokens, and every file of the home too.
+    /// Waits for the end of a process, and searches its output and every file of the home directory
+    /// for secrets and tokens.
     #[track_caller]
     pub(super) fn ends(&self, run: Run<'_>) -> Outcome {
         let outcome = run.outcome();
@@ -290,7 +292,7 @@ impl<'a> Ground<'a> {
         outcome
     }
 
-    /// Every file below a folder, by its path.
+    /// Every file below a directory, by its path.
     pub(super) fn files(&self, below: &Path) -> BTreeMap<PathBuf, Seen> {
         let mut found = BTreeMap::new();
         let mut folders = vec![below.to_owned()];
@@ -302,10 +304,10 @@ impl<'a> Ground<'a> {
                 if metadata.is_dir() {
                     folders.push(path.clone());
                 }
-                // A file that large is none of the program's.
+                // The program does not write files of this size.
                 let is_read = metadata.is_file() && metadata.size() < 1024 * 1024;
                 let bytes = if is_read {
-                    // Without root what is closed is closed to the test too.
+                    // Without root, the test cannot read a file that the user cannot read.
                     fs::read(&seen).unwrap_or_default()
                 } else if metadata.is_symlink() {
                     let to = fs::read_link(&seen).unwrap();
@@ -338,7 +340,7 @@ impl Drop for Ground<'_> {
     }
 }
 
-/// The places of a namespace by their names.
+/// The paths of a namespace by their names.
 pub(super) struct Places(BTreeMap<&'static str, PathBuf>);
 
 impl Places {
@@ -347,7 +349,7 @@ impl Places {
     }
 }
 
-/// A file as it was found.
+/// The state of a file at one moment.
 #[derive(PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) mode: u32,
@@ -370,7 +372,7 @@ pub(in crate::fault_injection) fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
 }
 
-/// The way to a mount namespace, where there is one.
+/// Finds the command that enters a mount namespace, if there is one.
 pub(in crate::fault_injection) fn namespace() -> Option<PathBuf> {
     let mut command = Command::new("unshare");
     if !is_root() {

@@ -1,11 +1,12 @@
-//! A quota that is used up, a real one: whatever is left of it, a good answer stays good.
+//! A real quota that is used up: with any amount left, a valid answer stays valid.
 
 use super::mount_namespace::Disk;
 use super::{
     Case, Claim, Ground, User, VARIABLE, case, check_files, token, tries, try_case, world,
 };
 
-/// Uses up all that there is, for one file can be as small as a quota is exact.
+/// Uses up the whole quota. The accounting is coarse, so small files may still fit after the large
+/// one.
 pub(super) const USED_UP: &str = "dd if=/dev/zero of=$H/full bs=4k 2>/dev/null || :
     while touch $H/full.$((n=n+1)) 2>/dev/null && [ $n -lt 1000 ]; do :; done; own $H/full*; sync -f $H\n";
 
@@ -28,7 +29,7 @@ fn a_quota_that_is_used_up_costs_a_warning_and_never_the_answer() {
     let world = world();
     for (user, other) in [(User::Root, 1), (User::Ordinary, 0)] {
         for (number, case) in QUOTAS.iter().enumerate() {
-            // In a short run each of them has every other case.
+            // A short test uses every other case for each of them.
             if tries(1, 2) == 1 && number % 2 == other {
                 continue;
             }
@@ -66,7 +67,10 @@ fn a_quota_that_is_used_up_costs_a_warning_and_never_the_answer() {
                 let is_told = warned.contains("quota exceeded") && warned.contains(VARIABLE);
                 assert!(warned.is_empty() || is_told, "{story}: {warned}");
             }
-            assert!(!warned.is_empty() || third == second, "{story}: it is kept");
+            assert!(
+                !warned.is_empty() || third == second,
+                "{story}: the token is cached"
+            );
             check_files(&ground, &places, &before, &story);
         });
     }

@@ -1,15 +1,15 @@
-//! The configuration and the secret file as something else than a file.
+//! A configuration and a secret file that are not regular files.
 
 use cloudconnexa_sandbox::Sandbox;
 
 use super::super::Claim;
 use super::{Ground, User, World, is_root, token};
 
-/// Ends a run that would hang, long after it should have ended by itself.
+/// Ends a process that hangs, long after it should have ended by itself.
 const BOUNDED: &str = "timeout 20";
 
-/// What is done, and what the error says; nothing where the answer is good. To root, to an ordinary
-/// user.
+/// The change to the files, and the error message for root and for an ordinary user; `None` if the
+/// answer is valid.
 type Case = (
     &'static str,
     &'static str,
@@ -200,7 +200,7 @@ const SECRETS: &[Case] = &[
     ),
 ];
 
-/// A world whose profile is in a file, and its secret in another.
+/// A world with a profile in one file and its secret in another.
 fn world() -> World {
     World::without_profile(Sandbox::builder().no_rate_limit())
 }

@@ -1,4 +1,5 @@
-//! What writes for good: `store`, `login`, `logout` and `setup`, on a disk that does not take it.
+//! Subcommands that write permanent files (`store`, `login`, `logout` and `setup`), on a disk that
+//! fails.
 
 use cloudconnexa_sandbox::Sandbox;
 
@@ -7,14 +8,14 @@ use super::mount_namespace::Disk;
 use super::quota::USED_UP;
 use super::{Ground, User, World};
 
-/// A file of the tool that is set up.
+/// The content of a file of the tool that `setup` edits.
 const TOOL_FILE: &str = "# mine\nstartup --host_jvm_args=-Xmx1g\n";
 
-/// What is done to the disk, what the run is under, and what the error says to root and to an ordinary
-/// user.
+/// The change to the disk, the command line in front of the program, and the error message for root
+/// and for an ordinary user.
 type Case = (&'static str, &'static str, &'static str, &'static str);
 
-/// A quota is a thing of another file system.
+/// The name of the case that needs a quota, and so another file system.
 const OVER_QUOTA: &str = "over quota";
 
 const DISKS: &[Case] = &[
@@ -81,12 +82,12 @@ const DISKS: &[Case] = &[
     ),
 ];
 
-/// A verb, its stdin, and the file that it writes last.
+/// A subcommand, its stdin, and the file that it writes last.
 struct Writer {
     name: &'static str,
     arguments: String,
     stdin: String,
-    /// Whether it takes the secret away before it writes.
+    /// Whether it removes the secret before it writes.
     removes_secret: bool,
 }
 
@@ -143,14 +144,14 @@ fn a_disk_that_takes_nothing_leaves_the_old_files_whole() {
     let world = world();
     let (text, old) = (world.profile_text("prod"), "the-old-secret-of-this-profile");
     world.watch(old);
-    // More than the profile, so that `logout` has something to write.
+    // A second profile, so that `logout` has something to write.
     let text = format!(
         "# mine\n{text}\n[profiles.other]\ncloud_id = \"o\"\nclient_id = \"x.o\"\nclient_secret = {{ env = \"O\" }}\n"
     );
     for writer in writers(&world) {
         for (number, (name, scene, under, problem)) in DISKS.iter().enumerate() {
             for (user, other) in [(User::Root, 0), (User::Ordinary, 1)] {
-                // In a short run each of them has every other disk.
+                // A short test uses every other disk for each of them.
                 if tries(1, 2) == 1 && number % 2 == other {
                     continue;
                 }
@@ -182,12 +183,12 @@ fn a_disk_that_takes_nothing_leaves_the_old_files_whole() {
                         outcome.stderr
                     );
                     if has_room {
-                        // Where the secret was there is room for what is left of the file.
+                        // The removed secret leaves enough space for the rest of the file.
                         let left = &ground.files(places.of("F"))[places.of("K")];
                         assert!(!left.bytes.ends_with(text.as_bytes()), "{story}");
                         return;
                     }
-                    // `setup` shows what it is about to change, and then fails.
+                    // `setup` prints the planned change first, and then fails.
                     let is_shown = writer.name == "setup";
                     let stderr = if is_shown {
                         outcome.stderr
@@ -197,7 +198,7 @@ fn a_disk_that_takes_nothing_leaves_the_old_files_whole() {
                     assert!(stderr.contains(problem), "{story}: {stderr}");
 
                     let mut after = ground.files(places.of("H"));
-                    // The lock of the configuration stays, by design.
+                    // The lock file of the configuration stays, by design.
                     after.retain(|path, _| !path.ends_with("config.toml.lock"));
                     let mut before = before;
                     if writer.removes_secret && !after.contains_key(places.of("S")) {
