@@ -1,5 +1,6 @@
-//! SIGKILL, which nobody can answer: at every system call of the process that asks, and at random
-//! moments of a crowd. What it leaves must cost nobody anything but the request it had made.
+//! SIGKILL, which a process cannot handle: at every system call of the process that requests a
+//! token, and at random moments in a group of processes. A kill must cost at most the request that
+//! the killed process had sent.
 
 mod threads;
 mod writers;
@@ -27,20 +28,20 @@ use crate::harness::{PROGRAM, World, lock_file_of, write_private};
 
 const SIGKILL: i32 = 9;
 
-/// A system call of a run.
+/// A system call of the process.
 #[derive(Debug)]
 struct Moment {
     call: String,
-    /// How often it is called by then, this time included.
+    /// The number of calls with this name so far, including this one.
     nth: usize,
 }
 
-/// What stands in the cache before each kill, and what the server says.
+/// The cache entry before each kill, and the server's response.
 struct Fixture {
     world: World,
     entry: Option<Value>,
     is_refused: bool,
-    /// What the killed run and the next one may cost together.
+    /// The maximum number of requests of the killed process and the next one together.
     most_requests: usize,
 }
 
@@ -70,7 +71,7 @@ impl Fixture {
         lock.unwrap().with_extension("v1.json")
     }
 
-    /// Puts the entry there again, and takes away nothing else.
+    /// Restores the entry. Other files stay.
     fn set(&self) {
         let place = self.place();
         match &self.entry {
@@ -79,24 +80,24 @@ impl Fixture {
         }
     }
 
-    /// The entry as it is: absent or whole.
+    /// Reads the entry, which must be absent or complete.
     fn read(&self) -> Option<Value> {
         let text = fs::read_to_string(self.place()).ok()?;
         let entry: Value = serde_json::from_str(&text).unwrap_or_else(|error| {
-            panic!("an entry is whole at every moment: {error}: {text}");
+            panic!("an entry is complete at every moment: {error}: {text}");
         });
         assert_eq!(entry["version"], 1);
         Some(entry)
     }
 
-    /// A run of `token` under strace, which notes the calls and does `also`.
+    /// Runs `token` under strace, which records the calls and applies the options `also`.
     fn traced(&self, also: &str) -> crate::harness::Run<'_> {
         let script = format!("exec strace -f -qq -o calls {also} \"$0\" token");
         self.world.run(["-c", &script]).through_shell()
     }
 
-    /// The calls of the last traced run, those of its main thread. The other one that there is
-    /// looks up the server's name, and touches no file of ours.
+    /// The system calls of the last traced process, from its main thread. The only other thread
+    /// resolves the server's name and uses none of our files.
     fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.world.path("calls")).unwrap();
         let main = text.split(' ').next().unwrap();
@@ -108,9 +109,9 @@ impl Fixture {
         lines.collect()
     }
 
-    /// The calls from the first one with the lock in hand to the end, each by its name and how
-    /// often that was called by then; of these the ones that `make test` has time for: the first
-    /// and the last of each name, and all from where the outcome is written.
+    /// The system calls from the first one with the lock held to the last one, each with its name
+    /// and its number. `make test` uses only some of them: the first and the last of each name, and
+    /// all from the first write of the outcome.
     fn moments(&self) -> Vec<Moment> {
         self.set();
         self.traced("").outcome();
@@ -137,8 +138,8 @@ impl Fixture {
             .collect()
     }
 
-    /// Kills a run at this call, which it does not make. Some calls are made as often as the
-    /// network gives and takes: `None` where the run never came to this one.
+    /// Kills a process at this call, before the call is executed. The number of some calls depends
+    /// on the network: `None` if the process never reached this one.
     fn kill_at(&self, moment: &Moment) -> Option<usize> {
         let Moment { call, nth } = moment;
         let inject = format!("-e inject={call}:signal=KILL:when={nth}");
@@ -154,13 +155,13 @@ impl Fixture {
         None
     }
 
-    /// Shows that nobody is the worse for a kill at this moment.
+    /// Checks that a kill at this moment harms no other process.
     fn nothing_is_lost(&self, moment: &Moment, asked_before: usize) {
         let at = format!("killed at {} number {}", moment.call, moment.nth);
         let left = self.read();
         assert!(
             left.is_some() || self.entry.is_none(),
-            "{at}: what was there is replaced, never lost"
+            "{at}: the entry is replaced, never lost"
         );
         let sidecar = File::open(lock_file_of(&self.place())).unwrap();
         let locked = flock(&sidecar, FlockOperation::NonBlockingLockExclusive);
@@ -169,7 +170,10 @@ impl Fixture {
 
         self.let_requests_arrive();
         let asked = self.world.sandbox.token_requests();
-        assert!(asked <= asked_before + 1, "{at}: one request of its own");
+        assert!(
+            asked <= asked_before + 1,
+            "{at}: at most one request of the killed process"
+        );
         let next = self.world.run(["token"]);
         if self.is_refused {
             next.fails(4);
@@ -177,13 +181,13 @@ impl Fixture {
             let token = next.succeeds();
             assert_eq!(token.len(), 65, "{at}");
         }
-        // A new token, a cool-down, or the note that somebody looks for the next one already.
+        // A new token, a cool-down, or the mark that a process already refreshes the token.
         let is_done = left.is_some_and(|left| Some(left) != self.entry);
         let asked_by_next = self.world.sandbox.token_requests() - asked;
         assert_eq!(
             asked_by_next,
             usize::from(!is_done),
-            "{at}: the next one asks only where nothing was left"
+            "{at}: the next process sends a request only if no result is cached"
         );
         let cost = self.world.sandbox.token_requests() - asked_before;
         assert!(cost <= self.most_requests, "{at}: {cost} requests");
@@ -194,16 +198,16 @@ impl Fixture {
         );
     }
 
-    /// Until the server has read what a killed run had sent. It serves one connection after the
-    /// other as they have something to be read, and ends one that speaks no TLS.
+    /// Waits until the server has read all data of a killed process. The server handles one
+    /// connection after the other when data arrives, and closes a connection that does not use TLS.
     fn let_requests_arrive(&self) {
         let mut connection = TcpStream::connect(self.world.sandbox.address()).unwrap();
         connection.write_all(b"no TLS at all").unwrap();
-        // An end or a reset, both are one.
+        // A close and a reset are both accepted.
         let _ = connection.read_to_end(&mut Vec::new());
     }
 
-    /// Kills one run after the other.
+    /// Kills one process after the other.
     fn kill_everywhere(&self, claim: &Claim) {
         let moments = self.moments();
         assert!(moments.len() > 20, "the calls were read: {moments:?}");
@@ -214,7 +218,7 @@ impl Fixture {
         }
     }
 
-    /// Whoever writes next takes the leftover of the last one away.
+    /// Checks that the next writer removes the last leftover file.
     fn ends_clean(&self) {
         self.world.run(["token", "--refresh"]).outcome();
         let files = fs::read_dir(self.world.cache()).unwrap().count();
@@ -280,7 +284,7 @@ fn what_killed_writers_leave_is_taken_away_where_there_are_no_locks_too() {
     for (faults, profile, place) in [
         ("", "env", ".json"),
         (no_locks, "env", ".json"),
-        // The warning that the credential ends is the first thing that is written.
+        // The warning that the credential expires is written first.
         ("", "ends", ".reminded"),
     ] {
         let world = World::with(Sandbox::builder().no_rate_limit());
@@ -375,9 +379,13 @@ fn who_waits_for_a_process_that_is_killed_asks_once_for_all_who_wait() {
 
         let tokens = world.outcomes(waiters).into_iter().map(answer);
         let distinct: BTreeSet<String> = claim.holds(|| tokens.collect());
-        assert_eq!(distinct.len(), 1, "the next one asks, the others read");
+        assert_eq!(
+            distinct.len(),
+            1,
+            "the next process sends a request, the others read the cache"
+        );
         let asked = world.sandbox.token_requests();
-        assert_eq!(asked, 2, "the killed one's and one more");
+        assert_eq!(asked, 2, "the request of the killed process and one more");
     }
 }
 
@@ -389,8 +397,8 @@ struct Crowd {
     answers: AtomicUsize,
 }
 
-/// The run under way of one caller. It is waited for under its lock only, so that whoever holds
-/// that can send a signal to no other process.
+/// The current process of one caller. It is waited for only under its lock, so the owner of that
+/// lock cannot send a signal to an unrelated process.
 #[derive(Default)]
 struct Place {
     child: Option<Child>,
@@ -411,7 +419,7 @@ impl Crowd {
         self.places[number].lock().unwrap()
     }
 
-    /// What a caller does all the time; it fails where a run fails that was not killed.
+    /// The loop of one caller. Panics if a process fails that was not killed.
     fn call(&self, number: usize) {
         while !self.is_over.load(Ordering::Relaxed) {
             let mut child = Command::new(PROGRAM)
@@ -438,14 +446,14 @@ impl Crowd {
                 continue;
             }
             assert!(status.success(), "{status}: {said}");
-            assert_eq!(answer.len(), 65, "one token and a line's end");
+            assert_eq!(answer.len(), 65, "one token and a newline");
             assert!(said.is_empty() || is_wait(&said), "{said}");
             self.answers.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Kills a run: half of the times the one that has the lock, if there is one. `None` where it
-    /// had ended.
+    /// Kills a process: in half of the cases the one that has the lock, if there is one. `None` if
+    /// it had already ended.
     fn kill(&self, chance: u32) -> Option<Killed> {
         let holders = lock_holders();
         let has_lock = |place: &Place| {
@@ -460,7 +468,7 @@ impl Crowd {
         if place.is_killed || !stop(id) {
             return None;
         }
-        // It stands still while it is looked at.
+        // The process is stopped while it is inspected.
         let killed = Killed {
             had_lock: lock_holders().contains(&id),
             ports: ports(id),
@@ -471,10 +479,10 @@ impl Crowd {
     }
 }
 
-/// One that was killed at random.
+/// A process that was killed at random.
 struct Killed {
     had_lock: bool,
-    /// By which the server knows it, where that can be seen.
+    /// The ports by which the server identifies it, if they can be read.
     ports: Option<BTreeSet<u16>>,
 }
 
@@ -487,7 +495,7 @@ fn kills_at_random_moments_of_a_crowd_cost_a_request_each_at_most() {
     );
     let kills = tries(30, 2000);
     let world = World::with(Sandbox::builder().no_rate_limit());
-    // Long enough that many kills meet the one that asks.
+    // Long enough that many kills hit the process that sends the request.
     let latency = Duration::from_millis(5);
     world.sandbox.always(Some(Fault::Latency(latency)));
     let crowd = Crowd::of(&world);
@@ -518,22 +526,31 @@ fn kills_at_random_moments_of_a_crowd_cost_a_request_each_at_most() {
         "{asked} requests for {drops} drops and {kills} kills"
     );
     let holders = killed.iter().filter(|killed| killed.had_lock).count();
-    assert!(holders > 0, "some kills met the one that asks");
+    assert!(
+        holders > 0,
+        "some kills hit the process that sends the request"
+    );
     let requests = world.sandbox.requests();
     let beside = requests.iter().filter(|it| !it.beside.is_empty()).count();
     assert!(
         beside <= holders,
-        "{beside} beside another, {holders} that asked were killed"
+        "{beside} requests overlapped, {holders} lock holders were killed"
     );
     let ports = killed.iter().map(|killed| killed.ports.as_ref());
     if let Some(ports) = ports.collect::<Option<Vec<_>>>() {
         let is_killed = |port: &u16| ports.iter().any(|ports| ports.contains(port));
         for request in requests {
             let allowed = is_killed(&request.port) || request.beside.iter().all(is_killed);
-            assert!(allowed, "two who live ask at once: {request:?}");
+            assert!(
+                allowed,
+                "two living processes sent requests at once: {request:?}"
+            );
         }
     }
-    assert!(crowd.answers.into_inner() > kills, "the crowd had answers");
+    assert!(
+        crowd.answers.into_inner() > kills,
+        "the callers got answers"
+    );
     world.token();
     let (_, entry) = world.entry();
     assert_eq!(entry["version"], 1);
@@ -541,7 +558,7 @@ fn kills_at_random_moments_of_a_crowd_cost_a_request_each_at_most() {
     assert!(files <= 3, "an entry, a lock, and one leftover at most");
 }
 
-/// Ends the crowd, also when its test panics.
+/// Ends the callers, also when the test panics.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {

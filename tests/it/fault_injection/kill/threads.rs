@@ -1,7 +1,7 @@
-//! The same for the other threads of a process that asks: the one that waits for the lock and those
-//! that connect. strace counts the calls of each thread on its
-//! own and cannot be told which one is meant, so gdb does this: it stops the process in front of each
-//! call of a thread that is not the first, and behind it.
+//! Kills at the system calls of the other threads of a process that requests a token: the one that
+//! waits for the lock and those that connect. strace counts the calls of each thread separately and
+//! cannot select a thread. gdb can: it stops the process before and after each call of a thread
+//! that is not the first.
 
 use std::fs::{self, File};
 use std::process::Command;
@@ -17,14 +17,14 @@ use crate::fault_injection::processes::{has_ended, is_waited_for, until};
 use crate::fault_injection::{Claim, tries};
 use crate::harness::{PROGRAM, World, lock_file_of};
 
-/// What gdb says by its exit code where it has killed.
+/// The exit code of gdb after it has killed the process.
 const KILLED: i32 = 99;
 
-/// Two addresses, so that each of them is tried by a thread of its own.
+/// Two addresses, so that a separate thread tries each of them.
 const HOSTS: &str = "::1 localhost\n127.0.0.1 localhost\n";
 
-/// A fixture whose server has two addresses (`localhost`), and a copy of the program without what gdb would read
-/// each time. `None` where there can be no mount namespace.
+/// A fixture whose server has two addresses (`localhost`), and a copy of the program without the
+/// data that gdb would read each time. `None` if a mount namespace is not available.
 fn named(found: Option<Duration>) -> Option<Fixture> {
     found_or_skipped("a mount namespace", namespace())?;
     let world = World::with(Sandbox::builder().no_rate_limit());
@@ -41,8 +41,9 @@ fn named(found: Option<Duration>) -> Option<Fixture> {
 }
 
 impl Fixture {
-    /// Kills a run at this stop of its other threads, counted from 0. `None` where it ended before it
-    /// came to that. A run that `waits` finds the lock taken, and asks when it has become free.
+    /// Kills a process at this stop of its other threads, counted from 0. `None` if it ended before
+    /// that stop. With `waits` the process finds the lock held, and sends its request when the lock
+    /// is free.
     fn kill_at_stop(&self, stop: usize, waits: bool) -> Option<(Moment, usize)> {
         self.set();
         let commands = format!(
@@ -72,7 +73,8 @@ impl Fixture {
                 is_waited_for(&sidecar) || has_ended(run.id())
             });
         }
-        // Not by dropping it: a process that another test starts may hold it open a moment longer.
+        // Dropping the file is not enough: a process that another test starts may keep it open for
+        // a moment.
         if let Some(lock) = &lock {
             flock(lock, FlockOperation::Unlock).unwrap();
         }
@@ -91,9 +93,9 @@ impl Fixture {
         }
     }
 
-    /// Kills one run after the other: at each stop, or at some of them, until one is not killed any more.
-    /// Threads that run side by side come to their calls in another order each time, so that a number
-    /// is not always the same call.
+    /// Kills one process after the other, at each stop or at some of them, until a process ends
+    /// without being killed. Parallel threads make their calls in a different order each time, so a
+    /// number does not always mean the same call.
     fn kill_threads(&self, claim: &Claim, waits: bool, step: usize) {
         let mut calls = Vec::new();
         for stop in (0..).step_by(step) {
@@ -110,7 +112,7 @@ impl Fixture {
     }
 }
 
-// Odd steps: in front of a call and behind one by turns.
+// The steps are odd, so that the stops alternate between before and after a call.
 
 #[test]
 fn a_kill_at_any_call_of_a_thread_that_waits_or_connects_costs_at_most_one_request() {

@@ -1,5 +1,5 @@
-//! The same for what writes for good: `store` and `login`, which replace two files, and after a login the
-//! entry of the cache.
+//! Kills at the system calls of the subcommands that write permanent files: `store` and `login`
+//! replace two files, and `login` then also writes the cache entry.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,20 +13,20 @@ use crate::fault_injection::{Claim, tries};
 use crate::harness::{Run, World, write_private};
 use crate::login::files;
 
-/// What a profile had before; the server knows it no more.
+/// The previous secret of the profile. The server does not accept it any more.
 const OLD_SECRET: &str = "the-old-secret-of-this-profile";
 
-/// A verb, and what stands in the folder of the configuration before each kill.
+/// A subcommand, and the content of the configuration directory before each kill.
 struct Fixture {
     world: World,
     arguments: Vec<String>,
     stdin: String,
     config: Option<String>,
-    /// What a run that nobody kills makes of the configuration and of the secret file.
+    /// The configuration and the secret file after a process that is not killed.
     new: (Vec<u8>, Vec<u8>),
 }
 
-/// What is done after a kill.
+/// The next step after a kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Then {
     Again,
@@ -70,7 +70,7 @@ impl Fixture {
         scene
     }
 
-    /// The home as it was before.
+    /// Restores the home directory to its earlier state.
     fn set(&self) {
         for folder in fs::read_dir(self.world.home()).unwrap() {
             fs::remove_dir_all(folder.unwrap().path()).unwrap();
@@ -88,7 +88,8 @@ impl Fixture {
         self.world.run_all(&arguments).stdin(self.stdin.as_str())
     }
 
-    /// A run under strace, which notes the calls, but nothing that is read or written, and does `also`.
+    /// Runs under strace, which records the calls without their data and applies the options
+    /// `also`.
     fn traced(&self, also: &str) -> Run<'_> {
         let arguments = self.arguments.join(" ");
         let script = format!("exec strace -f -qq -s 0 -o calls {also} \"$0\" {arguments}");
@@ -96,13 +97,13 @@ impl Fixture {
         run.stdin(self.stdin.as_str())
     }
 
-    /// What a file of the configuration's folder holds; nothing where there is none.
+    /// The content of a file in the configuration directory; empty if the file is missing.
     fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.world.config_folder().join(name)).unwrap_or_default()
     }
 
-    /// The calls from the first one that makes a file or a folder to the end; of these the ones that
-    /// `make test` has time for: those that change a file, and some of the others.
+    /// The system calls from the first one that creates a file or a directory to the last one.
+    /// `make test` uses only some of them: those that change a file, and some of the others.
     fn moments(&self) -> Vec<Moment> {
         self.set();
         self.traced("").outcome().succeeds_with_stderr();
@@ -135,11 +136,11 @@ impl Fixture {
         moments
     }
 
-    /// Kills a run at each call, which it does not make.
+    /// Kills a process at each call, before the call is executed.
     fn kill_everywhere(&self, claim: &Claim) {
         for (number, moment) in self.moments().iter().enumerate() {
             let then = [Then::Again, Then::Logout];
-            // In a short run one of them, by turns.
+            // A short test does one of these, in turn.
             let then = if tries(0, 1) == 1 {
                 &then[..]
             } else {
@@ -150,7 +151,7 @@ impl Fixture {
                 let Moment { call, nth } = moment;
                 let inject = format!("-e inject={call}:signal=KILL:when={nth}");
                 let (status, _) = self.traced(&inject).start().status();
-                // The network may have given in fewer pieces what it gave in more before.
+                // The network may have delivered the data in fewer pieces than before.
                 if status.signal() == Some(SIGKILL) {
                     claim.holds(|| self.nothing_is_lost(moment, *then));
                 }
@@ -173,7 +174,7 @@ impl Fixture {
             "{at}: the old secret or the new one"
         );
         let is_ahead = config == self.new.0 && secret != self.new.1;
-        assert!(!is_ahead, "{at}: a profile is there when its secret is");
+        assert!(!is_ahead, "{at}: a new profile always has its secret");
         is_for_one_user(&self.world.home(), &at);
 
         if then == Then::Logout && !config.is_empty() {
@@ -194,20 +195,27 @@ impl Fixture {
             } else {
                 &expected
             };
-            assert_eq!(left, expected, "{at}: a logout leaves nothing of it");
+            assert_eq!(left, expected, "{at}: a logout removes all of the profile");
             return;
         }
         self.run().outcome().succeeds_with_stderr();
         let now = (self.read("config.toml"), self.read("prod.secret"));
-        assert!(now == self.new, "{at}: the next run does it all");
+        assert!(
+            now == self.new,
+            "{at}: the next process completes the change"
+        );
         let left = files(&self.world);
         let is_left = |(path, _): &&(String, Vec<u8>)| path.ends_with(".new");
-        assert_eq!(left.iter().find(is_left), None, "{at}: leftovers are gone");
+        assert_eq!(
+            left.iter().find(is_left),
+            None,
+            "{at}: leftover files are removed"
+        );
         self.world.run(["token", "--profile", "prod"]).succeeds();
     }
 }
 
-/// Shows that nobody else can look at any file of a folder.
+/// Checks that other users cannot read any file of a directory.
 fn is_for_one_user(folder: &Path, at: &str) {
     for file in fs::read_dir(folder).unwrap() {
         let path = file.unwrap().path();
