@@ -1,6 +1,6 @@
-//! Clocks that jump, lie and disagree. The wall clock moves by moving what stands in the entry, or under
-//! libfaketime; the monotonic clock in a time namespace. A deadline is kept by the latter, a token's end by
-//! the former.
+//! Clocks that jump, are wrong or disagree. Tests move the wall clock by changing the times in the
+//! entry, or with libfaketime. They move the monotonic clock in a time namespace. Deadlines use the
+//! monotonic clock, and the expiry of a token uses the wall clock.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,15 +20,15 @@ const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 const YEAR: i64 = 365 * DAY;
 
-/// The life of the sandbox's tokens.
+/// The lifetime of the sandbox's tokens.
 const LIFE: i64 = 43_199 * SECOND;
 
-/// A server without a rate limit, over plain HTTP: no certificate ends when the clock leaps.
+/// A server without a rate limit, over plain HTTP: no certificate expires when the clock jumps.
 fn world() -> World {
     World::with(Sandbox::builder().http().no_rate_limit())
 }
 
-/// Every moment that stands in an entry.
+/// Applies a change to every time in an entry.
 fn each_moment(value: &mut Value, change: &mut dyn FnMut(&str, i64) -> i64) {
     let Value::Object(members) = value else {
         return;
@@ -41,7 +41,7 @@ fn each_moment(value: &mut Value, change: &mut dyn FnMut(&str, i64) -> i64) {
     }
 }
 
-/// Moves this machine's clock, as far as the cache can tell; the server's stays.
+/// Moves the local clock, as seen by the cache. The clock of the server does not change.
 pub(crate) fn leap(world: &World, by_ms: i64) {
     let (path, mut entry) = world.entry();
     each_moment(&mut entry, &mut |_, moment| moment - by_ms);
@@ -86,7 +86,11 @@ fn a_leap_of_the_clock_makes_a_miss_and_never_an_endless_token() {
             run.fails(4);
             let next = world.run(["token", "--refresh"]).succeeds();
             assert_ne!(next, first, "{by} ms");
-            assert_eq!(world.run(["token"]).succeeds(), next, "{by} ms: kept");
+            assert_eq!(
+                world.run(["token"]).succeeds(),
+                next,
+                "{by} ms: the token is cached"
+            );
         });
     }
 }
@@ -117,7 +121,11 @@ fn a_leap_of_the_clock_ends_a_cool_down_and_never_makes_an_endless_one() {
             leap(&world, by);
             if binds {
                 world.run(["token"]).fails(5);
-                assert_eq!(world.sandbox.token_requests(), 1, "{by} ms: nobody asks");
+                assert_eq!(
+                    world.sandbox.token_requests(),
+                    1,
+                    "{by} ms: no process sends a request"
+                );
             } else {
                 world.token();
             }
@@ -152,7 +160,7 @@ fn a_moment_at_the_edge_of_its_type_is_a_miss_and_no_crash() {
         i64::MAX - 1,
         i64::MAX,
     ];
-    // A generator of its own, so that a failure can be repeated.
+    // A generator with a fixed seed, so that a failure can be reproduced.
     let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
     numbers.extend((0..tries(4, 400)).map(|bits| {
         state ^= state << 13;
@@ -179,7 +187,10 @@ fn a_moment_at_the_edge_of_its_type_is_a_miss_and_no_crash() {
                 write_private(&path, &entry.to_string());
                 assert_eq!(world.token().len(), 64, "{place} {number}");
                 let expires_at = world.entry().1["token"]["expires_at_ms"].as_i64().unwrap();
-                assert!(expires_at > now_ms(), "{place} {number}: it is not over");
+                assert!(
+                    expires_at > now_ms(),
+                    "{place} {number}: the token has not expired"
+                );
                 let status = world.run(["status", "--json"]).succeeds();
                 assert!(
                     serde_json::from_str::<Value>(&status).is_ok(),
@@ -278,7 +289,8 @@ fn what_the_server_thinks_of_the_time_is_nobodys_business() {
     }
 }
 
-/// A token is given that ends in so many seconds, or a few less, and is the answer again.
+/// Checks that the program returns a token that expires in `seconds` or a few less, and returns it
+/// again.
 #[track_caller]
 fn ends_in(world: &World, seconds: i64, story: &str) {
     let answer = world.run(["token", "--json"]).succeeds();
@@ -292,7 +304,7 @@ fn ends_in(world: &World, seconds: i64, story: &str) {
     assert_eq!(world.sandbox.token_requests(), 1, "{story}");
 }
 
-/// A command line that runs what follows with the monotonic clock elsewhere.
+/// A command line that runs the following command with another monotonic clock.
 fn time_namespace(offset: &str) -> Option<String> {
     for unshare in [
         "unshare --fork --time",
@@ -311,7 +323,7 @@ fn time_namespace(offset: &str) -> Option<String> {
     None
 }
 
-/// A run with a command line in front of it.
+/// Prepares a process with a command line in front of the program.
 fn under<'a>(world: &'a World, words: &str, arguments: &str) -> Run<'a> {
     let script = format!("exec {words} \"$0\" {arguments}");
     world.run(["-c", &script]).through_shell()
@@ -356,7 +368,7 @@ fn a_deadline_is_counted_from_the_start_wherever_the_monotonic_clock_stands() {
     }
 }
 
-/// libfaketime for programs with threads.
+/// The libfaketime library for multi-threaded programs.
 pub(crate) fn faketime() -> Option<PathBuf> {
     let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     let library = folders
@@ -365,8 +377,8 @@ pub(crate) fn faketime() -> Option<PathBuf> {
     found_or_skipped("libfaketime", library)
 }
 
-/// A run whose wall clock is told by the file `now` of the world, also while it runs. Its monotonic clock is
-/// the true one.
+/// Prepares a process whose wall clock comes from the file `now` of the world, also while it runs.
+/// Its monotonic clock is not changed.
 pub(crate) fn faked<'a>(world: &'a World, library: &Path, arguments: &str) -> Run<'a> {
     under(world, "", arguments)
         .set("LD_PRELOAD", library.to_str().unwrap())
@@ -379,7 +391,7 @@ pub(crate) fn faked<'a>(world: &'a World, library: &Path, arguments: &str) -> Ru
 }
 
 pub(crate) fn set_clock(world: &World, offset: &str) {
-    // In one step: a run may be reading it.
+    // Replace the file in one step, because a process may be reading it.
     fs::write(world.path("now.new"), format!("{offset}\n")).unwrap();
     fs::rename(world.path("now.new"), world.path("now")).unwrap();
 }
@@ -403,7 +415,8 @@ fn the_wall_clock_may_leap_between_two_runs() {
         ("+13h", false),
         ("+20y", false),
         ("+150y", false),
-        // Every run begins at that moment: the later one before what the earlier one noted.
+        // Every process starts at this time, so a later one starts before the times that an earlier
+        // one recorded.
         ("@1971-01-01 00:00:00", false),
     ] {
         claim.holds(|| {
@@ -411,14 +424,16 @@ fn the_wall_clock_may_leap_between_two_runs() {
             set_clock(&world, "+0");
             let first = faked(&world, &library, "token").succeeds();
             set_clock(&world, offset);
-            // Older than that it is looked for the next one.
+            // If the token is old enough, the program requests a new one, and the server rejects
+            // that request.
             world.sandbox.next(Fault::status(400));
             let second = faked(&world, &library, "token").outcome();
             if is_good {
                 assert_eq!(second.succeeds(), first, "{offset}");
             } else {
                 second.fails(4);
-                // What was noted after a run began is what that run has asked for, `--refresh` or not.
+                // An entry that was written after a process started counts as the result of its
+                // request, with or without `--refresh`.
                 if offset.starts_with('@') {
                     set_clock(&world, "@1971-01-01 00:00:20");
                 }
@@ -443,7 +458,7 @@ fn the_wall_clock_may_leap_within_a_wait() {
     );
     let Some(library) = faketime() else { return };
     for offset in &["-1d", "+1d", "+20y", "-20y"][..tries(2, 4)] {
-        // The wait for another process, whose token is of another time then.
+        // The wait for another process. The token of that process then has another time.
         claim.holds(|| {
             let world = world();
             set_clock(&world, "+0");
@@ -454,7 +469,7 @@ fn the_wall_clock_may_leap_within_a_wait() {
             waiter.wait_for_stderr("waiting for another process");
             set_clock(&world, offset);
             gate.release();
-            // To the holder its own token has ended on the way where the clock went far ahead.
+            // If the clock went far ahead, the holder sees its own token as expired on arrival.
             let code = holder.outcome().code;
             let is_ahead = offset.starts_with('+');
             assert_eq!(code, Some(if is_ahead { 6 } else { 0 }), "{offset}");
@@ -467,7 +482,7 @@ fn the_wall_clock_may_leap_within_a_wait() {
             }
             world.run(["token", "--refresh"]).succeeds();
         });
-        // The wait that the server asked for.
+        // The wait that the server requested.
         claim.holds(|| {
             let world = world();
             set_clock(&world, "+0");
@@ -482,7 +497,7 @@ fn the_wall_clock_may_leap_within_a_wait() {
             let outcome = run.outcome();
             assert_eq!(outcome.code, Some(0), "{offset}: {}", outcome.stderr);
             let again = faked(&world, &library, "token").succeeds();
-            assert_eq!(again, outcome.stdout, "{offset}: it is kept");
+            assert_eq!(again, outcome.stdout, "{offset}: the token is cached");
         });
     }
 }

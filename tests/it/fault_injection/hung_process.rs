@@ -1,6 +1,6 @@
-//! A holder that does not go on: stopped, or waiting for a server that never answers, or another
-//! program that has the lock for good. Whoever waits for it says so after two seconds and ends at
-//! its own deadline; and the signals that end a process end it.
+//! A lock holder that makes no progress: it is stopped, or it waits for a server that never
+//! answers, or another program keeps the lock. Processes that wait for it report this after two
+//! seconds and end at their own deadline. The signals that end a process still end it.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
@@ -16,13 +16,13 @@ use super::processes::{signal, stop, until, waits_for_lock};
 use super::{Claim, answer, tries};
 use crate::harness::{Running, World};
 
-/// The time of those who wait.
+/// The `--timeout` of the waiting processes.
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// What a loaded machine may need beyond that to start a process and to see its end.
+/// Additional time that a loaded machine may need to start a process and to see its end.
 const MARGIN: Duration = Duration::from_secs(15);
 
-/// A run with the time of those who wait, and when it was started.
+/// Starts a process with that time limit. Also returns the start time.
 fn start<'a>(world: &'a World, call: &Call) -> (Instant, Running<'a>) {
     let mut words: Vec<&str> = call.arguments.iter().map(String::as_str).collect();
     let limit = words.iter().position(|word| *word == "10m").unwrap();
@@ -31,8 +31,8 @@ fn start<'a>(world: &'a World, call: &Call) -> (Instant, Running<'a>) {
     (Instant::now(), run.start())
 }
 
-/// Shows that everybody who waits is told apart from everybody else: exit 7 at the deadline, with
-/// the wait told once before, but by the adaptors, beside whose answer nothing may stand.
+/// Checks that each waiting process exits with code 7 at its deadline and has reported the wait
+/// once. Protocol adaptors do not report it, because they may print nothing besides their answer.
 fn all_end_at_their_deadline(world: &World, calls: &[Call]) {
     let running: Vec<_> = calls.iter().map(|call| start(world, call)).collect();
     for ((began, run), call) in running.into_iter().zip(calls) {
@@ -48,13 +48,13 @@ fn all_end_at_their_deadline(world: &World, calls: &[Call]) {
     }
 }
 
-/// The calls that want a token, by every verb.
+/// The calls of all subcommands that request a token.
 fn calls(world: &World) -> Vec<Call> {
     let all = Call::all_verbs(world, "env").into_iter();
     all.filter(|call| call.wants_token).collect()
 }
 
-/// The lock of the only entry, as another program would open it.
+/// Opens the lock file of the only entry, as another program would.
 fn sidecar(world: &World) -> File {
     OpenOptions::new()
         .read(true)
@@ -98,7 +98,8 @@ fn a_process_that_goes_on_behind_its_own_deadline_ends_and_binds_nobody_for_long
          or with exit 6, and the next caller has its token at once or 5 s later",
     );
     for _ in 0..tries(1, 10) {
-        // A request of less than 4 s leaves no cool-down, for it says nothing of the server.
+        // A request with less than 4 s sets no cool-down, because it proves nothing about the
+        // server.
         let worlds = ["3s", "5s"].map(|limit| (World::new(), limit));
         let leaders = worlds.each_ref().map(|(world, limit)| {
             let gate = world.sandbox.gate();
@@ -108,7 +109,7 @@ fn a_process_that_goes_on_behind_its_own_deadline_ends_and_binds_nobody_for_long
             gate.release();
             leader
         });
-        // By its end the deadlines of those that are stopped have passed as well.
+        // When this process ends, the deadlines of the stopped processes have passed too.
         let (last, _) = &worlds[1];
         last.run(["token", "--timeout", "6s"]).outcome().fails(7);
         for (leader, (world, limit)) in leaders.into_iter().zip(&worlds) {
@@ -198,7 +199,11 @@ fn held_for_good(kind: FlockOperation, claim: &Claim) {
         let stderr = erase.outcome().fails(7);
         assert!(stderr.contains("within 3s"), "{stderr}");
     });
-    assert_eq!(world.sandbox.token_requests(), 1, "nobody asks");
+    assert_eq!(
+        world.sandbox.token_requests(),
+        1,
+        "no other process sends a request"
+    );
 
     drop(lock);
     assert_ne!(world.token(), old);

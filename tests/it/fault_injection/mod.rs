@@ -1,6 +1,5 @@
-//! Faults against real processes, each claim tried as often as there is time for: a few times in
-//! `make test`, many times in `make soak`, which writes the table of docs/reliability.md from what
-//! it counted.
+//! Fault-injection tests with real processes. Each property is tried a few times in `make test` and
+//! many times in `make soak`, which writes the table of docs/reliability.md from the counts.
 
 pub(crate) mod clocks;
 mod files;
@@ -23,7 +22,7 @@ use std::thread;
 
 use crate::harness::Outcome;
 
-/// How often something is tried: `few` times in `make test`, `many` times in `make soak`.
+/// The number of attempts: `few` in `make test`, `many` in `make soak`.
 pub(crate) fn tries(few: usize, many: usize) -> usize {
     if env::var_os("SOAK").is_some() {
         many
@@ -32,7 +31,8 @@ pub(crate) fn tries(few: usize, many: usize) -> usize {
     }
 }
 
-/// stdout of a run that succeeds. On a loaded machine it may have had to say that it waits.
+/// Returns the stdout of a process that must succeed. On a loaded machine it may report that it
+/// waits.
 #[track_caller]
 pub(crate) fn answer(mut outcome: Outcome) -> String {
     if is_wait(&outcome.stderr) {
@@ -41,15 +41,15 @@ pub(crate) fn answer(mut outcome: Outcome) -> String {
     outcome.succeeds()
 }
 
-/// Whether this is the one line on a wait of more than two seconds.
+/// Whether this is the one line about a wait of more than two seconds.
 pub(crate) fn is_wait(stderr: &str) -> bool {
     let start = "cloudconnexa-auth: waiting for another process's token request";
     stderr.starts_with(start) && stderr.lines().count() == 1
 }
 
-/// What a test claims, and how often that was tried and held. When it is dropped, its row is
-/// appended to the file that the variable `PROOFS` names: test, claim, tried, survived, with tabs
-/// between them.
+/// A property that a test checks, with the numbers of attempts and successes. When it is dropped,
+/// its row is appended to the file that the variable `PROOFS` names: test, property, attempts,
+/// successes, separated by tabs.
 pub(crate) struct Claim {
     text: &'static str,
     tried: Cell<usize>,
@@ -59,7 +59,10 @@ pub(crate) struct Claim {
 impl Claim {
     /// `text` is one sentence for docs/reliability.md.
     pub(crate) fn that(text: &'static str) -> Self {
-        assert!(!text.contains(['\t', '\n', '|']), "a cell of a table");
+        assert!(
+            !text.contains(['\t', '\n', '|']),
+            "the text fits into a cell of a table"
+        );
         Self {
             text,
             tried: Cell::new(0),
@@ -67,12 +70,12 @@ impl Claim {
         }
     }
 
-    /// Tries it once. It has survived when `attempt` returns; it fails by a panic.
+    /// Tries it once. The attempt succeeds if `attempt` returns, and fails by a panic.
     pub(crate) fn holds<T>(&self, attempt: impl FnOnce() -> T) -> T {
         self.counts(1, attempt)
     }
 
-    /// Tries it with so many processes, inputs or moments at once.
+    /// Tries it with `count` processes, inputs or moments at once.
     pub(crate) fn counts<T>(&self, count: usize, attempt: impl FnOnce() -> T) -> T {
         self.tried.set(self.tried.get() + count);
         let result = attempt();
@@ -89,7 +92,7 @@ impl Drop for Claim {
         let thread = thread::current();
         let test = thread.name().unwrap_or("?");
         let (tried, survived) = (self.tried.get(), self.survived.get());
-        // What a test left to its own second run is told by that.
+        // If a test runs again in its own second process, that process writes the row.
         if tried == 0 {
             return;
         }

@@ -1,4 +1,4 @@
-//! Many processes that are all alive before the first of them begins, and that begin at once.
+//! Groups of processes that all exist before the first one starts its work, and that start at once.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,18 +14,18 @@ use crate::leaks::Allowed;
 use super::is_wait;
 use super::processes::{has_ended, until};
 
-/// What one process is to do.
+/// The command line of one process.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) arguments: Vec<String>,
     pub(crate) stdin: String,
-    /// Whether its answer holds a token.
+    /// Whether its answer contains a token.
     pub(crate) wants_token: bool,
 }
 
 impl Call {
-    /// All the ways to a token of a profile, and the two verbs that tell about it. No call has a
-    /// deadline that a thousand processes on two processors could meet.
+    /// Calls for all subcommands that return a token of a profile, and the two that report on it.
+    /// Every deadline is long enough for a thousand processes on two processors.
     pub(crate) fn all_verbs(world: &World, profile: &str) -> Vec<Self> {
         let base_url = world.sandbox.base_url();
         let host = base_url.split_once("://").unwrap().1;
@@ -61,7 +61,7 @@ impl Call {
         calls.map(call).into()
     }
 
-    /// `erase` for the cached token of a profile, or only if it is this one.
+    /// An `erase` of the cached token of a profile, or only of this token.
     pub(crate) fn erase(profile: &str, token: Option<&str>) -> Self {
         let arguments = ["erase", "--timeout", "10m"];
         let mut request = json!({ "profile": profile });
@@ -76,9 +76,9 @@ impl Call {
     }
 }
 
-/// Processes that wait in front of a gate: each is a shell that opens a named pipe, which the
-/// system lets nobody through before it is opened for writing, and then becomes the program. What
-/// they print goes into files, so that their number is not bounded by open pipes.
+/// Processes that wait at a gate. Each is a shell that opens a named pipe and then becomes the
+/// program. The open blocks until the pipe is opened for writing. The output goes into files, so
+/// the number of open pipes does not limit the number of processes.
 pub(crate) struct Crowd<'a> {
     world: &'a World,
     folder: PathBuf,
@@ -91,7 +91,7 @@ struct Member {
     child: Child,
 }
 
-/// How one call of a crowd ended.
+/// The result of one call of the group.
 pub(crate) struct Answer {
     pub(crate) call: Call,
     pub(crate) outcome: Outcome,
@@ -141,12 +141,15 @@ impl<'a> Crowd<'a> {
         self.folder.join(format!("{number}.{name}"))
     }
 
-    /// Lets all of them begin. Every one is alive at this moment.
+    /// Lets all processes begin. All of them are alive at this moment.
     pub(crate) fn begin(&mut self) {
         for member in &self.members {
-            assert!(!has_ended(member.child.id()), "nobody is past the gate");
+            assert!(
+                !has_ended(member.child.id()),
+                "no process has passed the gate"
+            );
         }
-        // It stays open for those who have not come to it yet.
+        // The pipe stays open for the processes that have not reached it yet.
         let mut options = OpenOptions::new();
         let gate = options
             .read(true)
@@ -161,14 +164,14 @@ impl<'a> Crowd<'a> {
         ids.filter(|&id| !has_ended(id))
     }
 
-    /// Waits until no more than `count` of them are left.
+    /// Waits until at most `count` processes are left.
     pub(crate) fn wait_until_left(&self, count: usize) {
         until(&format!("only {count} processes are left"), || {
             self.alive().count() <= count
         });
     }
 
-    /// Waits for the end of all, and searches the world.
+    /// Waits for the end of all processes, and searches the world for secrets.
     pub(crate) fn end(mut self) -> Vec<Answer> {
         let members = std::mem::take(&mut self.members);
         let canaries = self.world.canaries();
@@ -191,14 +194,14 @@ impl<'a> Crowd<'a> {
         answers
     }
 
-    /// The same from the beginning.
+    /// Lets all processes begin and waits for their end.
     pub(crate) fn run(mut self) -> Vec<Answer> {
         self.begin();
         self.end()
     }
 }
 
-/// Nobody stays behind where a test fails.
+/// Ends all processes if a test fails.
 impl Drop for Crowd<'_> {
     fn drop(&mut self) {
         for member in &mut self.members {
@@ -209,8 +212,8 @@ impl Drop for Crowd<'_> {
 }
 
 impl Answer {
-    /// The token of a call that wants one. It succeeds; it says nothing, but that it waits, once,
-    /// where that took long.
+    /// Returns the token of a call that requests one. The call must succeed. It prints nothing to
+    /// stderr except one line about the wait if the wait was long.
     #[track_caller]
     pub(crate) fn token(mut self) -> Option<String> {
         if is_wait(&self.outcome.stderr) {
@@ -219,7 +222,7 @@ impl Answer {
         self.token_in_silence()
     }
 
-    /// The same in silence.
+    /// Like `token`, with an empty stderr.
     #[track_caller]
     pub(crate) fn token_in_silence(self) -> Option<String> {
         let stdout = self.outcome.succeeds();
@@ -230,7 +233,7 @@ impl Answer {
         Some(token.unwrap_or_else(|| panic!("no token: {stdout:?}")))
     }
 
-    /// Shows that a call that wants a token and may have said that it waits failed so.
+    /// Checks that a call that requests a token failed with this code. It may have reported a wait.
     #[track_caller]
     pub(crate) fn fails_after_waiting(mut self, code: i32) {
         let said = std::mem::take(&mut self.outcome.stderr);
@@ -240,7 +243,8 @@ impl Answer {
         self.fails(code);
     }
 
-    /// Shows that a call that wants a token failed so, in words; the others succeed.
+    /// Checks that a call that requests a token failed with this code and a message, and that other
+    /// calls succeeded.
     #[track_caller]
     pub(crate) fn fails(self, code: i32) {
         if self.call.wants_token {
@@ -251,7 +255,7 @@ impl Answer {
     }
 }
 
-/// The sandbox's tokens are 64 hexadecimal digits.
+/// Finds a token in a text. The sandbox's tokens are 64 hexadecimal digits.
 fn token_in(text: &str) -> Option<String> {
     let words = text.split(|c: char| !c.is_ascii_hexdigit());
     words
@@ -260,7 +264,7 @@ fn token_in(text: &str) -> Option<String> {
         .next()
 }
 
-/// How many of each.
+/// Counts the occurrences of each value.
 pub(crate) fn counted<T: Ord>(all: impl IntoIterator<Item = T>) -> BTreeMap<T, usize> {
     let mut counts = BTreeMap::new();
     for one in all {

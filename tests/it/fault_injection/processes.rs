@@ -1,4 +1,4 @@
-//! What /proc tells of processes, and signals to them.
+//! Information on processes from /proc, and signals to processes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,41 +9,46 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Long enough for a loaded build machine; nobody waits so long where all is well.
+/// A limit that is long enough for a loaded build machine. A successful test does not wait that
+/// long.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Sends a signal to a process that has not been waited for, so that its number is its own.
+/// Sends a signal to a process that has not been waited for, so its process ID cannot be reused.
 pub(crate) fn signal(id: u32, signal: Signal) {
     let pid = Pid::from_raw(id.cast_signed()).unwrap();
     kill_process(pid, signal).unwrap();
 }
 
-/// Looks again and again until something is so, more and more seldom: to look at a thousand
-/// processes takes a processor from them.
+/// Polls until a condition is true, with increasing pauses: polling a thousand processes takes
+/// processor time from them.
 #[track_caller]
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     let mut pause = Duration::from_millis(1);
     while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "{what}: not in {PATIENCE:?}");
+        assert!(
+            start.elapsed() < PATIENCE,
+            "{what}: not within {PATIENCE:?}"
+        );
         thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(250));
     }
 }
 
-/// The letter of `/proc/ID/stat`: `S` sleeps, `T` is stopped, `Z` has ended; `None`: it is gone.
+/// The state letter of `/proc/ID/stat`: `S` sleeps, `T` is stopped, `Z` has ended. `None` if the
+/// process is gone.
 pub(crate) fn state(id: u32) -> Option<char> {
     let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // The name before it can hold anything, a bracket too.
+    // The name before it can contain any character, including a parenthesis.
     text.rsplit_once(") ")?.1.chars().next()
 }
 
-/// Whether it has ended, whether or not it was waited for.
+/// Whether the process has ended, waited for or not.
 pub(crate) fn has_ended(id: u32) -> bool {
     matches!(state(id), None | Some('Z' | 'X'))
 }
 
-/// Stops it and waits until it stands still; `false` where it had ended already.
+/// Stops a process and waits until it is stopped. Returns `false` if it had already ended.
 pub(crate) fn stop(id: u32) -> bool {
     if has_ended(id) {
         return false;
@@ -55,18 +60,18 @@ pub(crate) fn stop(id: u32) -> bool {
     state(id) == Some('T')
 }
 
-/// Whether it waits in the system for a lock of a file.
+/// Whether the process waits for a file lock.
 pub(crate) fn waits_for_lock(id: u32) -> bool {
     lock_waiters().contains(&id)
 }
 
-/// Who waits for a lock of a file.
+/// The processes that wait for a file lock.
 pub(crate) fn lock_waiters() -> BTreeSet<u32> {
     let waiting = locks().filter(|(_, is_held)| !is_held);
     waiting.map(|(pid, _)| pid).collect()
 }
 
-/// Whether anybody waits for a lock of this file.
+/// Whether a process waits for a lock of this file.
 pub(crate) fn is_waited_for(file: &Path) -> bool {
     let inode = fs::metadata(file).unwrap().ino();
     let text = fs::read_to_string("/proc/locks").unwrap();
@@ -75,14 +80,14 @@ pub(crate) fn is_waited_for(file: &Path) -> bool {
         .any(|line| line.contains("->") && line.contains(&its))
 }
 
-/// Who has a lock of a file alone or together with others.
+/// The processes that hold a file lock, exclusive or shared.
 pub(crate) fn lock_holders() -> Vec<u32> {
     let held = locks().filter(|(_, is_held)| *is_held);
     held.map(|(pid, _)| pid).collect()
 }
 
-/// Everybody's locks of flock(2), and whether they are held or waited for. Every user can read
-/// this, of processes too that let nobody look into them.
+/// The flock(2) locks of all processes, and whether each is held or waited for. Every user can read
+/// this, also for processes that other users cannot inspect.
 fn locks() -> impl Iterator<Item = (u32, bool)> {
     let text = fs::read_to_string("/proc/locks").unwrap();
     let lock = |line: &str| {
@@ -97,7 +102,7 @@ fn locks() -> impl Iterator<Item = (u32, bool)> {
         .into_iter()
 }
 
-/// The ports of its TCP connections on this side; `None` where it lets nobody look into it.
+/// The local ports of the process's TCP connections. `None` if the process cannot be inspected.
 pub(crate) fn ports(id: u32) -> Option<BTreeSet<u16>> {
     let files = fs::read_dir(format!("/proc/{id}/fd")).ok()?;
     let sockets: BTreeSet<String> = files

@@ -1,5 +1,5 @@
-//! What others can see of a process that holds a secret, and what it still holds when the secret is
-//! no longer needed.
+//! The data that other processes can read from a process that holds a secret, and the data that it
+//! still holds when it no longer needs the secret.
 
 use std::fs::{self, File};
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
@@ -19,14 +19,15 @@ use crate::harness::{PROGRAM, World, copy_program};
 use crate::leaks;
 use crate::sources::world_with;
 
-/// Longer than anything takes: after it a test that waits has failed.
+/// The limit of a wait in a test. It is longer than any operation takes, so a test that reaches it
+/// has failed.
 const HANGING: Duration = Duration::from_secs(120);
 
-/// A user without rights; the system's own nobody, on every Linux.
+/// A user without rights: `nobody`, on every Linux.
 const NOBODY: u32 = 65534;
 
-/// A run whose stdout is full before it begins: it blocks when it gives its answer, and can be
-/// looked at.
+/// A process whose stdout is full when it starts. It blocks when it writes its answer, and can be
+/// inspected.
 struct Held {
     child: Child,
     reader: PipeReader,
@@ -64,7 +65,7 @@ impl Held {
         self.child.id()
     }
 
-    /// Waits until it writes to stdout and cannot.
+    /// Waits until the process blocks in a write to stdout.
     fn wait_until_it_answers(&self) {
         let began = Instant::now();
         let call = format!("/proc/{}/syscall", self.id());
@@ -81,7 +82,7 @@ impl Held {
         }
     }
 
-    /// Lets it end; what it said.
+    /// Lets the process end and returns its output.
     fn end(self) -> String {
         let Self {
             mut child,
@@ -108,7 +109,8 @@ fn fill(writer: &PipeWriter) -> usize {
     filled
 }
 
-/// Where a text stands, in any of its forms, in what a process can write to; with what is around it.
+/// The places of a text, in any of its encodings, in the writable memory of a process. Each
+/// includes the bytes around it.
 fn places(process: u32, text: &str) -> Vec<String> {
     let maps = fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
     let memory = File::open(format!("/proc/{process}/mem")).unwrap();
@@ -118,7 +120,7 @@ fn places(process: u32, text: &str) -> Vec<String> {
         let mut words = line.split_whitespace();
         let (range, modes) = (words.next().unwrap(), words.next().unwrap());
         let name = words.nth(3).unwrap_or("anonymous");
-        // The environment stands above the stack, where the kernel has put it.
+        // The kernel has put the environment above the stack.
         if !modes.starts_with("rw") || name == "[stack]" {
             continue;
         }
@@ -141,11 +143,11 @@ fn places(process: u32, text: &str) -> Vec<String> {
     places
 }
 
-/// Ways to put the credentials into the request, as a further line of the profile.
+/// The methods that put the credentials into the request, as an additional line of the profile.
 const METHODS: [&str; 5] = ["basic", "basic-raw", "body", "query", "json"];
 
-/// Runs a test once more in a user namespace where it may look into its own processes; `true` where
-/// that was done. Root may do so anyway.
+/// Runs a test again in a user namespace in which it can inspect its own processes. Returns `true`
+/// if it did so. Root needs no namespace.
 fn is_done_as_root(test: &str) -> bool {
     if rustix::process::geteuid().is_root() {
         return false;
@@ -175,7 +177,7 @@ fn no_copy_of_the_secret_outlives_the_request_it_was_for() {
         "env = \"LAB_SECRET\"",
         "docker_helper = \"lab\"",
     ];
-    // Every method and every source in a short run too, if not each with each.
+    // A short test also uses every method and every source, but not every combination.
     let some = METHODS.iter().zip(sources.into_iter().cycle());
     let each = METHODS
         .iter()
@@ -195,7 +197,10 @@ fn no_copy_of_the_secret_outlives_the_request_it_was_for() {
             let held = Held::start(&world, &["token"], "");
             gate.wait_for_requests(1);
             let asking = places(held.id(), secret);
-            assert!(!asking.is_empty(), "the search finds what is there");
+            assert!(
+                !asking.is_empty(),
+                "the search finds the secret while it is in use"
+            );
 
             gate.release();
             held.wait_until_it_answers();
@@ -243,8 +248,8 @@ fn what_saves_a_secret_or_never_needs_it_holds_no_copy_when_it_answers() {
     world.check_files();
 }
 
-/// A world that an ordinary user can use, and the program in it; whoever is none already becomes
-/// that system's nobody.
+/// A world that an ordinary user can use, and the program in it. If the tests run as root, commands
+/// run as the user `nobody`.
 struct Ordinary {
     world: World,
     user: Option<u32>,
@@ -266,7 +271,7 @@ impl Ordinary {
         Self { world, user }
     }
 
-    /// A command as that user, in the world's folder.
+    /// Creates a command that runs as that user in the directory of the world.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         if let Some(user) = self.user {
@@ -283,13 +288,13 @@ impl Ordinary {
         command
     }
 
-    /// Whether that user can do this.
+    /// Whether that user can run this command successfully.
     fn can(&self, words: &[&str]) -> bool {
         let output = self.command(words[0]).args(&words[1..]).output().unwrap();
         output.status.success()
     }
 
-    /// The program, limits and all as the shell sets them.
+    /// Starts a shell script, in a shell that removes the limit on core dumps.
     fn start(&self, script: &str) -> Child {
         let script = format!("ulimit -c unlimited; {script}");
         self.command("sh").args(["-c", &script]).spawn().unwrap()
@@ -336,7 +341,11 @@ fn the_same_user_reads_nothing_of_a_process_that_holds_the_secret() {
             let has_core = |id: u32| {
                 let told = ordinary.can(&["gcore", "-o", "core", &id.to_string()]);
                 let core = ordinary.world.path(&format!("core.{id}"));
-                assert_eq!(core.exists(), told, "gcore says what it has done");
+                assert_eq!(
+                    core.exists(),
+                    told,
+                    "the exit code of gcore matches its result"
+                );
                 fs::remove_file(core).is_ok()
             };
             assert_eq!(
@@ -346,7 +355,10 @@ fn the_same_user_reads_nothing_of_a_process_that_holds_the_secret() {
             );
             assert!(!has_core(held), "a core");
             let owner = fs::metadata(format!("/proc/{held}/mem")).unwrap().uid();
-            assert!(ordinary.user.is_none() || owner == 0, "whose it is");
+            assert!(
+                ordinary.user.is_none() || owner == 0,
+                "root owns the files of the process in /proc"
+            );
         });
         held.kill().unwrap();
         held.wait().unwrap();
@@ -369,7 +381,8 @@ fn a_crash_leaves_no_memory_behind() {
         assert_eq!(status.signal(), Some(signal.as_raw()));
         status.core_dumped()
     };
-    // What the kernel does with another process, so that the test sees what it is to see.
+    // First check the kernel's behaviour with another process, so that the test can detect a core
+    // dump.
     let other = ordinary.start("kill -SEGV $$");
     let dumps = other.wait_with_output().unwrap().status.core_dumped();
     assert!(dumps, "this system writes no core files at all");
@@ -381,7 +394,7 @@ fn a_crash_leaves_no_memory_behind() {
         claim.holds(|| {
             assert!(!crash(child, *signal), "{signal:?}");
             let left = fs::read_dir(world.path("")).unwrap().count();
-            assert_eq!(left, left_by_other, "no file more");
+            assert_eq!(left, left_by_other, "no additional file");
         });
     }
 }
@@ -390,7 +403,8 @@ fn a_crash_leaves_no_memory_behind() {
 fn a_panic_tells_where_it_was_and_nothing_of_what_it_says() {
     let claim = Claim::that("a panic ends with code 1 and three lines, none of which is its words");
     let world = World::new();
-    // The standard library panics where the system has no random bytes, which no system lets happen.
+    // The standard library panics if the system has no random bytes, which does not happen on a
+    // real system.
     let inject = ["-f", "-qq", "-e", "trace=getrandom", "-e"];
     for arguments in [&["token"][..], &["header", "--no-cache", "-v"], &["doctor"]] {
         claim.holds(|| {
@@ -421,7 +435,10 @@ fn a_panic_tells_where_it_was_and_nothing_of_what_it_says() {
                 "{cause}"
             );
             assert!(hint.contains("report it"), "{hint}");
-            assert!(!stderr.contains("random data"), "its words: {stderr}");
+            assert!(
+                !stderr.contains("random data"),
+                "the message of the panic is not shown: {stderr}"
+            );
             world
                 .canaries()
                 .check("stderr", stderr.as_bytes(), leaks::Allowed::Nothing);

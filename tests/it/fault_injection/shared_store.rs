@@ -1,4 +1,5 @@
-//! Hosts that share a token: storms of them, and a store that fails at each stage of a fetch.
+//! Hosts that share a token: many processes at once, and a store that fails at each stage of a
+//! fetch.
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
@@ -16,10 +17,10 @@ use super::{Claim, tries};
 use crate::harness::Outcome;
 use crate::shared_store::{Fleet, Server};
 
-/// How many processes run on each host.
+/// The number of processes on each host.
 const PROCESSES: usize = 5;
 
-/// What as many hosts with five processes each answer, all started at once.
+/// Starts five processes on each of `hosts` hosts at once and returns their outcomes.
 fn storm(fleet: &Fleet, hosts: usize, arguments: [&str; 3]) -> Vec<Outcome> {
     let running = (0..hosts * PROCESSES)
         .map(|number| fleet.on(number % hosts, arguments).start())
@@ -43,23 +44,27 @@ fn hosts_of_five_processes_cost_one_request_cold_and_one_at_refresh() {
 
     let cold = claim.counts(hosts * PROCESSES, || distinct(storm(&fleet, hosts, wait)));
 
-    assert_eq!(cold.len(), 1, "all are given the same token");
-    assert_eq!(fleet.world.sandbox.token_requests(), 1, "one asks");
+    assert_eq!(cold.len(), 1, "all processes get the same token");
+    assert_eq!(
+        fleet.world.sandbox.token_requests(),
+        1,
+        "one process sends a request"
+    );
     fleet.advance(Duration::from_secs(10 * 3600));
     claim.counts(hosts * PROCESSES, || storm(&fleet, hosts, wait));
     assert_eq!(
         fleet.world.sandbox.token_requests(),
         2,
-        "one looks for the next"
+        "one process refreshes the token"
     );
-    // Whoever looked while that was under way goes on with the present token for a while, and then
-    // one process of each host looks again.
+    // Processes that looked up the token during the refresh use the current one for some time. Then
+    // one process of each host looks it up again.
     fleet.advance(Duration::from_secs(600));
     storm(&fleet, hosts, wait);
     let next = distinct(storm(&fleet, hosts, wait));
     assert!(
         next.is_disjoint(&cold) && next.len() == 1,
-        "and all have it then: {next:?}"
+        "all processes have the new token: {next:?}"
     );
     assert_eq!(fleet.world.sandbox.token_requests(), 2);
 }
@@ -88,7 +93,7 @@ fn inside_a_limit_hosts_cost_no_request() {
         let stderr = outcome.fails(5);
         assert!(
             stderr.contains("429"),
-            "the same reason everywhere: {stderr}"
+            "all processes report the same reason: {stderr}"
         );
     }
     assert_eq!(fleet.world.sandbox.token_requests(), 1);
@@ -119,12 +124,12 @@ fn one_host_waits_out_a_limit_for_all() {
         assert_eq!(
             fleet.world.sandbox.token_requests(),
             2,
-            "refused, then given"
+            "one refused request, then a successful one"
         );
     }
 }
 
-/// What befalls the store.
+/// A failure of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Blow {
     Killed,
@@ -134,8 +139,8 @@ enum Blow {
     Evicting,
 }
 
-/// Between hosts and the store: lets round trips pass, and before the one that is chosen lets the
-/// blow fall.
+/// A relay between the hosts and the store. It forwards round trips and causes the failure before
+/// the chosen one.
 struct Between {
     port: u16,
 }
@@ -146,7 +151,7 @@ impl Between {
         let port = listener.local_addr().unwrap().port();
         let passed = Arc::new(AtomicUsize::new(0));
         let blow = Arc::new(Mutex::new(Some(blow)));
-        // It ends with the test's process; nothing waits for it.
+        // The thread ends with the test process and is not joined.
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (passed, blow) = (Arc::clone(&passed), Arc::clone(&blow));
@@ -181,7 +186,7 @@ impl Between {
     }
 }
 
-/// A rule by which nothing reaches a port; gone when dropped.
+/// A firewall rule that blocks a port; removed when dropped.
 struct Wall(u16);
 
 impl Wall {
@@ -208,11 +213,11 @@ fn send(id: u32, signal: &str) {
     assert!(sent.unwrap().success());
 }
 
-/// A fetch is four round trips: look, lease, publish, give back.
+/// A fetch needs four round trips: look up, acquire the lease, publish, release the lease.
 const STAGES: usize = 4;
 
-/// Several hosts ask at once while the blow falls at a stage of the fetch. How many token requests
-/// that costs at the most beside the one: one a host, as without the store.
+/// Several hosts request a token while the store fails at a stage of the fetch. Checks that this
+/// costs at most one token request for each host, as without the store.
 fn survives(claim: &Claim, blow: Blow, stage: usize) {
     const HOSTS: usize = 4;
     let server = Server::plain(&[]);
@@ -345,7 +350,11 @@ fn a_killed_lease_holder_costs_the_others_the_life_of_its_lease() {
         for outcome in fleet.world.outcomes(others) {
             claim.holds(|| outcome.succeeds_with_stderr());
         }
-        assert_eq!(fleet.world.sandbox.token_requests(), 2, "the next one asks");
+        assert_eq!(
+            fleet.world.sandbox.token_requests(),
+            2,
+            "the next process sends a request"
+        );
     }
 }
 

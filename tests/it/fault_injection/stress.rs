@@ -1,6 +1,6 @@
-//! Storms: processes that begin at once, by all verbs and for several profiles, while the cache is
-//! cold, at expiry, inside a cool-down, while tokens are erased. The server's own count of requests
-//! is what the rules say, to the last one.
+//! Stress tests: many processes start at once, with all subcommands and for several profiles. The
+//! cache is cold, has an expired token, is in a cool-down, or is being erased. The number of
+//! requests that the server counts must match the rules exactly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -14,12 +14,12 @@ use super::processes::{lock_waiters, until};
 use super::{Claim, tries};
 use crate::harness::{World, write_private};
 
-/// How many processes make a storm.
+/// The number of processes that start at once.
 fn storm() -> usize {
     tries(100, 1000)
 }
 
-/// A world of so many profiles, each with a credential of its own.
+/// Creates a world with `count` profiles, each with its own credential.
 fn profiles(count: usize) -> (World, Vec<String>) {
     let world = World::without_profile(Sandbox::builder().no_rate_limit());
     let mut config = String::new();
@@ -40,7 +40,7 @@ fn profiles(count: usize) -> (World, Vec<String>) {
     (world, names)
 }
 
-/// So many calls: each verb for each profile in turn.
+/// Creates that many calls: each subcommand for each profile in turn.
 fn mixed<'a>(
     world: &World,
     names: &[String],
@@ -54,7 +54,7 @@ fn mixed<'a>(
     (0..count).map(move |number| all[number % count_all].clone())
 }
 
-/// The calls, with an erase behind every tenth.
+/// Adds an erase after every tenth call.
 fn with_erases(calls: impl Iterator<Item = Call>, erase: Call) -> Vec<Call> {
     let mut all = Vec::new();
     for (number, call) in calls.enumerate() {
@@ -71,18 +71,26 @@ fn profile(answer: &Answer) -> String {
     answer.call.arguments[2].clone()
 }
 
-/// Everybody has a token, those of one profile the same one, and no two profiles have the same.
+/// Checks that every caller has a token, that all callers of a profile have the same token, and
+/// that no two profiles share one.
 fn one_token_each(answers: Vec<Answer>, profiles: usize) -> BTreeMap<String, String> {
     let mut of_profile = BTreeMap::new();
     for answer in answers {
         let name = profile(&answer);
         if let Some(token) = answer.token() {
             let first = of_profile.entry(name).or_insert_with(|| token.clone());
-            assert_eq!(*first, token, "all callers of a profile have the same");
+            assert_eq!(
+                *first, token,
+                "all callers of a profile have the same token"
+            );
         }
     }
     let distinct: BTreeSet<&String> = of_profile.values().collect();
-    assert_eq!(distinct.len(), profiles, "and nobody has another profile's");
+    assert_eq!(
+        distinct.len(),
+        profiles,
+        "no caller has the token of another profile"
+    );
     of_profile
 }
 
@@ -100,7 +108,7 @@ fn a_storm_on_a_cold_cache_costs_one_request_for_each_profile() {
     one_token_each(answers, 5);
     assert_eq!(world.sandbox.token_requests(), 5);
     assert_eq!(world.sandbox.most_token_requests_at_once(), 1);
-    assert_eq!(world.entries().len(), 5, "every entry is whole");
+    assert_eq!(world.entries().len(), 5, "every entry is complete");
 }
 
 #[test]
@@ -141,7 +149,7 @@ fn a_storm_at_expiry_costs_one_request_for_each_profile() {
 
     let new = one_token_each(answers, 5);
     let is_kept = names.iter().any(|name| old[name] == new[name]);
-    assert!(!is_kept, "an expired token is never the answer");
+    assert!(!is_kept, "an expired token is not returned");
     assert_eq!(world.sandbox.token_requests(), 10);
 }
 
@@ -164,7 +172,7 @@ fn a_storm_inside_a_cool_down_costs_nothing() {
         let (world, names) = profiles(1);
         world.sandbox.always(Some(fault));
         world.run(["token"]).outcome().fails(code);
-        // A thousand processes may take longer than the 5 s after a 503.
+        // A thousand processes may take longer than the cool-down of 5 s after a 503.
         let (path, mut entry) = world.entry();
         let since = entry["cooldown"]["since_ms"].as_i64().unwrap();
         entry["cooldown"]["until_ms"] = json!(since + 300_000);
@@ -177,7 +185,11 @@ fn a_storm_inside_a_cool_down_costs_nothing() {
         for answer in answers {
             answer.fails(code);
         }
-        assert_eq!(world.sandbox.token_requests(), asked, "nobody asks");
+        assert_eq!(
+            world.sandbox.token_requests(),
+            asked,
+            "no process sends a request"
+        );
     }
 }
 
@@ -224,12 +236,16 @@ fn a_storm_during_erases_of_one_token_costs_one_request() {
 
     let tokens = counted(answers.into_iter().filter_map(Answer::token));
     let new = world.token();
-    assert_ne!(new, old, "it was dropped");
+    assert_ne!(new, old, "the old token was erased");
     assert!(
         tokens.keys().all(|token| *token == old || *token == new),
-        "nobody has a third one: {tokens:?}"
+        "no caller has a third token: {tokens:?}"
     );
-    assert_eq!(world.sandbox.token_requests(), 2, "the first, and one more");
+    assert_eq!(
+        world.sandbox.token_requests(),
+        2,
+        "the first request, and one more"
+    );
 }
 
 #[test]
@@ -250,7 +266,10 @@ fn a_storm_during_erases_of_whatever_is_there_costs_a_request_each_at_most() {
     let tokens = counted(answers.into_iter().filter_map(Answer::token));
     let asked = world.sandbox.token_requests();
     assert!(asked <= 1 + erases, "{asked} requests for {erases} erases");
-    assert!(tokens.len() <= asked, "one token a request: {tokens:?}");
+    assert!(
+        tokens.len() <= asked,
+        "at most one token per request: {tokens:?}"
+    );
     assert_eq!(world.sandbox.most_token_requests_at_once(), 1);
 }
 
@@ -268,7 +287,7 @@ fn a_storm_in_the_last_fifth_costs_one_request_for_which_nobody_waits() {
 
     let answers = claim.counts(storm(), || {
         crowd.begin();
-        // All but the one who looks for the next token. That one gives up after 5 s by itself.
+        // All processes end except the one that refreshes the token. It gives up after 5 s.
         crowd.wait_until_left(1);
         gate.wait_for_requests(1);
         gate.release();
@@ -278,8 +297,15 @@ fn a_storm_in_the_last_fifth_costs_one_request_for_which_nobody_waits() {
     let tokens = answers.into_iter().filter_map(Answer::token_in_silence);
     let tokens = counted(tokens);
     let others: usize = tokens.iter().filter(|it| *it.0 != old).map(|it| it.1).sum();
-    assert!(others <= 1, "only who asked can have the next one");
-    assert_eq!(world.sandbox.token_requests(), 2, "the first, and the next");
+    assert!(
+        others <= 1,
+        "only the refreshing process can have the next token"
+    );
+    assert_eq!(
+        world.sandbox.token_requests(),
+        2,
+        "the first request, and the refresh"
+    );
     world.token();
     assert_eq!(world.sandbox.token_requests(), 2);
 }
@@ -305,14 +331,19 @@ fn a_server_that_is_gone_for_ten_minutes_is_not_noticed_while_the_token_is_good(
             }
             world.advance(Duration::from_secs(60));
             if hangs && tries(0, 1) == 0 {
-                // Each look at a server that hangs takes 5 s; in the suite one is enough.
+                // Each request to a server that hangs takes 5 s. In the short test one request is
+                // enough.
                 break;
             }
         }
         let asked = world.sandbox.token_requests() - 1;
-        assert!((1..=4).contains(&asked), "now and then: {asked} times");
+        assert!((1..=4).contains(&asked), "a few requests: {asked}");
         world.sandbox.always(None);
         world.advance(Duration::from_secs(300));
-        assert_ne!(world.token(), token, "and then the server is back");
+        assert_ne!(
+            world.token(),
+            token,
+            "a new token is fetched when the server is back"
+        );
     }
 }

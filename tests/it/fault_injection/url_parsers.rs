@@ -1,5 +1,5 @@
-//! A URI that is answered with a token leads to the same server by every reader that a tool is made
-//! with: node's and Python's, Go's, curl's, and the `url` crate's.
+//! A URI for which the program returns a token leads to the same server in all URL parsers that
+//! tools use: those of node, Python, Go, curl and the `url` crate.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,7 +17,7 @@ use super::{Claim, tries};
 use crate::clients::{client, run_with_stdin, test_tools, tool};
 use crate::harness::World;
 
-/// What the profile may be given a token for, in every form that a host can have.
+/// The hosts that the profile may return a token for, in every form of a host.
 const HOSTS: [&str; 12] = [
     "acme.test",
     "acme.test:8443",
@@ -33,7 +33,7 @@ const HOSTS: [&str; 12] = [
     "[2001:db8:0:0:0:0:0:1]",
 ];
 
-/// What readers of a URL are known to disagree about.
+/// Strings that URL parsers are known to interpret differently.
 const TRAPS: [&str; 34] = [
     "@",
     "@evil.test",
@@ -71,10 +71,10 @@ const TRAPS: [&str; 34] = [
     ";",
 ];
 
-/// Scheme, host and port, and whether there is user info.
+/// Scheme, host, port, and whether there is user info.
 type Reading = Option<(String, String, u16, bool)>;
 
-/// Numbers that look random and are the same in every run.
+/// A pseudo-random generator with the same sequence in every test.
 struct Dice(u64);
 
 impl Dice {
@@ -86,7 +86,7 @@ impl Dice {
     }
 }
 
-/// URIs of those hosts, spoilt here and there, behind those of the corpus.
+/// The URIs of the corpus, followed by randomly damaged URIs of those hosts.
 fn candidates(count: usize) -> Vec<String> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/uri");
     let mut files: Vec<_> = fs::read_dir(corpus)
@@ -122,7 +122,7 @@ fn candidates(count: usize) -> Vec<String> {
     uris
 }
 
-/// Those that the program answers with a token.
+/// Returns the URIs for which the program returns a token.
 fn accepted(world: &World, uris: &[String]) -> Vec<String> {
     let mut mine = Vec::new();
     for some in uris.chunks(16) {
@@ -199,7 +199,7 @@ func main() {
 }
 "#;
 
-/// What a program says that reads a list of texts from stdin and writes a list of readings.
+/// Runs a program that reads a list of URIs from stdin and prints a list of parsed URIs.
 fn read_by(world: &World, command: &mut Command, uris: &[String]) -> Vec<Reading> {
     let ended = run_with_stdin(world, command, &json!(uris).to_string());
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -209,7 +209,7 @@ fn read_by(world: &World, command: &mut Command, uris: &[String]) -> Vec<Reading
         .collect()
 }
 
-/// Where curl would go: it tells a proxy, which says no.
+/// Finds the server that curl would connect to: curl sends it to a proxy, which refuses.
 fn read_by_curl(world: &World, uris: &[String]) -> Vec<Reading> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = listener.local_addr().unwrap();
@@ -278,7 +278,7 @@ fn read_by_url_crate(text: &str) -> Reading {
     ))
 }
 
-/// With an address in one form.
+/// Brings the address into one form.
 fn plain(reading: &Reading) -> Reading {
     let (scheme, host, port, has_user) = reading.clone()?;
     let inside = host
@@ -347,7 +347,8 @@ fn no_two_readers_of_a_url_can_be_played_against_each_other() {
     ];
     for (at, uri) in mine.iter().enumerate() {
         claim.holds(|| {
-            // Ours: exactly what stands in the URI, for it was one of the profile's hosts.
+            // The expected result is the exact text of the URI, because its host was one of the
+            // profile's hosts.
             let (scheme, rest) = uri.split_once("://").unwrap();
             let scheme = scheme.to_ascii_lowercase();
             let authority = rest
@@ -364,8 +365,8 @@ fn no_two_readers_of_a_url_can_be_played_against_each_other() {
             let ours = plain(&Some((scheme, host, port, false)));
             for (reader, read) in &readings {
                 let theirs = plain(&read[at]);
-                // What stands for nothing in punycode is no name to some, and what is escaped
-                // wrongly in a path is no URL to Go; a reader that goes nowhere is nobody's prey.
+                // Some parsers reject punycode that encodes nothing, and Go rejects a path with an
+                // invalid escape. A parser that rejects the URI connects to no server.
                 let is_odd = uri.contains('%') || uri.to_ascii_lowercase().contains("xn--");
                 let is_refused = theirs.is_none() && is_odd;
                 assert!(
