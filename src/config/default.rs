@@ -1,4 +1,4 @@
-//! The key `default_profile`: which profile a request without a name and a URI uses.
+//! The key `default_profile`: the profile of a request that has no profile name and no URI.
 
 use std::path::Path;
 use std::str::FromStr as _;
@@ -9,10 +9,10 @@ use super::edit::{Editing, read_old, set, write, written};
 use super::{Position, ProfileError, Profiles, choose, load};
 use crate::types::quote::quote;
 
-/// Makes the profile the default. The rest of the file stays as it is.
+/// Makes the profile the default. The rest of the file is unchanged.
 ///
 /// # Errors
-/// The profile is not in the file, or the file cannot be read, locked or written.
+/// If the profile is not in the file, or if the file cannot be read, locked or written.
 pub(crate) fn set_default(editing: &Editing<'_>, name: &str) -> Result<(), ProfileError> {
     let path = editing.path()?;
     let before = load::parse(&path, &read_old(&path)?, editing.environment)?;
@@ -30,12 +30,12 @@ pub(crate) fn set_default(editing: &Editing<'_>, name: &str) -> Result<(), Profi
     written.map_err(|error| ProfileError::Unwritable { path, error })
 }
 
-/// The comment on the line that [`default_after_store`] adds for the profile that was the only one.
+/// The comment that [`default_after_store`] adds to the line for the previous only profile.
 const KEPT: &str = " # set when a second profile was saved";
 
-/// The default after the profile `name` is stored, and the comment on its line, if it must be
-/// written. The first profile becomes the default. An only profile without the key was the default,
-/// and stays it.
+/// Returns the default after the profile `name` is stored, and the comment on its line; `None` if
+/// nothing has to be written. The first profile becomes the default. An only profile without the
+/// key was the default and stays the default.
 pub(super) fn default_after_store<'a>(
     before: &'a Profiles,
     name: &'a str,
@@ -50,8 +50,8 @@ pub(super) fn default_after_store<'a>(
     }
 }
 
-/// Whether the line that [`default_after_store`] added for the only profile is superfluous again
-/// when the profile `name` is removed.
+/// Whether the line that [`default_after_store`] added for the only profile is redundant again when
+/// the profile `name` is removed.
 pub(super) fn is_superfluous_after_removal(text: &str, before: &Profiles, name: &str) -> bool {
     let mut left = before.all.iter().filter(|profile| profile.name != name);
     let (Some(only), None) = (left.next(), left.next()) else {
@@ -60,16 +60,16 @@ pub(super) fn is_superfluous_after_removal(text: &str, before: &Profiles, name: 
     text.starts_with(&format!("default_profile = \"{}\"{KEPT}", only.name))
 }
 
-/// Whether the default must be cleared when the profile `name` is removed, so that the profile that
-/// remains does not take its place.
+/// Whether the default must be cleared when the profile `name` is removed, so that the remaining
+/// profile does not become the default.
 pub(super) fn is_cleared_by_removal(before: &Profiles, name: &str) -> bool {
     let has_others = before.all.iter().any(|profile| profile.name != name);
     let is_default = before.default.as_deref() == Some(name);
     has_others && (is_default || (before.default.is_none() && !before.is_default_cleared))
 }
 
-/// The text with this value of `default_profile`; an empty value means that no profile is the
-/// default.
+/// Returns the text with this value of `default_profile`. An empty value means that no profile is
+/// the default.
 pub(super) fn with_default(
     path: &Path,
     text: &str,

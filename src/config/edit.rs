@@ -1,5 +1,5 @@
-//! `store`: writes a profile into the configuration file and its secret beside it, and leaves
-//! everything else in the file as it stands, comments and order included.
+//! `store`: writes a profile to the configuration file and its secret to a file beside it.
+//! Everything else in the file is unchanged, including comments and order.
 
 use std::fs;
 use std::io;
@@ -20,10 +20,10 @@ use crate::system::file::{self, Guard, Trust, WaitError};
 use crate::types::quote::quote;
 use crate::types::secret::Secret;
 
-/// How long another `store` is waited for where nobody says.
+/// The default limit of the wait for the lock of another `store`.
 const LOCK_LIMIT: Duration = Duration::from_secs(5);
 
-/// The keys that a new profile may set as they are.
+/// The keys that `store` can set directly, with the value as given.
 pub(crate) const SETTABLE: [&str; 9] = [
     "cloud_id",
     "base_url",
@@ -39,23 +39,21 @@ pub(crate) const SETTABLE: [&str; 9] = [
 /// A profile to be stored.
 #[derive(Debug)]
 pub(crate) struct NewProfile {
-    /// Its name.
     pub(crate) name: String,
-    /// The client ID, whole.
+    /// The complete client ID.
     pub(crate) client_id: String,
-    /// The client secret.
     pub(crate) client_secret: Secret,
-    /// `2w`, `1mo`, `6mo`, `1y` or the day it ends.
+    /// `2w`, `1mo`, `6mo`, `1y` or the date on which the credential expires.
     pub(crate) lifetime: Option<String>,
-    /// Further keys of [`SETTABLE`] and their values.
+    /// More keys of [`SETTABLE`] and their values.
     pub(crate) settings: Vec<(&'static str, String)>,
-    /// Where the secret is kept.
+    /// The backend that stores the secret.
     pub(crate) keeper: SecretBackend,
-    /// Make it the default.
+    /// Makes the profile the default.
     pub(crate) make_default: bool,
 }
 
-/// Who keeps a client secret.
+/// The backend that stores a client secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SecretBackend {
     /// The file `NAME.secret` beside the configuration.
@@ -64,18 +62,16 @@ pub(crate) enum SecretBackend {
     DockerHelper(String),
 }
 
-/// Where and when profiles are stored and removed.
+/// The context of a change to the stored profiles.
 #[derive(Clone, Copy)]
 pub(crate) struct Editing<'a> {
-    /// The variables.
     pub(crate) environment: &'a Environment,
-    /// The file of `--config`.
+    /// The value of `--config`.
     pub(crate) flag: Option<&'a Path>,
-    /// The clock.
     pub(crate) clock: &'a dyn Clock,
-    /// How long another one who edits is waited for.
+    /// The longest wait for the lock while another process edits the file.
     pub(crate) lock_limit: Option<Duration>,
-    /// When a helper must have answered.
+    /// The deadline of a credential helper.
     pub(crate) deadline: Deadline,
 }
 
@@ -98,10 +94,10 @@ impl Editing<'_> {
     }
 }
 
-/// What [`store`] would make of a profile; nothing is written.
+/// Returns the profile that [`store`] would write. Writes nothing.
 ///
 /// # Errors
-/// As with [`store`], but for those of writing.
+/// The errors of [`store`], except those of writing.
 pub(crate) fn preview(
     editing: &Editing<'_>,
     profile: &NewProfile,
@@ -111,7 +107,7 @@ pub(crate) fn preview(
     Ok(stored)
 }
 
-/// The old text, the new one, and what the profile means in it.
+/// Returns the old text, the new text, and the profile as read from the new text.
 fn prepared(
     editing: &Editing<'_>,
     path: &Path,
@@ -120,7 +116,7 @@ fn prepared(
     check(profile)?;
     let secret_expires = end_of_life(profile, editing.clock.now().date())?;
     let old = read_old(path)?;
-    // The old file must be whole before it is changed; this gives the position of what is not.
+    // The old file must be valid before it is changed; this reports the position of an error.
     let before = load::parse(path, &old, editing.environment)?;
     let mut new = edited(path, &old, profile, secret_expires)?;
     let default = if profile.make_default {
@@ -141,11 +137,10 @@ fn prepared(
     Ok((old, new, stored))
 }
 
-/// Writes the profile and its secret; a profile of that name is changed, not duplicated.
+/// Writes the profile and its secret. An existing profile of that name is changed.
 ///
-/// The whole new file is read back before it replaces the old one, so that nothing is ever
-/// stored that a later run would refuse. Where the file cannot be written, the old secret is put
-/// back.
+/// The whole new file is parsed before it replaces the old one, so this program never writes a file
+/// that it rejects later. If the file cannot be written, the old secret is restored.
 pub(crate) fn store(editing: &Editing<'_>, profile: &NewProfile) -> Result<Profile, ProfileError> {
     check(profile)?;
     let path = editing.path()?;
@@ -162,18 +157,18 @@ pub(crate) fn store(editing: &Editing<'_>, profile: &NewProfile) -> Result<Profi
     let (old, new, stored) = prepared(editing, &path, profile)?;
     let source = &stored.source;
     let old_secret = match source.read(editing.environment, editing.clock, editing.deadline) {
-        // It would keep nothing in the time that is left either.
+        // The helper would not store a secret in the remaining time either.
         Err(error @ SourceError::TimedOut { .. }) => return Err(error.into()),
         other => other,
     };
     let restore = || match &old_secret {
         Ok(secret) => keep(editing, source, secret, &guard),
         Err(error) if error.is_absence() => source.remove(editing.launcher()),
-        // What cannot be read cannot be put back, and may be worth something.
+        // An unreadable secret cannot be restored, and it may be in use, so keep it.
         Err(_) => Ok(()),
     };
     if let Err(error) = keep(editing, source, &profile.client_secret, &guard) {
-        // What a helper took and cannot give back is of no use there.
+        // The helper may have accepted a secret that it cannot return, so restore the old one.
         drop(restore());
         return Err(error.into());
     }
@@ -190,7 +185,7 @@ pub(crate) fn store(editing: &Editing<'_>, profile: &NewProfile) -> Result<Profi
     Ok(stored)
 }
 
-/// Puts a secret into the source that is its keeper's.
+/// Stores a secret in this source. Does nothing if this program cannot write to the source.
 fn keep(
     editing: &Editing<'_>,
     source: &Source,
@@ -204,7 +199,7 @@ fn keep(
     }
 }
 
-/// Replaces the file, through a link where one stands in its place, and keeps its mode and its owner.
+/// Replaces the file and keeps its mode and owner. If the path is a link, replaces its target.
 pub(super) fn write(path: &Path, text: &str, guard: &Guard) -> io::Result<()> {
     file::replace_as_it_is(&real_path(path), text.as_bytes(), guard)
 }
@@ -243,8 +238,7 @@ pub(super) fn end_of_life(profile: &NewProfile, today: Date) -> Result<Option<Da
     lifetime::end(text, today).map(Some).ok_or_else(refuse)
 }
 
-/// Where the file really stands: a link that a dotfile manager made is written through, not
-/// replaced.
+/// Resolves links, so that the target of a dotfile manager's link is written and the link is kept.
 fn real_path(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -275,8 +269,8 @@ pub(super) fn read_old(path: &Path) -> Result<String, ProfileError> {
     }
 }
 
-/// The new text. A new profile is put behind everything that is there; of one that is there, only
-/// the values that change are touched.
+/// Returns the new text. A new profile is appended. In an existing profile only the changed values
+/// are edited.
 pub(super) fn edited(
     path: &Path,
     old: &str,
@@ -312,7 +306,7 @@ pub(super) fn edited(
     profiles.insert(&profile.name, Item::Table(table));
     let mut addition = DocumentMut::new();
     addition.insert("profiles", Item::Table(profiles));
-    // Each end of a file leads to another one, so that `remove` can leave the file as it was.
+    // Each kind of file end gets a different separator, so that `remove` can restore the file.
     let addition = match old {
         "" => addition.to_string(),
         text if text.ends_with('\n') => format!("\n{addition}"),
@@ -327,8 +321,8 @@ pub(super) fn edited(
         })
 }
 
-/// A document that was `old`, with the ends of lines that this had: the library writes line feeds
-/// alone, and one behind the last line.
+/// Serializes a document parsed from `old` with the line endings of `old`. The library writes only
+/// line feeds, and always one at the end.
 pub(super) fn written(document: &DocumentMut, old: &str) -> String {
     let mut text = document.to_string();
     if !old.ends_with('\n') && text.ends_with('\n') {
@@ -341,9 +335,9 @@ pub(super) fn written(document: &DocumentMut, old: &str) -> String {
     text
 }
 
-/// Sets what the profile says; what it does not say stays.
+/// Sets the values of the profile. Keys without a new value are unchanged.
 fn fill(table: &mut dyn TableLike, profile: &NewProfile, secret_expires: Option<Date>) {
-    // A new server takes the place of the old one, whichever key named it.
+    // A new server replaces the old one, whichever key holds it.
     let is_server = |key: &str| ["cloud_id", "base_url", "token_url"].contains(&key);
     if profile.settings.iter().any(|(key, _)| is_server(key)) {
         for key in ["cloud_id", "base_url", "token_url"] {
@@ -366,7 +360,7 @@ fn fill(table: &mut dyn TableLike, profile: &NewProfile, secret_expires: Option<
     set(table, "client_secret", Value::InlineTable(source));
     match secret_expires.map(|date| date.to_string().parse::<toml_edit::Datetime>()) {
         Some(Ok(date)) => set(table, "secret_expires", date.into()),
-        // The end of the old secret says nothing of the new one.
+        // The expiry date of the old secret does not apply to the new one.
         _ => drop(table.remove("secret_expires")),
     }
     for (key, text) in others {
@@ -374,7 +368,7 @@ fn fill(table: &mut dyn TableLike, profile: &NewProfile, secret_expires: Option<
     }
 }
 
-/// Sets a key; where it was set before, the comment on its line stays.
+/// Sets a key. An existing comment on its line is kept.
 pub(super) fn set(table: &mut dyn TableLike, key: &str, mut new: Value) {
     match table.get_mut(key).and_then(Item::as_value_mut) {
         Some(old) => {
@@ -385,7 +379,7 @@ pub(super) fn set(table: &mut dyn TableLike, key: &str, mut new: Value) {
     }
 }
 
-/// What the new file is refused for is not the file's fault but the input's.
+/// Converts an error in the new file to an error of the input, because the old file was valid.
 fn not_storable(error: ProfileError) -> ProfileError {
     match error {
         ProfileError::Invalid { problem, hint, .. } => ProfileError::NotStorable { problem, hint },

@@ -1,7 +1,7 @@
 //! The configuration file as written: the TOML, its keys and their positions.
 //!
-//! Every key is known here by name; one that is not is an error with the nearest known one.
-//! What the values mean is `resolve`'s business.
+//! All valid keys are listed here. An unknown key is an error that names the nearest known key. The
+//! module `resolve` interprets the values.
 
 use std::borrow::Cow;
 use std::fs::Metadata;
@@ -46,10 +46,10 @@ const SECRET_KEYS: [&str; 5] = [
     "systemd_credential",
 ];
 
-/// The keys at the top.
+/// The keys at the top level.
 const TOP_KEYS: [&str; 2] = ["default_profile", "profiles"];
 
-/// A value and where it stands.
+/// A value and its position.
 #[derive(Debug, Clone)]
 pub(super) struct At<T> {
     pub(super) value: T,
@@ -77,7 +77,7 @@ pub(super) struct RawProfile {
 }
 
 impl RawProfile {
-    /// A profile that says nothing yet.
+    /// Returns a profile without any keys.
     fn empty(name: At<String>) -> Self {
         Self {
             name,
@@ -116,19 +116,19 @@ pub(super) struct Written {
     pub(super) profiles: Vec<RawProfile>,
 }
 
-/// The text that positions are counted in.
+/// The text of a document and the context to interpret it; positions are offsets into the text.
 #[derive(Debug)]
 pub(super) struct Document<'a> {
     pub(super) path: PathBuf,
     pub(super) text: &'a str,
-    /// What tells what `~/` stands for in a path.
+    /// The environment, which defines the home directory for `~/` in a path.
     pub(super) environment: &'a Environment,
-    /// The metadata of the file, if the text was read from one to be used.
+    /// The metadata of the file; `None` if the text does not come from a file or is not used.
     pub(super) metadata: Option<&'a Metadata>,
 }
 
 impl Document<'_> {
-    /// An error at a place of this document.
+    /// Returns an error at a position of this document.
     #[cold]
     pub(super) fn invalid(
         &self,
@@ -144,14 +144,14 @@ impl Document<'_> {
         }
     }
 
-    /// Where a path of the file leads: `~/` is the home, anything else that is relative stands
-    /// beside the file.
+    /// Resolves a path of the file: `~/` is the home directory; any other relative path is relative
+    /// to the directory of the file.
     pub(super) fn path(&self, written: &str) -> PathBuf {
         let path = self.environment.expand_home(Path::new(written));
         self.path.parent().unwrap_or(Path::new("")).join(path)
     }
 
-    /// Refuses a program at `span` if another user could have written the file.
+    /// Rejects a program at `span` if another user could have written the file.
     pub(super) fn check_may_run(&self, span: &Range<usize>) -> Result<(), ProfileError> {
         let Some(why) = self.metadata.and_then(file::foreign_writer) else {
             return Ok(());
@@ -170,8 +170,8 @@ impl Document<'_> {
             let span = error.span().unwrap_or_default();
             self.invalid(&span, quote(error.message()), None)
         })?;
-        // The process ends before the memory could be of use to anybody; giving back the tree piece
-        // by piece would be 6,000 instructions of 131,000.
+        // The process ends soon, so the tree is not freed: freeing it would take 6,000 of 131,000
+        // instructions.
         let table = ManuallyDrop::new(table);
         let table = table.get_ref();
         self.check_keys(table, &TOP_KEYS, || "at the top of the file".to_owned())?;
@@ -289,7 +289,7 @@ impl Document<'_> {
         }
     }
 
-    /// That this key is none of those that are known at its place.
+    /// Returns the error for a key that is not known at its place.
     fn unknown(
         &self,
         key: &Spanned<Cow<'_, str>>,
@@ -299,7 +299,7 @@ impl Document<'_> {
         let name: &str = key.get_ref().as_ref();
         let problem = format!("unknown key `{}` {place}", quote(name));
         let hint = match nearest(name, known.iter().copied()) {
-            // In TOML whatever stands behind a table's head is the table's.
+            // In TOML, all keys after a table header belong to the table.
             _ if TOP_KEYS.contains(&name) => {
                 format!("`{name}` stands at the top of the file, before the first [profiles.…]")
             }
@@ -386,7 +386,7 @@ fn with_article(kind: &str) -> String {
     format!("{article} {kind}")
 }
 
-/// `a`, `b` and `c`.
+/// Formats a list: `a`, `b` and `c`.
 pub(super) fn listed(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     match quoted.split_last() {

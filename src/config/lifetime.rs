@@ -1,20 +1,20 @@
-//! The lifetime of an API credential, as the portal offers it, the date it leads to, and what to say
-//! when that is near.
+//! The lifetime of an API credential, as the portal offers it, its expiry date, and the warning
+//! before that date.
 
 use time::{Date, Duration, Month};
 
 /// The names of the portal's lifetimes: two weeks, one month, six months, one year.
 pub(crate) const NAMES: [&str; 4] = ["2w", "1mo", "6mo", "1y"];
 
-/// From how many days before its end on people are warned.
+/// The number of days before the expiry date from which users are warned.
 const WARNED_DAYS: i64 = 14;
 
-/// How many days a credential that ends on `end` has left; negative once it is over.
+/// Returns the number of days until `end`; negative after that date.
 pub(crate) fn days_left(end: Date, today: Date) -> i64 {
     (end - today).whole_days()
 }
 
-/// What to say of a credential that has so many days left, where there is something to say.
+/// Returns the warning for a credential with this many days left; `None` if it is too early.
 pub(crate) fn warning(days_left: i64) -> Option<String> {
     let ends = match days_left {
         ..0 => "has expired; make a new one in the portal".to_owned(),
@@ -26,7 +26,8 @@ pub(crate) fn warning(days_left: i64) -> Option<String> {
     Some(format!("the API credential {ends}"))
 }
 
-/// The day on which a credential made `today` ends; also reads a date such as `2027-05-22`.
+/// Returns the expiry date of a credential created `today`. Also accepts a date such as
+/// `2027-05-22`.
 pub(crate) fn end(lifetime: &str, today: Date) -> Option<Date> {
     match lifetime {
         "2w" => today.checked_add(Duration::weeks(2)),
@@ -37,7 +38,7 @@ pub(crate) fn end(lifetime: &str, today: Date) -> Option<Date> {
     }
 }
 
-/// Reads `2027-05-22`.
+/// Parses a date such as `2027-05-22`.
 pub(super) fn parse_date(text: &str) -> Option<Date> {
     let mut parts = text.splitn(3, '-');
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
@@ -50,7 +51,7 @@ pub(super) fn parse_date(text: &str) -> Option<Date> {
     Date::from_calendar_date(i32::from(number(year, 4)?), month, day).ok()
 }
 
-/// The same day of a later month, or the last one that this month has.
+/// Returns the same day of a later month, or the last day of that month if it is shorter.
 fn after_months(from: Date, months: u8) -> Option<Date> {
     let mut year = from.year();
     let mut month = from.month();

@@ -1,5 +1,5 @@
-//! Where profiles come from: the file that the flag or a variable names or that stands in its
-//! usual place, and the variables themselves.
+//! Loads profiles from the configuration file and from variables. The file is the one named by the
+//! flag or by a variable, or else the one at the default path.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::types::uri::Uri;
 /// The largest configuration file that is read, in bytes.
 pub(super) const LARGEST_FILE: u64 = 4 * 1024 * 1024;
 
-/// The file's name in its usual folder.
+/// The name of the file in the default directory.
 const FILE_NAME: &str = "config.toml";
 
 const CLOUD_ID: &str = "CLOUDCONNEXA_CLOUD_ID";
@@ -25,7 +25,7 @@ const CLIENT_ID: &str = "CLOUDCONNEXA_CLIENT_ID";
 const SECRET_FILE: &str = "CLOUDCONNEXA_CLIENT_SECRET_FILE";
 const CONFIG: &str = "CLOUDCONNEXA_AUTH_CONFIG";
 
-/// Reads every profile there is. `flag` is the file of `--config`.
+/// Reads all profiles. `flag` is the value of `--config`.
 pub(crate) fn load(
     environment: &Environment,
     flag: Option<&Path>,
@@ -51,7 +51,7 @@ pub(crate) fn load(
     Ok(profiles)
 }
 
-/// Refuses relative paths in variables: what they mean would depend on the working directory.
+/// Rejects relative paths in variables, because their meaning depends on the working directory.
 fn check_paths(environment: &Environment) -> Result<(), ProfileError> {
     for name in [CONFIG, CACHE_VARIABLE] {
         let path = environment.configured_path(name);
@@ -63,7 +63,7 @@ fn check_paths(environment: &Environment) -> Result<(), ProfileError> {
     Ok(())
 }
 
-/// The file of this run, and whether somebody named it (then it has to be there).
+/// Returns the path of the file, and whether it was set explicitly; then the file must exist.
 pub(super) fn file_path(environment: &Environment, flag: Option<&Path>) -> (Option<PathBuf>, bool) {
     let named = flag
         .map(Path::to_owned)
@@ -112,7 +112,7 @@ fn read_file(
     })
 }
 
-/// The profiles of a text that stands at `path`.
+/// Parses the profiles of a text from the file at `path`.
 pub(super) fn parse(
     path: &Path,
     text: &str,
@@ -167,7 +167,7 @@ enum Variables {
     },
 }
 
-/// The profile `env`, where a server, a client ID and a secret are all named.
+/// Returns the profile `env` if variables set a server, a client ID and a secret.
 fn from_variables(environment: &Environment) -> Result<Variables, ProfileError> {
     let set = |name: &'static str| environment.text(name);
     let (cloud_id, base_url) = (set(CLOUD_ID), set(BASE_URL));
@@ -256,7 +256,7 @@ mod tests {
 
     const CLIENT: &str = "[profiles.p]\ncloud_id = \"acme\"\nclient_id = \"x.acme\"\n";
 
-    /// The one profile of a text, for somebody who is at home in `/home/ana`.
+    /// Parses a text with one profile; the home directory is `/home/ana`.
     fn parsed(text: &str) -> Result<Profile, ProfileError> {
         let home = ("HOME".to_owned(), "/home/ana".to_owned());
         let environment = Environment::Given([home].into());

@@ -1,9 +1,8 @@
-//! Profiles: who this program is towards which server, from the configuration file and the
-//! environment.
+//! Profiles: the API credentials for each server, from the configuration file and from variables.
 //!
-//! `file` reads the TOML as written, with the position of everything; `resolve` turns it into
-//! what it means, checked once and for all; `select` picks the one that a request is for; `edit`
-//! changes the file without touching what else stands in it.
+//! `file` parses the TOML and records the position of each value. `resolve` validates and
+//! interprets the values. `select` chooses the profile for a request. `edit` changes the file and
+//! leaves the rest of its content unchanged.
 
 mod default;
 mod edit;
@@ -45,33 +44,33 @@ pub(crate) use resolve::{check_client_id, check_helper_name, check_name, tenant_
 pub(crate) use select::{choose, choose_for};
 pub(crate) use shared::SharedStore;
 
-/// The name of the profile that the environment makes.
+/// The name of the profile that is built from environment variables.
 pub(crate) const ENVIRONMENT_PROFILE: &str = "env";
 
 /// One profile, complete and valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Profile {
-    /// Its name: letters, digits, `-`, `_`, `.`; at most 64 characters.
+    /// Letters, digits, `-`, `_`, `.`; at most 64 characters.
     pub(crate) name: String,
-    /// The tenant, where the profile names one.
+    /// The tenant, if the profile has the key `cloud_id`.
     pub(crate) cloud_id: Option<String>,
-    /// Where API paths begin, without a slash at its end; none for a bare `token_url`.
+    /// The base of API paths, without a trailing slash; `None` if only `token_url` is set.
     pub(crate) base_url: Option<Uri>,
-    /// Who asks where for what.
+    /// The OAuth client: its ID, the token endpoint and the token parameters.
     pub(crate) client: Client,
-    /// Where the client secret comes from.
+    /// The source of the client secret.
     pub(crate) source: Source,
-    /// When the API credential itself ends, as chosen in the portal.
+    /// The expiry date of the API credential, as chosen in the portal.
     pub(crate) secret_expires: Option<Date>,
-    /// The margin asked for.
+    /// The required remaining lifetime of a token.
     pub(crate) min_ttl: MinTtl,
-    /// Every origin that may be given this token.
+    /// All origins that may receive this token.
     pub(crate) origins: Vec<Origin>,
-    /// The whole time of a run, where the profile says one.
+    /// The time limit of the process, if the profile sets one.
     pub(crate) timeout: Option<Duration>,
-    /// Further root certificates, PEM.
+    /// Additional root certificates, PEM.
     pub(crate) ca_file: Option<PathBuf>,
-    /// The store that hosts share.
+    /// The token store that several hosts share.
     pub(crate) shared_store: Option<Box<SharedStore>>,
 }
 
@@ -81,13 +80,14 @@ impl Profile {
         self.origins.contains(origin)
     }
 
-    /// The variables that hold its secrets, which no program needs to see.
+    /// Returns the variables that hold secrets of this profile; child processes do not inherit
+    /// them.
     pub(crate) fn secret_variables(&self) -> impl Iterator<Item = &str> {
         let of_store = self.shared_store.as_deref().and_then(SharedStore::variable);
         self.source.variable().into_iter().chain(of_store)
     }
 
-    /// The tenant, also where the profile names it by its base URL only.
+    /// Returns the tenant, including one that only the base URL names.
     pub(crate) fn tenant(&self) -> Option<&str> {
         let of_url = || {
             let host = self.base_url.as_ref()?.origin().host();
@@ -97,8 +97,8 @@ impl Profile {
         self.cloud_id.as_deref().or_else(of_url)
     }
 
-    /// The tenant that the client ID names at its end, where it is another than the profile's:
-    /// the vendor's client IDs end in `.{cloud_id}`.
+    /// Returns the tenant in the suffix of the client ID if it differs from the tenant of the
+    /// profile. The vendor's client IDs end in `.{cloud_id}`.
     pub(crate) fn mismatched_suffix(&self) -> Option<&str> {
         let cloud_id = self.cloud_id.as_deref()?;
         let (_, suffix) = self.client.client_id.rsplit_once('.')?;
@@ -106,26 +106,27 @@ impl Profile {
     }
 }
 
-/// All profiles of this run.
+/// All loaded profiles.
 #[derive(Debug, Default)]
 pub(crate) struct Profiles {
-    /// The one that the environment makes comes first.
+    /// The profiles; the one from environment variables comes first.
     pub(crate) all: Vec<Profile>,
-    /// `default_profile` of the file.
+    /// The value of `default_profile` in the file.
     pub(crate) default: Option<String>,
     /// `default_profile = ""`: no profile is the default, not even the only one.
     pub(crate) is_default_cleared: bool,
-    /// Where the file stands or would stand; `None` without a home.
+    /// The path of the file, which may not exist; `None` if no home directory is known.
     pub(crate) path: Option<PathBuf>,
-    /// Which variables are missing for a profile from the environment, where some are set.
+    /// The variables that are missing for a profile from the environment, if some are set.
     pub(crate) missing_variables: Vec<&'static str>,
-    /// Whether the variables name a client, so that a profile from the environment is meant.
+    /// Whether the variables name a client, so that the user expects a profile from the
+    /// environment.
     pub(crate) is_environment_meant: bool,
 }
 
 impl Profiles {
-    /// Whether the secret of a profile is one that this program put where it is: a file that
-    /// `store` wrote, or an entry of a keychain under the name that only this program uses.
+    /// Whether this program stored the secret of a profile: in a file that `store` wrote, or in a
+    /// keychain entry under a name that only this program uses.
     pub(crate) fn keeps_secret_of(&self, profile: &Profile) -> bool {
         match &profile.source {
             Source::File(path) => {
@@ -137,7 +138,8 @@ impl Profiles {
         }
     }
 
-    /// Whether another profile has its secret from the same place, however that is written.
+    /// Whether another profile uses the same secret source, even if its path is written
+    /// differently.
     pub(crate) fn shares_secret_of(&self, profile: &Profile) -> bool {
         let mut others = self.all.iter().filter(|other| other.name != profile.name);
         others.any(|other| match (&other.source, &profile.source) {
@@ -149,24 +151,24 @@ impl Profiles {
         })
     }
 
-    /// The profile of that name.
+    /// Returns the profile with that name.
     pub(crate) fn named(&self, name: &str) -> Option<&Profile> {
         self.all.iter().find(|profile| profile.name == name)
     }
 }
 
-/// `A is`, `A and B are`.
+/// Formats `A is` or `A and B are`.
 pub(crate) fn are(names: &[&str]) -> String {
     let verb = if names.len() == 1 { "is" } else { "are" };
     format!("{} {verb}", names.join(" and "))
 }
 
-/// The name of the secret's file beside the configuration.
+/// Returns the name of the secret file beside the configuration file.
 fn secret_file_name(profile: &str) -> String {
     format!("{profile}.secret")
 }
 
-/// A place in the configuration file.
+/// A position in the configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Position {
     path: PathBuf,
@@ -175,7 +177,8 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    /// The place of byte `offset` of `text`, both counted from 1, columns in characters.
+    /// Returns line and column of byte `offset` of `text`, both counted from 1; columns in
+    /// characters.
     fn of(path: &Path, text: &str, offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
@@ -206,69 +209,64 @@ impl std::fmt::Display for Position {
     }
 }
 
-/// Why there is no profile to work with. Mend it; a retry does not help.
+/// The reasons for a missing or unusable profile. The user must fix the cause; a retry does not
+/// help.
 #[derive(Debug, Error)]
 pub(crate) enum ProfileError {
-    /// The file is there and cannot be read.
+    /// The file exists and cannot be read.
     #[error(
         "the configuration file `{}` cannot be read: {error}",
         crate::types::quote::path(path)
     )]
     Unreadable {
-        /// Which file.
         path: PathBuf,
-        /// Why not.
         error: crate::system::file::ReadError,
     },
-    /// The file says something that cannot be meant.
+    /// The file has an invalid key or value.
     #[error("{position}: {problem}")]
     Invalid {
-        /// Where.
         position: Position,
-        /// What is wrong.
         problem: String,
-        /// What to write instead.
+        /// The suggested fix.
         hint: Option<String>,
     },
-    /// A variable says something that cannot be meant.
+    /// A variable has an invalid value.
     #[error("the environment variable `{name}` {problem}")]
     Variable {
-        /// Which one.
+        /// The name of the variable.
         name: &'static str,
-        /// What is wrong.
         problem: String,
     },
-    /// A file was named and is not there.
+    /// The file that was set explicitly does not exist.
     #[error("there is no configuration file `{}`", crate::types::quote::path(.0))]
     NoFile(PathBuf),
-    /// There is none at all.
+    /// No profile exists.
     #[error("no profile is set up")]
     None {
-        /// Where the file would stand.
+        /// The path where the file would be.
         path: Option<PathBuf>,
-        /// What lacks for one from the environment, where something of it is set.
+        /// The variables that are missing for a profile from the environment, if some are set.
         missing_variables: Vec<&'static str>,
     },
-    /// The variables name a client, and do not say enough for a profile.
+    /// The variables name a client, but some required variables are missing.
     #[error(
         "the profile of the environment is not complete: {} not set",
         are(missing_variables)
     )]
     Incomplete {
-        /// What lacks.
         missing_variables: Vec<&'static str>,
     },
-    /// That one is not there.
+    /// The requested profile does not exist.
     #[error("there is no profile `{name}`")]
     Unknown {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// The nearest one that there is.
+        /// The most similar name of an existing profile.
         meant: Option<String>,
-        /// All of them.
+        /// The names of all profiles.
         known: Vec<String>,
     },
-    /// None of the profiles is the default.
+    /// No profile is the default.
     #[error("{}", match known.len() {
         1 => "1 profile is set up and it is not the default".to_owned(),
         count => format!("{count} profiles are set up and none is the default"),
@@ -276,15 +274,14 @@ pub(crate) enum ProfileError {
     Undecided {
         /// The configuration file.
         path: Option<PathBuf>,
-        /// Their names.
+        /// The names of all profiles.
         known: Vec<String>,
     },
-    /// Several cover one host, and nothing says which.
+    /// Several profiles cover one host, and none of them has priority.
     #[error("the profiles {} all cover `{host}`", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))]
     Ambiguous {
-        /// The host.
         host: String,
-        /// Their names.
+        /// The names of these profiles.
         known: Vec<String>,
     },
     /// The file cannot be written.
@@ -293,23 +290,20 @@ pub(crate) enum ProfileError {
         crate::types::quote::path(path)
     )]
     Unwritable {
-        /// Which file.
         path: PathBuf,
-        /// Why not.
         error: std::io::Error,
     },
     /// Another process is changing the file.
     #[error("another process holds the lock of the configuration file `{}`", crate::types::quote::path(.0))]
     Locked(PathBuf),
-    /// No home, no place for a file.
+    /// No home directory is known, so there is no path for a configuration file.
     #[error("there is no place for a configuration file: neither HOME nor XDG_CONFIG_HOME is set")]
     NoPlace,
-    /// What is to be stored is not a valid profile.
+    /// The profile to store is not valid.
     #[error("the profile to store is not valid: {problem}")]
     NotStorable {
-        /// What is wrong.
         problem: String,
-        /// What to write instead.
+        /// The suggested fix.
         hint: Option<String>,
     },
     /// The secret file beside the configuration cannot be written.
@@ -328,7 +322,7 @@ mod tests {
     use crate::system::environment::Environment;
     use crate::system::file::{self, Guard};
 
-    /// The profiles of a file `config.toml` in `folder`.
+    /// Parses a file `config.toml` in `folder`.
     fn profiles(folder: &Path, text: &str) -> Profiles {
         let path = folder.join("config.toml");
         let mut profiles = load::parse(&path, text, &Environment::Given([].into())).unwrap();
@@ -336,7 +330,7 @@ mod tests {
         profiles
     }
 
-    /// A profile as text, with this server and this source of its secret.
+    /// Returns the text of a profile with this server and this secret source.
     fn written(name: &str, server: &str, secret: &str) -> String {
         format!(
             "[profiles.{name}]\n{server}\nclient_id = \"x.acme\"\nclient_secret = {{ {secret} }}\n"
@@ -400,13 +394,13 @@ mod tests {
         let ours = "file = \"p.secret\"";
         assert!(shares(ours, ours));
         let around = "file = \"sub/../p.secret\"";
-        assert!(shares(ours, around), "another path to it");
+        assert!(shares(ours, around), "another path to the same file");
         assert!(!shares(ours, "file = \"q.secret\""));
         assert!(!shares(ours, "env = \"S\""));
         assert!(shares("env = \"S\"", "env = \"S\""));
         assert!(!shares("env = \"S\"", "env = \"T\""));
         let missing = "file = \"r.secret\"";
-        assert!(shares(missing, missing), "though it is not there");
+        assert!(shares(missing, missing), "the file does not have to exist");
         assert!(!shares(missing, "file = \"s.secret\""));
     }
 }

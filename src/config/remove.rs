@@ -1,5 +1,5 @@
-//! `logout`: takes a profile out of the configuration file, byte for byte what `store` put there,
-//! and leaves everything else as it stands.
+//! `logout`: removes from the configuration file exactly the bytes that `store` added. Everything
+//! else in the file is unchanged.
 
 use std::fs;
 use std::io;
@@ -14,11 +14,12 @@ use super::edit::{Editing, read_old, write, written};
 use super::{ProfileError, Profiles, load};
 use crate::system::file;
 
-/// Removes the profile from the file. If it was the default, or nothing was, no profile is the
-/// default afterwards. A file that is empty then is removed.
+/// Removes the profile from the file. If it was the default, or if no default was set, no profile
+/// is the default afterwards. If the file is then empty, it is removed.
 ///
 /// # Errors
-/// Where the file cannot be read, locked or written, or not be changed without harm to the rest.
+/// If the file cannot be read, locked or written, or if the change would affect the rest of the
+/// file.
 pub(crate) fn remove(editing: &Editing<'_>, name: &str) -> Result<(), ProfileError> {
     let path = editing.path()?;
     let unwritable = |error| ProfileError::Unwritable {
@@ -67,14 +68,14 @@ fn is_link(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }
 
-/// Whether nothing but that profile is gone.
+/// Whether that profile is the only difference.
 fn is_before_without(before: &Profiles, after: &Profiles, name: &str) -> bool {
     let kept = before.all.iter().filter(|profile| profile.name != name);
     let default = before.default.as_deref().filter(|default| *default != name);
     kept.eq(after.all.iter()) && after.default.as_deref() == default
 }
 
-/// The text without the profile; `None` where it is no TOML.
+/// Returns the text without the profile; `None` if the text is not valid TOML.
 pub(super) fn without(text: &str, name: &str, with_default: bool) -> Option<String> {
     let document = Document::parse(text).ok()?;
     let table = document
@@ -96,7 +97,7 @@ pub(super) fn without(text: &str, name: &str, with_default: bool) -> Option<Stri
     };
     cuts.extend(default.clone());
     cuts.sort_by_key(|cut| cut.start);
-    // From the end, so that the places in front stay what they are.
+    // Cut from the end, so that the ranges before stay valid.
     cuts.into_iter()
         .rev()
         .try_fold(text.to_owned(), |text, cut| {
@@ -110,7 +111,7 @@ pub(super) fn without(text: &str, name: &str, with_default: bool) -> Option<Stri
         })
 }
 
-/// A profile that is written in braces or with dotted keys.
+/// Removes a profile that is written as an inline table or with dotted keys.
 fn without_inline(text: &str, name: &str, with_default: bool) -> Option<String> {
     let mut document = DocumentMut::from_str(text).ok()?;
     document
@@ -123,7 +124,7 @@ fn without_inline(text: &str, name: &str, with_default: bool) -> Option<String> 
     Some(written(&document, text))
 }
 
-/// The places of a table and of those below it that have a header of their own.
+/// Collects the ranges of a table and of its subtables that have their own header.
 fn headed(table: &Table, cuts: &mut Vec<Range<usize>>) -> Option<()> {
     if !table.is_implicit() && !table.is_dotted() {
         let header = table.span()?;
@@ -139,7 +140,7 @@ fn headed(table: &Table, cuts: &mut Vec<Range<usize>>) -> Option<()> {
     Some(())
 }
 
-/// Where the last value of a table ends that stands under its own header.
+/// Returns the end of the last value below the table's own header.
 fn end_of(table: &Table) -> Option<usize> {
     let ends = table.iter().filter_map(|(_, item)| match item {
         Item::Value(value) => value.span().map(|span| span.end),
@@ -149,7 +150,7 @@ fn end_of(table: &Table) -> Option<usize> {
     ends.max()
 }
 
-/// The place, from the beginning of its first line to the end of its last one.
+/// Extends a range to whole lines.
 fn whole_lines(text: &str, place: Range<usize>) -> Range<usize> {
     let before = text.get(..place.start).unwrap_or_default();
     let after = text.get(place.end..).unwrap_or_default();
@@ -158,8 +159,8 @@ fn whole_lines(text: &str, place: Range<usize>) -> Range<usize> {
     start..end
 }
 
-/// What stood before a table, without the empty line that [`super::store`] put between; a file whose
-/// last line is open had it open before.
+/// Returns the text before a table without the empty line that [`super::store`] inserted. `is_open`
+/// means that the last line of the file has no newline; then it had none before `store` either.
 fn without_gap(before: &str, is_open: bool) -> &str {
     let without_end = |text: &str| {
         let text = text.strip_suffix('\n').unwrap_or(text);
@@ -274,10 +275,10 @@ mod tests {
         let before = profiles(is_q, &["p", "q"]);
         let holds = |after| is_before_without(&before, &after, "p");
         assert!(holds(profiles(is_q, &["q"])));
-        assert!(!holds(profiles("", &["q"])), "the default is another");
-        assert!(!holds(profiles(is_q, &["q", "r"])), "there is one more");
-        assert!(!holds(profiles(is_q, &["p", "q"])), "it is there still");
-        assert!(!holds(profiles("", &[])), "all are gone");
+        assert!(!holds(profiles("", &["q"])), "the default changed");
+        assert!(!holds(profiles(is_q, &["q", "r"])), "a profile was added");
+        assert!(!holds(profiles(is_q, &["p", "q"])), "the profile remains");
+        assert!(!holds(profiles("", &[])), "all profiles were removed");
         let before = profiles(is_p, &["p", "q"]);
         assert!(is_before_without(&before, &profiles("", &["q"]), "p"));
     }

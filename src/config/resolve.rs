@@ -1,5 +1,5 @@
-//! From a profile as written to a profile as meant: every rule is checked here, once, with the
-//! position of what breaks it.
+//! Validates and interprets a parsed profile. All rules are checked here, once, and errors have a
+//! position.
 
 use std::ops::Range;
 
@@ -15,10 +15,10 @@ use crate::types::uri::{Origin, Uri};
 /// The path of the vendor's token endpoint.
 const TOKEN_PATH: &str = "/api/v1/oauth/token";
 
-/// What stands behind the Cloud ID in the name of its API's host.
+/// The suffix after the Cloud ID in the host name of the API.
 pub(super) const TENANT_SUFFIX: &str = ".api.openvpn.com";
 
-/// The API of a tenant.
+/// Returns the base URL of a tenant's API.
 pub(crate) fn tenant_url(cloud_id: &str) -> Option<Uri> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if cloud_id.is_empty() || cloud_id.len() > 63 || !cloud_id.bytes().all(plain) {
@@ -31,12 +31,12 @@ pub(crate) fn tenant_url(cloud_id: &str) -> Option<Uri> {
     .ok()
 }
 
-/// The token endpoint under a base URL.
+/// Returns the token endpoint under a base URL.
 pub(super) fn token_url(base_url: &Uri) -> Uri {
     base_url.join(TOKEN_PATH)
 }
 
-/// Why a text is no name of a profile; the name becomes part of a file's name.
+/// Checks the name of a profile, which becomes part of a file name.
 pub(crate) fn check_name(name: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let starts_well = name
@@ -58,7 +58,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// Why a text is no client ID (RFC 6749 §A.1: printable ASCII).
+/// Checks a client ID (RFC 6749 §A.1: printable ASCII).
 pub(crate) fn check_client_id(client_id: &str) -> Result<(), &'static str> {
     let printable = client_id.bytes().all(|byte| (0x20..0x7f).contains(&byte));
     if client_id.is_empty() || client_id.len() > 1024 || !printable {
@@ -67,7 +67,7 @@ pub(crate) fn check_client_id(client_id: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// What a profile means.
+/// Interprets a parsed profile.
 pub(super) fn resolve(
     document: &Document<'_>,
     written: RawProfile,
@@ -185,14 +185,14 @@ fn resolve_base_url(
         })?),
         None => None,
     };
-    // With both, `base_url` says where and `cloud_id` says whose: a gateway in front of a tenant.
+    // If both are set, `base_url` is the server and `cloud_id` the tenant, as with a gateway.
     match &written.base_url {
         Some(at) => uri(document, at, "base_url", Uri::parse_base).map(Some),
         None => Ok(tenant),
     }
 }
 
-/// `server` and `user` are what a keychain keeps the secret under.
+/// Resolves a secret source. A keychain stores the secret under `server` and `user`.
 pub(super) fn resolve_source(
     document: &Document<'_>,
     at: &At<RawSource>,
@@ -234,10 +234,10 @@ pub(super) fn resolve_source(
     }
 }
 
-/// Why a text is no `NAME` of a keychain's `docker-credential-NAME`.
+/// Checks `NAME` of a `docker-credential-NAME`.
 pub(crate) fn check_helper_name(name: &str) -> Result<(), &'static str> {
     if name == "cloudconnexa" {
-        // Under that name it is this program that answers, by asking itself for the secret.
+        // This program has that name itself and would call itself for the secret.
         return Err(
             "`docker_helper` must name a keychain's helper; `docker-credential-cloudconnexa` is \
              this program",
@@ -290,7 +290,7 @@ fn uri(
     key: &str,
     parse: fn(&str) -> Result<Uri, crate::types::uri::UriError>,
 ) -> Result<Uri, ProfileError> {
-    // The value is not shown: it may hold user info.
+    // The error does not show the value, because it may contain user info.
     parse(&at.value).map_err(|error| {
         document.invalid(&at.span, format!("`{key}` is not usable: {error}"), None)
     })
@@ -302,8 +302,8 @@ fn missing(document: &Document<'_>, name: &At<String>, line: &str) -> ProfileErr
     document.invalid(&name.span, problem, Some(format!("add `{line}`")))
 }
 
-/// POSIX.1-2017 §8.1, lower case included. What is not such a name may be a secret that somebody
-/// pasted here, and would be shown as a name.
+/// Whether this is the name of a variable (POSIX.1-2017 §8.1, also in lower case). Any other text
+/// may be a pasted secret and must not be shown as a name.
 fn is_variable_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let starts_well = name
@@ -317,7 +317,7 @@ fn is_variable_name(name: &str) -> bool {
 mod tests {
     use super::{check_client_id, check_helper_name, check_name, is_variable_name, tenant_url};
 
-    /// Whether each text is taken, beside whether it has to be.
+    /// Checks for each text whether it is accepted as expected.
     #[track_caller]
     fn holds(is_taken: impl Fn(&str) -> bool, texts: &[(&str, bool)]) {
         for (text, expected) in texts {

@@ -1,11 +1,11 @@
-//! Which profile a request is for. No I/O.
+//! Selects the profile for a request. No I/O.
 
 use super::{ENVIRONMENT_PROFILE, Profile, ProfileError, Profiles};
 use crate::types::quote::{nearest, quote};
 use crate::types::uri::Uri;
 
-/// The profile of a request that names no URI: the one of that name; else the environment's, the
-/// default, the only one.
+/// Returns the profile for a request without a URI: the named profile; else the one from the
+/// environment, the default, or the only one.
 pub(crate) fn choose<'a>(
     profiles: &'a Profiles,
     name: Option<&str>,
@@ -16,10 +16,11 @@ pub(crate) fn choose<'a>(
     }
 }
 
-/// The profile of a request for a URI: the one that has its origin; of several the environment's,
-/// then the default. `None` is "not mine": no token goes there, also where a profile is named.
+/// Returns the profile for a request with a URI: the one that covers its origin. If several cover
+/// it, the one from the environment comes first, then the default. `None` means that no profile
+/// covers it and no token is sent, even if a profile is named.
 ///
-/// A `uri` of `None` is one that could not be read, which is nobody's.
+/// A `uri` of `None` could not be parsed; no profile covers it.
 pub(crate) fn choose_for<'a>(
     profiles: &'a Profiles,
     name: Option<&str>,
@@ -54,8 +55,7 @@ pub(crate) fn choose_for<'a>(
 }
 
 fn preferred(profiles: &Profiles) -> Result<&Profile, ProfileError> {
-    // Whoever names a client by a variable must not be given another client's token because the
-    // secret did not arrive.
+    // If a variable names a client but its secret is missing, do not return another client's token.
     if profiles.is_environment_meant && !profiles.all.is_empty() {
         let missing_variables = profiles.missing_variables.clone();
         return Err(ProfileError::Incomplete { missing_variables });
@@ -105,7 +105,8 @@ mod tests {
     use crate::system::environment::Environment;
     use crate::types::uri::Uri;
 
-    /// Profiles of these names, each with the tenant behind the colon; `default` where one is.
+    /// Returns profiles of these names, each with the tenant after the colon, and an optional
+    /// default.
     fn profiles(written: &[(&str, &str)], default: Option<&str>) -> Profiles {
         let top = default.map(|name| format!("default_profile = \"{name}\"\n"));
         let tables = written.iter().map(|(name, cloud_id)| {
@@ -119,7 +120,7 @@ mod tests {
         load::parse(Path::new("config.toml"), &text, &environment).unwrap()
     }
 
-    /// The same, with the profile that variables make in front.
+    /// The same, with the profile from environment variables first.
     fn with_environment(mut profiles: Profiles, cloud_id: &str) -> Profiles {
         let variables = [
             ("CLOUDCONNEXA_CLOUD_ID", cloud_id),
@@ -189,7 +190,7 @@ mod tests {
         assert_eq!(
             name(choose(&all, Some("prod"))).unwrap(),
             "prod",
-            "a name is a decision"
+            "an explicit name has priority"
         );
     }
 
@@ -202,7 +203,7 @@ mod tests {
                 panic!("{name} gave {chosen:?}");
             };
             assert_eq!(meant.as_deref(), nearest, "{name}");
-            assert_eq!(known.len(), 2, "all of them");
+            assert_eq!(known.len(), 2, "all profiles are listed");
         }
     }
 
@@ -251,7 +252,7 @@ mod tests {
         assert_eq!(
             for_uri(&all, None, uri).unwrap(),
             Some("b"),
-            "the environment's profile is another tenant's"
+            "the profile from the environment has another tenant"
         );
         for default in [None, Some("c")] {
             let undecided = for_uri(&profiles(&shared, default), None, uri).map(drop);

@@ -1,4 +1,5 @@
-//! The store that hosts share: the table `shared_store`, and the variables that stand for it.
+//! The token store that several hosts share: the table `shared_store` and the variables that
+//! replace it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,32 +17,31 @@ use crate::system::environment::Environment;
 /// The keys of `shared_store`.
 const KEYS: [&str; 6] = ["url", "user", "password", "prefix", "ca_file", "insecure"];
 
-/// In front of every key in the store, where nobody chose something else.
+/// The default prefix of every key in the store.
 const DEFAULT_PREFIX: &str = "cloudconnexa-auth:";
 
-/// The longest prefix.
+/// The maximum length of the prefix.
 const LONGEST_PREFIX: usize = 64;
 
 const URL_VARIABLE: &str = "CLOUDCONNEXA_AUTH_SHARED_STORE";
 const USER_VARIABLE: &str = "CLOUDCONNEXA_AUTH_SHARED_STORE_USER";
 
-/// Where hosts share a token.
+/// The settings of the token store that several hosts share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SharedStore {
-    /// Where it is.
     pub(crate) address: Address,
-    /// In front of every key.
+    /// The prefix of every key.
     pub(crate) prefix: String,
-    /// Where our user's name there comes from.
+    /// The source of the user name for the store.
     pub(crate) user: Option<Source>,
-    /// Where its password comes from.
+    /// The source of the password for the store.
     pub(crate) password: Option<Source>,
-    /// Further root certificates, PEM.
+    /// Additional root certificates, PEM.
     pub(crate) ca_file: Option<PathBuf>,
 }
 
 impl SharedStore {
-    /// The variable that holds its password, which is nobody else's to see.
+    /// Returns the variable that holds the password; child processes do not inherit it.
     pub(super) fn variable(&self) -> Option<&str> {
         self.password.as_ref()?.variable()
     }
@@ -53,7 +53,7 @@ impl fmt::Display for SharedStore {
     }
 }
 
-/// The same as written.
+/// The table as written.
 #[derive(Debug)]
 pub(super) struct RawStore {
     url: At<String>,
@@ -64,7 +64,7 @@ pub(super) struct RawStore {
     is_insecure: bool,
 }
 
-/// Reads the table.
+/// Parses the table.
 pub(super) fn read(
     document: &Document<'_>,
     value: &Spanned<DeValue<'_>>,
@@ -106,13 +106,13 @@ pub(super) fn read(
     })
 }
 
-/// What it means.
+/// Interprets the parsed table.
 pub(super) fn resolve(
     document: &Document<'_>,
     written: RawStore,
 ) -> Result<SharedStore, ProfileError> {
     let url = &written.url;
-    // The value is not shown: it may hold a password.
+    // The error does not show the value, because it may contain a password.
     let address = Address::parse(&url.value, written.is_insecure).map_err(|error| {
         document.invalid(&url.span, format!("`url` is not usable: {error}"), None)
     })?;
@@ -141,8 +141,8 @@ pub(super) fn resolve(
     })
 }
 
-/// Lets the variables say where the store is. User and password of another store are not sent to
-/// the one that they name.
+/// Replaces the address of the store by the one in the variable. The user and the password then
+/// come from variables only, because those in the file belong to another store.
 pub(super) fn from_variables(
     environment: &Environment,
     profiles: &mut Profiles,

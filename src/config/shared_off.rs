@@ -1,4 +1,4 @@
-//! A build without the feature `shared-store`: whoever asks for one is told.
+//! A build without the feature `shared-store`: the key `shared_store` is an error.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ const URL_VARIABLE: &str = "CLOUDCONNEXA_AUTH_SHARED_STORE";
 
 const HINT: &str = "take a released binary, or build with the cargo feature `shared-store`";
 
-/// No store.
+/// A type without values, because this build has no shared store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SharedStore {}
 
@@ -29,7 +29,7 @@ impl fmt::Display for SharedStore {
     }
 }
 
-/// No store.
+/// A type without values, as [`SharedStore`].
 pub(super) type RawStore = SharedStore;
 
 pub(super) fn read(
