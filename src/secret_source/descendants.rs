@@ -1,4 +1,4 @@
-//! Ending what a program has started, on Linux.
+//! Kills the descendants of a program, on Linux.
 
 use std::fs;
 use std::path::Path;
@@ -7,15 +7,15 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::system::file::{self, Trust};
 
-/// More than fifty numbers and a short name need, in bytes.
+/// The maximum size of a stat file, in bytes: more than fifty numbers and a short name need.
 const LONGEST_STAT: u64 = 4096;
 
-/// Kills all that `program` has started, and what those have, but for daemons: who has gone into a
-/// process group of its own (gpg-agent) is there for others too. The program itself is stopped.
+/// Kills all descendants of `program`, except daemons: a process in a process group of its own
+/// (such as gpg-agent) also serves other programs. The program itself is only stopped.
 pub(super) fn kill(program: u32) {
     let mut family = Vec::new();
     let mut next = i32::try_from(program).map_or(Vec::new(), |program| vec![program]);
-    // Each is stopped before its children are looked for, so that it gets no more of them.
+    // Stop each process before its children are listed, so that it cannot start more.
     while let Some(parent) = next.pop() {
         signal(parent, Signal::STOP);
         family.push(parent);
@@ -26,7 +26,7 @@ pub(super) fn kill(program: u32) {
     }
 }
 
-/// It may have ended by itself.
+/// Sends a signal. The process may have exited already.
 fn signal(process: i32, signal: Signal) {
     if let Some(process) = Pid::from_raw(process) {
         kill_process(process, signal).ok();
@@ -34,8 +34,8 @@ fn signal(process: i32, signal: Signal) {
 }
 
 fn children(parent: i32) -> Vec<i32> {
-    // Not getpgrp(2): if the group's leader is outside of this process namespace, the group is 0, which
-    // is not a `Pid`.
+    // getpgrp(2) is not used: it returns 0 if the group's leader is outside of this PID namespace,
+    // and 0 is not a `Pid`.
     let Some((_, group)) = parent_and_group("self") else {
         return Vec::new();
     };
@@ -48,7 +48,8 @@ fn children(parent: i32) -> Vec<i32> {
     ids.collect()
 }
 
-/// Two fields behind the name, which stands in brackets and may hold anything (`proc_pid_stat(5)`).
+/// Reads the two fields after the name. The name is in parentheses and may contain any character
+/// (`proc_pid_stat(5)`).
 fn parent_and_group(process: &str) -> Option<(i32, i32)> {
     let path = format!("/proc/{process}/stat");
     let stat = file::read(Path::new(&path), LONGEST_STAT, Trust::Anything).ok()?;

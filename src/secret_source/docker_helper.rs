@@ -1,8 +1,9 @@
-//! Asking a docker credential helper, such as the desktop's keychain, for the client secret.
+//! Reads and stores the client secret with a docker credential helper, such as the one of the
+//! desktop's keychain.
 //!
-//! We are the client here. Protocol: docker/docker-credential-helpers, README and
-//! `credentials/credentials.go`: one word in argv, the server's name on stdin, JSON on stdout;
-//! errors are told on *stdout* with a non-zero exit code.
+//! This program is the client. Protocol: docker/docker-credential-helpers, README and
+//! `credentials/credentials.go`. The helper gets one argument, reads the server's name from stdin
+//! and writes JSON to stdout. It reports errors on *stdout* with a non-zero exit code.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,30 +16,30 @@ use super::program::{self, Launcher, Output, Stderr};
 use super::{Secret, SourceError, usable};
 use crate::types::quote::quote;
 
-/// The sentence by which helpers say that they have nothing
-/// (`credentials/error.go`, `errCredentialsNotFoundMessage`).
+/// The message of a helper that has no such entry (`credentials/error.go`,
+/// `errCredentialsNotFoundMessage`).
 const NOT_FOUND: &str = "credentials not found in native keychain";
 
-/// One entry of one helper.
+/// An entry of a credential helper.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HelperEntry {
     /// `NAME` of `docker-credential-NAME`: letters, digits, `-` and `_`.
     pub(crate) name: String,
-    /// The entry's name: the token endpoint's origin, a slash and the client ID, so that two
-    /// credentials of one tenant do not meet.
+    /// The entry's name: the token endpoint's origin, a slash and the client ID. So two credentials
+    /// of one tenant have different entries.
     pub(crate) server: String,
-    /// The user name the entry must carry; empty where any will do.
+    /// The user name that the entry must have; empty if any user name is accepted.
     pub(crate) client_id: String,
 }
 
 impl HelperEntry {
-    /// The program's name.
+    /// Returns the name of the program.
     pub(crate) fn program(&self) -> String {
         format!("docker-credential-{}", self.name)
     }
 }
 
-/// Asks for the secret.
+/// Gets the secret from the helper.
 pub(super) fn get(entry: &HelperEntry, launcher: Launcher<'_>) -> Result<Secret, SourceError> {
     let program = entry.program();
     let output = ask(entry, "get", launcher)?;
@@ -52,7 +53,7 @@ pub(super) fn get(entry: &HelperEntry, launcher: Launcher<'_>) -> Result<Secret,
         })?;
     let secret = Zeroizing::new(answer.secret.into_bytes());
     let server = entry.server.clone();
-    // golang-docker-credential-helpers 0.6.4 answers a missing entry with empty strings.
+    // golang-docker-credential-helpers 0.6.4 returns empty strings for a missing entry.
     if secret.is_empty() {
         return Err(SourceError::HelperHasNone { program, server });
     }
@@ -63,10 +64,10 @@ pub(super) fn get(entry: &HelperEntry, launcher: Launcher<'_>) -> Result<Secret,
     usable(secret, || format!("the secret from `{program}`"))
 }
 
-/// Whether the helper `docker-credential-NAME` answers by `deadline` that it can list its entries.
+/// Checks that the helper `docker-credential-NAME` lists its entries before the deadline.
 ///
 /// # Errors
-/// Where it is not there, fails or does not answer; it holds nothing for us yet.
+/// If the helper is missing, fails or does not answer. It does not have to hold an entry yet.
 pub(crate) fn answers(name: &str, launcher: Launcher<'_>) -> Result<(), SourceError> {
     let entry = HelperEntry {
         name: name.to_owned(),
@@ -75,7 +76,7 @@ pub(crate) fn answers(name: &str, launcher: Launcher<'_>) -> Result<(), SourceEr
     };
     let program = entry.program();
     let output = match run(&entry, "list", None, launcher) {
-        // More entries than are read here are an answer too.
+        // A list that exceeds the size limit is also an answer.
         Err(SourceError::Unusable { .. }) => return Ok(()),
         other => other?,
     };
@@ -87,8 +88,8 @@ pub(crate) fn answers(name: &str, launcher: Launcher<'_>) -> Result<(), SourceEr
     Err(SourceError::ProgramFailed { program, status })
 }
 
-/// Keeps the secret, in the place of what stood there, and reads it back: a helper that takes a
-/// secret which it cannot give is of no use.
+/// Stores the secret, replaces an existing entry, and reads it back: some helpers accept a secret
+/// that they cannot return.
 pub(super) fn put(
     entry: &HelperEntry,
     secret: &Secret,
@@ -100,7 +101,7 @@ pub(super) fn put(
         username: &entry.client_id,
         secret: secret.expose(),
     };
-    // Room for all of it, so that it never grows and leaves copies of a part behind.
+    // Reserve the maximum size, so that the buffer never grows and leaves a partial copy in memory.
     let longest = 6 * (secret.expose().len() + entry.server.len() + entry.client_id.len());
     let mut input = Zeroizing::new(Vec::with_capacity(longest + 64));
     let written = serde_json::to_writer(&mut *input, &credentials);
@@ -110,7 +111,7 @@ pub(super) fn put(
     })?;
     let output = run(entry, "store", Some(&input), launcher)?;
     if !output.status.success() {
-        // It was given the secret, and may repeat it.
+        // The helper received the secret and may repeat it in its message.
         let said = String::from_utf8_lossy(&output.stdout);
         let repeats = said.contains(secret.expose());
         return Err(if repeats {
@@ -128,7 +129,7 @@ pub(super) fn put(
     })
 }
 
-/// Removes the entry; one that is not there is no error.
+/// Removes the entry. A missing entry is not an error.
 pub(super) fn erase(entry: &HelperEntry, launcher: Launcher<'_>) -> Result<(), SourceError> {
     if matches!(get(entry, launcher), Err(SourceError::HelperHasNone { .. })) {
         return Ok(());
@@ -137,8 +138,8 @@ pub(super) fn erase(entry: &HelperEntry, launcher: Launcher<'_>) -> Result<(), S
     if !output.status.success() {
         return Err(complaint(entry, &output));
     }
-    // docker-credential-secretservice 0.6.4 says that all is well while the keyring is locked, and
-    // erases nothing; what it lists shows that.
+    // docker-credential-secretservice 0.6.4 reports success while the keyring is locked, but erases
+    // nothing. Its list shows whether the entry still exists.
     let list = run(entry, "list", None, launcher)?;
     let held: Option<BTreeMap<String, String>> = serde_json::from_slice(&list.stdout).ok();
     if held.is_some_and(|held| held.contains_key(&entry.server)) {
@@ -154,8 +155,8 @@ fn ask(entry: &HelperEntry, verb: &str, launcher: Launcher<'_>) -> Result<Output
     run(entry, verb, Some(entry.server.as_bytes()), launcher)
 }
 
-/// What a helper says, it says on stdout; what it prints on stderr is a crash's (0.6.4 of
-/// secretservice where the keyring is locked), and no help to anybody.
+/// Runs the helper. Its messages are on stdout. Its stderr is hidden, because it shows only crashes
+/// that do not help the user, as in secretservice 0.6.4 with a locked keyring.
 fn run(
     entry: &HelperEntry,
     verb: &str,
@@ -176,7 +177,7 @@ fn complaint(entry: &HelperEntry, output: &Output) -> SourceError {
             server: entry.server.clone(),
         };
     }
-    // Words are what a helper says when it fails; what looks like an answer may be the secret.
+    // A failed helper prints a message. Output that looks like a credential may hold the secret.
     let is_answer = said.contains('{') || said.contains(&entry.client_id);
     let status = if is_answer || said.trim().is_empty() {
         output.status.to_string()

@@ -1,7 +1,7 @@
-//! Where a client secret comes from: a variable, a file, a systemd credential, a program, or a
-//! docker credential helper such as the desktop's keychain.
+//! The sources of a client secret: a variable, a file, a systemd credential, a program, or a docker
+//! credential helper such as the one of the desktop's keychain.
 //!
-//! The secret is never given on a command line, and no child process inherits the variable
+//! The secret is never passed on a command line, and no child process inherits the variable
 //! `CLOUDCONNEXA_CLIENT_SECRET`.
 
 #[cfg(target_os = "linux")]
@@ -33,29 +33,30 @@ pub(crate) use crate::system::program::STORE_PASSWORD_VARIABLE;
 pub(crate) use docker_helper::{HelperEntry, answers};
 pub(crate) use program::Launcher;
 
-/// The largest secret that is read, in bytes, its trailing newline included.
+/// The maximum size of a secret, in bytes, including its trailing newline.
 const LONGEST: u64 = 64 * 1024;
 
-/// The largest secret that is taken from a person, in bytes; JSON around it still fits into the
-/// pipe to a helper.
+/// The maximum size of a secret that a user enters, in bytes. With the JSON around it, it fits into
+/// the pipe to a helper.
 pub(crate) const LONGEST_GIVEN: usize = 4096;
 
-/// A place that holds a client secret.
+/// A source of a client secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// The environment variable of that name.
+    /// An environment variable, by name.
     Variable(String),
-    /// The file at that path.
+    /// A file, by path.
     File(PathBuf),
     /// `$CREDENTIALS_DIRECTORY/NAME` (systemd.exec(5), `LoadCredential=`).
     SystemdCredential(String),
-    /// What that program prints, run without a shell. Never empty.
+    /// The output of a program, which is started without a shell. Never empty.
     Command(Vec<String>),
-    /// What `docker-credential-NAME get` answers.
+    /// The response of `docker-credential-NAME get`.
     DockerHelper(HelperEntry),
 }
 
-/// Why there is no secret. Mend it; a retry does not help, but for [`SourceError::TimedOut`].
+/// The reasons why a secret cannot be read or stored. The user must fix the cause; a retry helps
+/// only after [`SourceError::TimedOut`].
 #[derive(Debug, Error)]
 pub(crate) enum SourceError {
     /// The variable is not set or empty.
@@ -67,83 +68,81 @@ pub(crate) enum SourceError {
         crate::types::quote::path(path)
     )]
     File {
-        /// Which file.
         path: PathBuf,
-        /// Why not.
         error: file::ReadError,
     },
-    /// Not started as a systemd service with credentials.
+    /// The process was not started as a systemd service with credentials.
     #[error("`CREDENTIALS_DIRECTORY` is not set, so there is no systemd credential `{0}`")]
     NoCredentialsFolder(String),
-    /// systemd gave no credential of that name.
+    /// systemd provides no credential of that name.
     #[error("there is no systemd credential `{0}`")]
     NoCredential(String),
-    /// The program is not there or could not be started.
+    /// The program does not exist or could not be started.
     #[error("`{program}` could not be started: {error}")]
     NotStarted {
-        /// Its name.
+        /// The name of the program.
         program: String,
-        /// What the system said.
+        /// The error of the system.
         error: io::Error,
     },
-    /// The program ended badly.
+    /// The program failed.
     #[error("`{program}` failed: {status}")]
     ProgramFailed {
-        /// Its name.
+        /// The name of the program.
         program: String,
-        /// Its exit code or signal, and what it said where it says it on stdout.
+        /// The exit code or signal, and the message of a program that writes its errors to stdout.
         status: String,
     },
     /// The program did not answer in time.
     #[error("`{program}` gave no answer within {}", crate::types::duration::show(*limit))]
     TimedOut {
-        /// Its name.
+        /// The name of the program.
         program: String,
-        /// How long it was waited for.
+        /// The time limit.
         limit: Duration,
     },
-    /// The credential helper has nothing under that name.
+    /// The credential helper has no entry of that name.
     #[error("`{program}` holds no secret under `{server}`")]
     HelperHasNone {
-        /// The helper.
+        /// The name of the helper.
         program: String,
-        /// The name that was asked for.
+        /// The requested entry.
         server: String,
     },
-    /// The credential helper has a secret of another client.
+    /// The entry of the credential helper has another client ID.
     #[error("`{program}` holds the secret of another client ID under `{server}`")]
     HelperHasAnother {
-        /// The helper.
+        /// The name of the helper.
         program: String,
-        /// The name that was asked for.
+        /// The requested entry.
         server: String,
     },
-    /// The credential helper was asked to erase an entry, and has it still.
+    /// The credential helper was asked to erase an entry but still has it.
     #[error("`{program}` still holds the secret under `{server}`")]
     NotErased {
-        /// The helper.
+        /// The name of the helper.
         program: String,
-        /// The entry's name.
+        /// The name of the entry.
         server: String,
     },
-    /// What was read is no secret.
+    /// The content is not a valid secret.
     #[error("{place} {reason}")]
     Unusable {
-        /// Where it was read.
+        /// The source of the content.
         place: String,
-        /// What is wrong with it; never the text itself.
+        /// The problem; never the content itself.
         reason: &'static str,
     },
 }
 
 impl SourceError {
-    /// Whether the system had no process, thread or memory left to start the program.
+    /// Whether the system had too few processes, threads or memory to start the program.
     pub(crate) fn is_exhaustion(&self) -> bool {
         use io::ErrorKind::{OutOfMemory, WouldBlock};
         matches!(self, Self::NotStarted { error, .. } if matches!(error.kind(), WouldBlock | OutOfMemory))
     }
 
-    /// Whether there is nothing at all where the secret would be.
+    /// Whether the source holds no secret at all.
     pub(crate) fn is_absence(&self) -> bool {
         let is_missing = |error: &_| matches!(error, file::ReadError::Missing);
         match self {
@@ -155,8 +154,8 @@ impl SourceError {
 }
 
 impl Source {
-    /// Reads the secret where that costs next to nothing and disturbs nobody, else `None`; it is
-    /// done on every call, just to notice that the secret has changed.
+    /// Reads the secret if the read is cheap and has no side effects, else returns `None`. Every
+    /// call does this, to detect that the secret has changed.
     pub(crate) fn read_cheap(
         &self,
         environment: &Environment,
@@ -169,7 +168,7 @@ impl Source {
         }
     }
 
-    /// The variable that holds the secret, which is nobody else's to see.
+    /// Returns the variable that holds the secret; child processes do not inherit it.
     pub(crate) fn variable(&self) -> Option<&str> {
         match self {
             Self::Variable(name) => Some(name),
@@ -177,12 +176,12 @@ impl Source {
         }
     }
 
-    /// Whether it is a program that gives the secret.
+    /// Whether the source runs a program.
     pub(crate) fn is_program(&self) -> bool {
         matches!(self, Self::Command(_) | Self::DockerHelper(_))
     }
 
-    /// Reads the secret; a program has until `deadline` to answer.
+    /// Reads the secret. A program must answer before `deadline`.
     pub(crate) fn read(
         &self,
         environment: &Environment,
@@ -214,7 +213,7 @@ impl Source {
         }
     }
 
-    /// Keeps `secret` in the file at `path`, 0600, in the place of what stood there.
+    /// Writes `secret` to the file at `path` with mode 0600, and replaces an existing file.
     pub(crate) fn store_file(
         path: &Path,
         secret: &Secret,
@@ -223,7 +222,7 @@ impl Source {
         store::put(path, secret, guard)
     }
 
-    /// Gives `secret` to the helper, which must give it back.
+    /// Stores `secret` in the helper, which must be able to return it.
     pub(crate) fn store_in_helper(
         entry: &HelperEntry,
         secret: &Secret,
@@ -232,8 +231,8 @@ impl Source {
         docker_helper::put(entry, secret, launcher)
     }
 
-    /// Takes a stored secret away: the file, or the helper's entry. What is gone already is no
-    /// error, and the other sources keep nothing that this program could remove.
+    /// Removes a stored secret: the file, or the helper's entry. A missing one is not an error. The
+    /// other sources hold nothing that this program could remove.
     pub(crate) fn remove(&self, launcher: Launcher<'_>) -> Result<(), SourceError> {
         match self {
             Self::File(path) => store::remove(path),
@@ -273,7 +272,7 @@ fn read_credential(name: &str, environment: &Environment) -> Result<Secret, Sour
     let folder = environment
         .path("CREDENTIALS_DIRECTORY")
         .ok_or_else(|| SourceError::NoCredentialsFolder(name.to_owned()))?;
-    // systemd guards the folder; the file's own mode shows an ACL mask.
+    // systemd protects the directory; the mode of the file itself shows an ACL mask.
     match read_file(&folder.join(name), file::Trust::Anything) {
         Err(SourceError::File {
             error: file::ReadError::Missing,
@@ -293,7 +292,7 @@ fn read_file(path: &Path, trust: file::Trust) -> Result<Secret, SourceError> {
     })
 }
 
-/// What a person or a pipe gave as a secret.
+/// Validates a secret that a user entered or that came from a pipe.
 pub(crate) fn given(bytes: Zeroizing<Vec<u8>>) -> Result<Secret, SourceError> {
     if bytes.len() > LONGEST_GIVEN {
         return Err(SourceError::Unusable {
@@ -304,7 +303,7 @@ pub(crate) fn given(bytes: Zeroizing<Vec<u8>>) -> Result<Secret, SourceError> {
     usable(bytes, || "the client secret".to_owned())
 }
 
-/// Bytes as a secret: UTF-8, one line, its newline taken off, not empty.
+/// Converts bytes to a secret: UTF-8, one line, not empty, without the trailing newline.
 fn usable(bytes: Zeroizing<Vec<u8>>, place: impl Fn() -> String) -> Result<Secret, SourceError> {
     let unusable = |reason| SourceError::Unusable {
         place: place(),
@@ -345,7 +344,7 @@ mod tests {
         assert_eq!(
             read(b" s3cret ").as_deref(),
             Some(" s3cret "),
-            "spaces may belong to it"
+            "spaces may be part of the secret"
         );
     }
 

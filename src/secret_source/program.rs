@@ -1,4 +1,4 @@
-//! Running a program that knows a secret: no shell, a deadline, bounded output.
+//! Runs a program that returns a secret: no shell, a deadline, bounded output.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read as _, Write as _};
@@ -15,23 +15,23 @@ use crate::system::clock::{Clock, Deadline};
 use crate::system::environment::Environment;
 use crate::types::quote::quote;
 
-/// Who sees what a program says on stderr.
+/// The destination of a program's stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stderr {
-    /// The user: prompts ("touch your key") and complaints show at once.
+    /// The user's stderr: prompts ("touch your key") and errors show at once.
     Shown,
-    /// Nobody: what it has to say it says on stdout.
+    /// Discarded: the program reports errors on stdout.
     Hidden,
 }
 
-/// How a program ended and what it printed.
+/// The exit status and the output of a program.
 pub(super) struct Output {
     pub(super) status: ExitStatus,
     pub(super) stdout: Zeroizing<Vec<u8>>,
 }
 
 impl Output {
-    /// The error of a program that ended badly and said why on stderr, which the user has seen.
+    /// Returns the error for a failed program. Its message was on stderr, so the user has seen it.
     pub(super) fn failure(&self, program: &str) -> SourceError {
         SourceError::ProgramFailed {
             program: quote(program),
@@ -40,21 +40,20 @@ impl Output {
     }
 }
 
-/// What every start of a program needs.
+/// The context of every program start.
 #[derive(Clone, Copy)]
 pub(crate) struct Launcher<'a> {
-    /// Has PATH and the names of the variables that the program must not inherit.
+    /// PATH, and the names of the variables that the program must not inherit.
     pub(crate) environment: &'a Environment,
-    /// Measures the time.
     pub(crate) clock: &'a dyn Clock,
-    /// When the program is killed.
+    /// The time at which the program is killed.
     pub(crate) deadline: Deadline,
 }
 
-/// Runs `program` until the deadline; then it is killed.
+/// Runs `program` and kills it at the deadline.
 ///
-/// Its stdin is `input`, which must fit into a pipe, or nothing. No variable that holds a secret is
-/// in its environment.
+/// Its stdin is `input`, which must fit into a pipe, or is empty. Variables that hold a secret are
+/// not in its environment.
 pub(super) fn run(
     program: &str,
     arguments: &[OsString],
@@ -89,7 +88,7 @@ pub(super) fn run(
         .spawn()
         .map_err(not_started)?;
     if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
-        // One short line; a program that does not read it (closed pipe) may answer all the same.
+        // One short line. A program that does not read it (closed pipe) may still answer.
         match stdin.write_all(input) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 return Err(not_started(error));
@@ -102,7 +101,8 @@ pub(super) fn run(
     thread::Builder::new()
         .name("program".to_owned())
         .spawn(move || {
-            // Room for all of it and to spare: nothing grows and leaves a copy behind.
+            // Reserve more than the maximum size, so that the buffer never grows and leaves a copy
+            // behind.
             let room = usize::try_from(LONGEST).unwrap_or(0) + 64;
             let mut bytes = Zeroizing::new(Vec::with_capacity(room));
             let read = stdout.map_or(Ok(0), |out| out.take(LONGEST + 1).read_to_end(&mut bytes));
@@ -127,7 +127,7 @@ pub(super) fn run(
             reason: "is longer than 64 KiB",
         });
     }
-    // Its stdout is closed: what is left is the exit, which a well-behaved program does at once.
+    // The program closed its stdout, so a well-behaved program exits at once.
     loop {
         if let Some(status) = child.try_wait().map_err(not_started)? {
             return Ok(Output { status, stdout });
@@ -143,13 +143,15 @@ pub(super) fn run(
     }
 }
 
-/// Kills a program, and first those that it has started: one of them could hold our stderr open, and
-/// with it a caller who reads that to its end.
+/// Kills a program, but first its descendants: one of them could hold this process's stderr open
+/// and block a caller that reads stderr to its end.
 ///
-/// They are found by who started whom, not by a process group of their own: such a group could not
-/// ask a person on the terminal, and would outlive whoever kills ours (timeout(1), a cancelled job).
+/// Descendants are found by their parent process. With a process group of its own, the program
+/// could not prompt on the terminal, and it would survive a kill of this process's group
+/// (timeout(1), a cancelled job).
 ///
-/// What has become another user's (sudo) cannot be killed: it is left alone, and not waited for.
+/// A descendant that runs as another user (sudo) cannot be killed; it is neither killed nor
+/// awaited.
 fn end(child: &mut Child) {
     #[cfg(target_os = "linux")]
     super::descendants::kill(child.id());

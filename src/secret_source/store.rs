@@ -1,4 +1,4 @@
-//! The secret file that `store` keeps beside the configuration.
+//! The secret file that `store` writes beside the configuration file.
 
 use std::io;
 use std::path::Path;
@@ -7,15 +7,15 @@ use super::SourceError;
 use crate::system::file;
 use crate::types::secret::{Secret, joined};
 
-/// Writes the secret and a newline, 0600, atomically. The guard is that of the configuration, so
-/// no two writers meet, and what a killed one left behind is cleaned up.
+/// Writes the secret and a newline atomically, with mode 0600. The guard is that of the
+/// configuration file, so there is only one writer, and files of killed writers are removed.
 pub(super) fn put(path: &Path, secret: &Secret, guard: &file::Guard) -> Result<(), SourceError> {
     let line = joined(&[secret.expose(), "\n"]);
     file::replace(path, line.as_bytes(), guard).map_err(|error| unusable(path, error))
 }
 
-/// Removes it, and first what killed writers left of one beside it; what is not there is no error.
-/// Whoever writes it at this very moment fails and says so.
+/// Removes the file, but first the temporary files of killed writers. A missing file is not an
+/// error. A concurrent writer fails with an error.
 pub(super) fn remove(path: &Path) -> Result<(), SourceError> {
     let mut leftovers = file::temporaries_of(path);
     let removed = leftovers.try_for_each(|leftover| file::remove(&leftover));
