@@ -1,18 +1,18 @@
-//! What time it is, and waiting: the one place that asks the system for either.
+//! The current time and sleeping. Only this module calls the system for them.
 
 use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-/// The time as the program sees it; tests give one that they move by hand.
+/// A clock. Tests use one that they advance manually.
 pub(crate) trait Clock {
-    /// The wall clock, UTC. It may jump, also backwards.
+    /// Returns the wall-clock time in UTC. It may jump, also backwards.
     fn now(&self) -> OffsetDateTime;
 
-    /// Time since some fixed moment of this process; never goes back.
+    /// Returns the time since a fixed moment of this process; never decreases.
     fn elapsed(&self) -> Duration;
 
-    /// Lets `pause` go by.
+    /// Sleeps for `pause`.
     fn sleep(&self, pause: Duration);
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct SystemClock {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is the place they are kept to"
+    reason = "only this module may use the clock of the system"
 )]
 impl SystemClock {
     /// Starts counting [`Clock::elapsed`] now.
@@ -37,7 +37,7 @@ impl SystemClock {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is the place they are kept to"
+    reason = "only this module may use the clock of the system"
 )]
 impl Clock for SystemClock {
     fn now(&self) -> OffsetDateTime {
@@ -53,7 +53,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// The moment by which this run must have ended, measured by [`Clock::elapsed`].
+/// The time at which this process must end, measured by [`Clock::elapsed`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
     at: Duration,
@@ -61,18 +61,18 @@ pub(crate) struct Deadline {
 }
 
 impl Deadline {
-    /// `limit` from the start of the process, whatever has gone by already.
+    /// Returns a deadline `limit` after the start of the process, even if that has passed.
     pub(crate) fn after_start(limit: Duration) -> Self {
         Self { at: limit, limit }
     }
 
-    /// `limit` from now: for what comes after a person has been asked.
+    /// Returns a deadline `limit` from now, for work after a prompt.
     pub(crate) fn from_now(clock: &dyn Clock, limit: Duration) -> Self {
         let at = clock.elapsed().saturating_add(limit);
         Self { at, limit }
     }
 
-    /// This deadline, or `limit` from now where that is sooner.
+    /// Returns this deadline or `limit` from now, whichever is sooner.
     pub(crate) fn at_most(self, clock: &dyn Clock, limit: Duration) -> Self {
         let sooner = clock.elapsed().saturating_add(limit);
         Self {
@@ -81,12 +81,12 @@ impl Deadline {
         }
     }
 
-    /// What is left; zero once it has passed.
+    /// Returns the remaining time; zero after the deadline.
     pub(crate) fn remaining(self, clock: &dyn Clock) -> Duration {
         self.at.saturating_sub(clock.elapsed())
     }
 
-    /// The whole time that was allowed, for messages.
+    /// Returns the whole time limit, for messages.
     pub(crate) fn limit(self) -> Duration {
         self.limit
     }

@@ -1,6 +1,6 @@
-//! The variables that the program was started with, and the folders that follow from them.
+//! The environment variables of the process, and the directories that depend on them.
 //!
-//! This is the only file that asks the process for a variable; a test gives its own set.
+//! Only this file reads variables of the process; tests pass their own set.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -9,18 +9,18 @@ use std::sync::{Mutex, PoisonError};
 
 use zeroize::Zeroizing;
 
-/// This program's folder inside the configuration and cache folders.
+/// This program's subdirectory of the configuration and cache directories.
 const FOLDER: &str = "cloudconnexa-auth";
 
 /// The variable that names the directory of the cache.
 pub(crate) const CACHE_VARIABLE: &str = "CLOUDCONNEXA_AUTH_CACHE_DIR";
 
-/// The variables of this run.
+/// The environment variables.
 #[derive(Debug)]
 pub(crate) enum Environment {
-    /// Those of the process, and the names of those that hold a secret.
+    /// The variables of the process, and the names of those that hold a secret.
     Process(Mutex<BTreeSet<String>>),
-    /// Those of a test.
+    /// The variables of a test.
     #[cfg_attr(
         not(any(test, fuzzing)),
         expect(dead_code, reason = "tests give their own variables")
@@ -29,12 +29,12 @@ pub(crate) enum Environment {
 }
 
 impl Environment {
-    /// The variables of this process.
+    /// Returns the variables of this process.
     pub(crate) const fn process() -> Self {
         Self::Process(Mutex::new(BTreeSet::new()))
     }
 
-    /// Notes that a variable holds a secret, so that no program inherits it.
+    /// Marks a variable as secret, so that no child process inherits it.
     pub(crate) fn mark_secret(&self, name: &str) {
         if let Self::Process(names) = self {
             let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
@@ -42,7 +42,7 @@ impl Environment {
         }
     }
 
-    /// The variables that hold a secret, as far as they were marked.
+    /// Returns the variables that were marked as secret.
     pub(crate) fn secret_variables(&self) -> Vec<String> {
         match self {
             Self::Process(names) => {
@@ -53,9 +53,9 @@ impl Environment {
         }
     }
 
-    /// The value of a variable; an empty one counts as unset, as with curl and git.
+    /// Returns the value of a variable; an empty one counts as unset, as in curl and git.
     pub(crate) fn raw(&self, name: &str) -> Option<OsString> {
-        #[expect(clippy::disallowed_methods, reason = "this is the place it is kept to")]
+        #[expect(clippy::disallowed_methods, reason = "only this method may call it")]
         let value = match self {
             Self::Process(_) => std::env::var_os(name),
             Self::Given(variables) => variables.get(name).map(OsString::from),
@@ -63,41 +63,42 @@ impl Environment {
         value.filter(|value| !value.is_empty())
     }
 
-    /// Whether a variable has a value. It may be a secret: no copy of it is left in memory.
+    /// Whether a variable has a value. Leaves no copy of the value in memory, because it may be a
+    /// secret.
     pub(crate) fn is_set(&self, name: &str) -> bool {
         let value = self.raw(name).map(OsString::into_encoded_bytes);
         value.map(Zeroizing::new).is_some()
     }
 
-    /// The value of a variable as text; what is not UTF-8 in it shows as `\u{fffd}`, so that it
-    /// is refused by name where it is used rather than ignored here.
+    /// Returns the value of a variable as text. Bytes that are not UTF-8 become `\u{fffd}`, so that
+    /// the value is rejected with its name when it is used.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         self.raw(name)
             .map(|value| value.to_string_lossy().into_owned())
     }
 
-    /// The value of a variable as a path.
+    /// Returns the value of a variable as a path.
     pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
         self.raw(name).map(PathBuf::from)
     }
 
-    /// The value of a variable as a path, with `~/` expanded.
+    /// Returns the value of a variable as a path, with `~/` expanded.
     pub(crate) fn configured_path(&self, name: &str) -> Option<PathBuf> {
         self.path(name).map(|path| self.expand_home(&path))
     }
 
-    /// `path` with the home directory for a leading `~`; as it is if there is no home.
+    /// Replaces a leading `~` by the home directory. Returns `path` unchanged if there is no home.
     pub(crate) fn expand_home(&self, path: &Path) -> PathBuf {
         let home = path.strip_prefix("~").ok().zip(self.home());
         home.map_or_else(|| path.to_owned(), |(rest, home)| home.join(rest))
     }
 
-    /// The user's home.
+    /// Returns the user's home directory.
     pub(crate) fn home(&self) -> Option<PathBuf> {
         self.absolute(if cfg!(windows) { "USERPROFILE" } else { "HOME" })
     }
 
-    /// Where the configuration stands; `None` without a home.
+    /// Returns the configuration directory; `None` without a home directory.
     ///
     /// `$XDG_CONFIG_HOME` or `~/.config`; `~/Library/Application Support` on macOS; `%APPDATA%`
     /// on Windows.
@@ -114,9 +115,9 @@ impl Environment {
         Some(folder.join(FOLDER))
     }
 
-    /// Where the cache stands; `None` without a home.
+    /// Returns the cache directory; `None` without a home directory.
     ///
-    /// `CLOUDCONNEXA_AUTH_CACHE_DIR`; else in `$XDG_CACHE_HOME` or `~/.cache`;
+    /// `CLOUDCONNEXA_AUTH_CACHE_DIR`; else a subdirectory of `$XDG_CACHE_HOME` or `~/.cache`;
     /// `~/Library/Caches` on macOS; `%LOCALAPPDATA%` on Windows.
     pub(crate) fn cache_folder(&self) -> Option<PathBuf> {
         if let Some(chosen) = self.configured_path(CACHE_VARIABLE) {
@@ -134,7 +135,7 @@ impl Environment {
         Some(folder.join(FOLDER))
     }
 
-    /// A relative path is no answer here: the XDG specification says to ignore it.
+    /// Returns an absolute path. The XDG specification says to ignore a relative one.
     fn absolute(&self, name: &str) -> Option<PathBuf> {
         self.path(name).filter(|path| path.is_absolute())
     }

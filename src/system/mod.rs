@@ -1,4 +1,5 @@
-//! The operating system: files, terminal, standard streams, environment, clock, processes, name resolution.
+//! The operating system: files, terminal, standard streams, environment, clock, processes, name
+//! resolution.
 
 pub(crate) mod clock;
 pub(crate) mod environment;

@@ -1,5 +1,5 @@
-//! What this process shows of itself to others: neither its memory nor a core file, and of a panic
-//! nothing but where it was.
+//! Protects the data of this process from other processes: no readable memory, no core file, and
+//! only the source position of a panic.
 
 use std::panic::{self, Location};
 use std::process;
@@ -9,22 +9,21 @@ use crate::types::diagnostic::Diagnostic;
 /// The exit code of an unexpected failure.
 const UNEXPECTED: i32 = 1;
 
-/// Keeps the memory of this process to itself: no core file, and no debugger of the same user.
+/// Disables core dumps, and debuggers of the same user.
 ///
-/// One system call, and what it sets ends with execve(2), so that a program which is started from
-/// here has what it would have without us. A limit on core files would be inherited, and does not
-/// keep the kernel from piping the memory to a collector of crashes.
+/// This takes one system call. execve(2) resets the setting, so a child program is not affected. A
+/// limit on core files would be inherited, and it does not stop the kernel from piping the memory
+/// to a crash collector.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn disable_core_dumps() {
     use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
-    // A kernel that does not know it has no memory to show, or a sandbox has its reasons; the
-    // answer is as good.
+    // An error is ignored: an old kernel has no such setting, and a sandbox may forbid the call.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).ok();
 }
 
-/// The same as far as a limit can do it. A program that is started from here inherits it, but may
-/// raise it again.
+/// Sets a limit on core files, as the best available protection. A child program inherits it but
+/// may raise it again.
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 pub(crate) fn disable_core_dumps() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -37,19 +36,19 @@ pub(crate) fn disable_core_dumps() {
     setrlimit(Resource::Core, limit).ok();
 }
 
-/// Elsewhere nothing is written unless an administrator asked for it.
+/// Other systems write no core file unless an administrator enables it.
 #[cfg(not(unix))]
 pub(crate) fn disable_core_dumps() {}
 
-/// Has a panic told in the form of every other failure, and ended with the same exit code,
-/// whichever thread it is on. What it says is not told: it may be made of data.
+/// Reports a panic on any thread as a normal error, with the same exit code. The panic's message is
+/// not shown, because it may contain secret data.
 pub(crate) fn on_panic(tell: fn(&Diagnostic)) {
     panic::set_hook(Box::new(move |panic| {
         tell(&explain(panic.location()));
         #[expect(
             clippy::exit,
             clippy::disallowed_methods,
-            reason = "behind this hook is only an abort, or a thread that nobody waits for"
+            reason = "after this hook comes only an abort, or a thread that is not joined"
         )]
         process::exit(UNEXPECTED);
     }));
@@ -76,7 +75,7 @@ mod tests {
             let secret = "s3cret".to_owned();
             assert_ne!(secret, "s3cret", "{secret}");
         });
-        assert!(caught.is_err(), "its words are data, as an assertion's are");
+        assert!(caught.is_err(), "the message of this panic contains data");
         let told = explain(Some(Location::caller()));
         let here = file!();
         let cause = told.cause.unwrap();

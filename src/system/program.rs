@@ -1,4 +1,4 @@
-//! Other programs: where they are looked up, and which variables they do not inherit.
+//! Looks up other programs, and removes secret variables from their environment.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -46,8 +46,9 @@ pub(crate) fn command(name: &OsStr, environment: &Environment) -> io::Result<Com
     Ok(command)
 }
 
-/// Looks a name up in the absolute directories of `path`; an empty or relative element means the
-/// working directory, which may be another user's. A name with a separator is a path already.
+/// Looks a name up in the absolute directories of `path`. Empty and relative elements are skipped:
+/// they mean the working directory, which another user may control. A name with a separator is
+/// already a path.
 fn find(name: &OsStr, path: &OsStr) -> io::Result<PathBuf> {
     let parent = Path::new(name).parent();
     if parent.is_none_or(|parent| !parent.as_os_str().is_empty()) {
@@ -108,7 +109,7 @@ mod tests {
             found("sh", ":.:bin:/bin:").as_deref(),
             Ok(Path::new("/bin/sh"))
         );
-        // The working directory of a unit test is the package's.
+        // The working directory of a unit test is the directory of the package.
         for path in ["", ":", ".", "::/nowhere", "src:tests"] {
             assert_eq!(
                 found("build.rs", path),

@@ -1,5 +1,5 @@
-//! Looks up host names. `localhost` never goes to DNS (RFC 6761 §6.3); every other name goes to the
-//! system's resolver, in a thread, because the system sets no limit.
+//! Looks up host names. `localhost` never goes to DNS (RFC 6761 §6.3). Every other name goes to the
+//! resolver of the system, in a thread, because the system has no time limit.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
@@ -7,8 +7,8 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// The addresses of a host: an IP address (IPv6 with or without brackets), `localhost`, a name below
-/// it, or a name that the system's resolver knows.
+/// Returns the addresses of a host: an IP address (IPv6 with or without brackets), `localhost`, a
+/// name below it, or a name that the system's resolver finds.
 ///
 /// Fails with [`ErrorKind::TimedOut`] after `limit`. Never returns an empty list.
 pub(crate) fn resolve(host: &str, port: u16, limit: Duration) -> io::Result<Vec<SocketAddr>> {
@@ -31,8 +31,8 @@ pub(crate) fn resolve(host: &str, port: u16, limit: Duration) -> io::Result<Vec<
     Ok(found)
 }
 
-/// Refuses addresses outside of this machine: for connections without TLS. The check is on the
-/// address, because a name proves nothing.
+/// Rejects addresses outside of this machine, for connections without TLS. Checks the address,
+/// because a name proves nothing about it.
 pub(crate) fn require_loopback(addresses: &[SocketAddr]) -> io::Result<()> {
     match addresses.iter().find(|it| !it.ip().is_loopback()) {
         None => Ok(()),
@@ -43,7 +43,7 @@ pub(crate) fn require_loopback(addresses: &[SocketAddr]) -> io::Result<()> {
     }
 }
 
-/// `localhost` and every name below it.
+/// Whether this is `localhost` or a name below it.
 fn is_localhost(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let last = name.rsplit('.').next().unwrap_or_default();
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn localhost_and_addresses_need_no_lookup() {
-        // No time at all: a lookup would end with `TimedOut`.
+        // With a limit of zero, a lookup would end with `TimedOut`.
         let found = |host: &str| resolve(host, 80, Duration::ZERO).map_err(|error| error.kind());
         for host in [
             "localhost",

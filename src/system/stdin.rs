@@ -1,4 +1,4 @@
-//! stdin: all of it or line by line, within a bound and within the time of the run.
+//! Reads stdin, as a whole or by line, with a size limit and a deadline.
 
 use std::io;
 use std::time::Duration;
@@ -7,32 +7,32 @@ use zeroize::Zeroizing;
 
 use crate::system::clock::{Clock, Deadline};
 
-/// How much is read at a time, in bytes: what most tools send fits, and all of it is wiped.
+/// The size of one read, in bytes. Most requests fit into one, and the buffer is wiped.
 const CHUNK: usize = 512;
 
-/// Why there is no input.
+/// The reasons why stdin could not be read.
 #[derive(Debug)]
 pub(crate) enum StdinError {
-    /// It is larger than the bound.
+    /// The input is larger than the limit.
     TooLarge,
-    /// It was neither given nor closed in time.
+    /// The input was not complete in time.
     TimedOut(Duration),
-    /// The system said no.
+    /// The error of the system.
     Io(io::Error),
 }
 
-/// The process's stdin.
+/// The stdin of the process.
 pub(crate) struct Stdin<'a> {
     largest: usize,
     clock: &'a dyn Clock,
     deadline: Option<Deadline>,
-    /// What was read and not yet given.
+    /// The bytes that were read and not yet returned.
     bytes: Zeroizing<Vec<u8>>,
     pipe: Pipe,
 }
 
 impl<'a> Stdin<'a> {
-    /// stdin, of which at most `largest` bytes are held, and none after `deadline`.
+    /// Returns a reader that buffers at most `largest` bytes and stops at `deadline`.
     pub(crate) fn new(largest: usize, clock: &'a dyn Clock, deadline: Option<Deadline>) -> Self {
         Self {
             largest,
@@ -43,10 +43,10 @@ impl<'a> Stdin<'a> {
         }
     }
 
-    /// Reads to the end.
+    /// Reads all input.
     ///
     /// # Errors
-    /// A retry does not help; the caller has to send its request and close the pipe.
+    /// A retry does not help; the caller must send its request and close the pipe.
     pub(crate) fn all(mut self) -> Result<Zeroizing<Vec<u8>>, StdinError> {
         while self.fill()? {}
         Ok(self.bytes)
@@ -55,7 +55,7 @@ impl<'a> Stdin<'a> {
     /// Reads the next line, without its line feed; `None` at the end.
     ///
     /// # Errors
-    /// As with [`Stdin::all`].
+    /// The errors of [`Stdin::all`].
     pub(crate) fn line(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>, StdinError> {
         loop {
             if let Some(end) = self.bytes.iter().position(|byte| *byte == b'\n') {
@@ -71,7 +71,7 @@ impl<'a> Stdin<'a> {
         }
     }
 
-    /// Reads some more; `false` at the end.
+    /// Reads more bytes; returns `false` at the end.
     fn fill(&mut self) -> Result<bool, StdinError> {
         self.make_room();
         let had = self.bytes.len();
@@ -82,7 +82,7 @@ impl<'a> Stdin<'a> {
         Ok(self.bytes.len() > had)
     }
 
-    /// Makes room for a chunk. What grows moves, and is wiped where it was.
+    /// Reserves space for a chunk. If the buffer moves, the old memory is wiped.
     fn make_room(&mut self) {
         let (length, capacity) = (self.bytes.len(), self.bytes.capacity());
         if capacity - length < CHUNK {
@@ -93,7 +93,7 @@ impl<'a> Stdin<'a> {
     }
 }
 
-/// stdin with a wait that ends.
+/// stdin with a wait that has a deadline.
 #[cfg(unix)]
 #[derive(Default)]
 struct Pipe {}
@@ -102,7 +102,7 @@ struct Pipe {}
 impl Pipe {
     #[expect(
         clippy::unused_self,
-        reason = "elsewhere there is a thread behind the pipe"
+        reason = "on other systems a thread reads from stdin"
     )]
     fn read(
         &mut self,
@@ -112,7 +112,7 @@ impl Pipe {
     ) -> Result<(), StdinError> {
         loop {
             wait(clock, deadline)?;
-            // Past the buffer of the standard library, which would hide from `wait` what it holds.
+            // Bypass the buffer of the standard library, because `wait` cannot see its content.
             match rustix::io::read(io::stdin(), rustix::buffer::spare_capacity(bytes)) {
                 Ok(_) => return Ok(()),
                 Err(rustix::io::Errno::INTR) => {}
@@ -122,7 +122,7 @@ impl Pipe {
     }
 }
 
-/// Waits until there is something to read, or the end.
+/// Waits for input or for its end.
 #[cfg(unix)]
 fn wait(clock: &dyn Clock, deadline: Option<Deadline>) -> Result<(), StdinError> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -142,7 +142,7 @@ fn wait(clock: &dyn Clock, deadline: Option<Deadline>) -> Result<(), StdinError>
     }
 }
 
-/// The same where nothing but a thread can wait for stdin and a deadline at once.
+/// Waits on systems where only a thread can wait for stdin with a deadline.
 #[cfg(not(unix))]
 #[derive(Default)]
 struct Pipe {
@@ -167,7 +167,7 @@ impl Pipe {
             }
             Ok(Err(error)) => Err(StdinError::Io(error)),
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => Err(StdinError::TimedOut(told)),
-            // The reader ends with stdin.
+            // The reader thread ends at the end of stdin.
             Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Ok(()),
         }
     }

@@ -1,11 +1,12 @@
-//! stdout: an answer in one write, or what another program says, as it comes; errors checked.
+//! Writes to stdout: a response in one write, or another program's output as it arrives. Errors are
+//! checked.
 
 use std::io::{self, Write};
 
-/// Writes an answer, or a part of a dialogue. A reader that went away wants no answer any more.
+/// Writes a response, or a part of a dialogue. A closed reader is not an error.
 ///
 /// # Errors
-/// What the system says; a retry does not help.
+/// The error of the system; a retry does not help.
 pub(crate) fn print(stdout: &mut dyn Write, answer: &[u8]) -> io::Result<()> {
     match stdout.write_all(answer).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -13,10 +14,10 @@ pub(crate) fn print(stdout: &mut dyn Write, answer: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Writes a part of what another program says; `false` where the reader went away.
+/// Writes a part of another program's output; returns `false` if the reader has closed.
 ///
 /// # Errors
-/// What the system says; a retry does not help.
+/// The error of the system; a retry does not help.
 #[cfg(unix)]
 pub(crate) fn pass_on(stdout: &mut dyn Write, part: &[u8]) -> io::Result<bool> {
     match stdout.write_all(part).and_then(|()| stdout.flush()) {

@@ -1,8 +1,7 @@
-//! The person at the keyboard: questions and answers on the terminal itself, never on stdout or
-//! stderr, which may lead elsewhere.
+//! Prompts on the terminal itself, never on stdout or stderr, which may be redirected.
 //!
-//! While a secret is typed, the terminal neither echoes nor sends signals: Ctrl-C is read as a
-//! character, so that there is always time to put the terminal back into the state it was in.
+//! While a secret is typed, the terminal neither echoes nor sends signals. Ctrl-C is read as a
+//! character, so that the state of the terminal can always be restored.
 
 use std::io;
 
@@ -11,66 +10,67 @@ use zeroize::Zeroizing;
 
 pub(crate) use system::Terminal;
 
-/// The longest answer that is read, in bytes.
+/// The maximum length of an answer, in bytes.
 pub(crate) const LONGEST: usize = 4096;
 
-/// Why there is no answer.
+/// The reasons why there is no answer.
 #[derive(Debug, Error)]
 pub(crate) enum TerminalError {
-    /// Ctrl-C where it is read as a character.
+    /// Ctrl-C, read as a character.
     #[error("interrupted")]
     Interrupted,
-    /// Ctrl-D, or the terminal is gone.
+    /// Ctrl-D, or the terminal was closed.
     #[error("the terminal gave no answer")]
     Ended,
-    /// More than [`LONGEST`].
+    /// The answer is longer than [`LONGEST`].
     #[error("the answer is longer than 4 KiB")]
     TooLong,
-    /// The system said no.
+    /// The error of the system.
     #[error("the terminal cannot be used: {0}")]
     Io(#[from] io::Error),
 }
 
-/// A line that is typed and not shown, character by character; a secret, so it has no `Debug`.
+/// A line that is typed without echo, one byte at a time. It is a secret, so it has no `Debug`.
 #[derive(Default)]
 pub(crate) struct Line {
     bytes: Zeroizing<Vec<u8>>,
 }
 
-/// What a typed byte did.
+/// The effect of a typed byte.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Typed {
-    /// The line goes on.
+    /// The line continues.
     More,
-    /// The line is whole.
+    /// The line is complete.
     Whole,
-    /// Ctrl-C, or Ctrl-\.
+    /// Ctrl-C or Ctrl-\.
     Interrupt,
-    /// Ctrl-D with nothing in front of it.
+    /// Ctrl-D on an empty line.
     End,
 }
 
 impl Line {
-    /// What stands in it.
+    /// Returns the content of the line.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// What a terminal does with a byte that is typed: erase (Backspace), kill (Ctrl-U), end
-    /// (Ctrl-D), interrupt (Ctrl-C). Any other control character is kept, for a secret with one in
-    /// it is refused later rather than silently another one.
+    /// Handles a typed byte as a terminal does: erase (Backspace), kill (Ctrl-U), end (Ctrl-D),
+    /// interrupt (Ctrl-C). Any other control character is kept, so that a secret with one is
+    /// rejected later and not silently changed.
     pub(crate) fn take(&mut self, byte: u8) -> Typed {
         match byte {
             0x03 | 0x1c => return Typed::Interrupt,
             0x04 if self.bytes.is_empty() => return Typed::End,
             b'\n' | b'\r' | 0x04 => return Typed::Whole,
             0x08 | 0x7f => {
-                // A character of UTF-8 is one first byte and those that continue it.
+                // A UTF-8 character is one first byte and its continuation bytes.
                 while self.bytes.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
             }
             0x15 => self.bytes.clear(),
-            // What is longer is refused when it is whole, and needs no more room.
+            // A line that is too long is rejected when it is complete, so it does not have to be
+            // stored.
             _ if self.bytes.len() > LONGEST => {}
             _ => self.bytes.push(byte),
         }
@@ -90,14 +90,14 @@ mod system {
 
     use super::{LONGEST, Line, TerminalError, Typed};
 
-    /// The terminal that this process belongs to.
+    /// The controlling terminal of this process.
     #[derive(Debug)]
     pub(crate) struct Terminal {
         file: File,
     }
 
     impl Terminal {
-        /// The terminal, where stdin is one, so that somebody can be asked.
+        /// Opens the terminal if stdin is one, so that a user can answer.
         pub(crate) fn open() -> Option<Self> {
             if !io::stdin().is_terminal() {
                 return None;
@@ -106,13 +106,13 @@ mod system {
             file.ok().map(|file| Self { file })
         }
 
-        /// Shows a text.
+        /// Writes a text.
         pub(crate) fn say(&self, text: &str) -> Result<(), TerminalError> {
             (&self.file).write_all(text.as_bytes())?;
             Ok(())
         }
 
-        /// Asks, and reads the line that is typed and shown. Ctrl-C ends the process as ever.
+        /// Prompts, and reads a line with echo. Ctrl-C ends the process as usual.
         pub(crate) fn ask(&self, question: &str) -> Result<String, TerminalError> {
             self.say(question)?;
             let mut line = Vec::with_capacity(LONGEST);
@@ -131,7 +131,7 @@ mod system {
             Ok(text.trim().to_owned())
         }
 
-        /// Asks, and reads the line that is typed and not shown.
+        /// Prompts, and reads a line without echo.
         pub(crate) fn ask_hidden(
             &self,
             question: &str,
@@ -161,9 +161,9 @@ mod system {
             }
         }
 
-        /// Does something in which Ctrl-C does not end the process.
+        /// Runs `act` while Ctrl-C does not end the process.
         pub(crate) fn without_signals<T>(&self, act: impl FnOnce() -> T) -> T {
-            // On a terminal that is gone nobody can type it.
+            // If the terminal is closed, Ctrl-C cannot be typed.
             let changed = Changed::begin(&self.file, OptionalActions::Now, |modes| {
                 modes.local_modes.remove(LocalModes::ISIG);
             });
@@ -184,7 +184,7 @@ mod system {
         }
     }
 
-    /// A terminal in another mode; when this is dropped, it is as it was.
+    /// A terminal in another mode. Dropping this restores the old mode.
     struct Changed<'a> {
         file: &'a File,
         before: Termios,
@@ -203,7 +203,8 @@ mod system {
             Ok(Self { file, before })
         }
 
-        /// What was typed before has been shown already, and is no answer to a hidden question.
+        /// Discards input that was typed before the prompt: it was echoed and is not an answer to
+        /// it.
         fn hidden(file: &'a File) -> io::Result<Self> {
             Self::begin(file, OptionalActions::Flush, |modes| {
                 let shown = LocalModes::ECHO | LocalModes::ECHONL;
@@ -217,7 +218,7 @@ mod system {
 
     impl Drop for Changed<'_> {
         fn drop(&mut self) {
-            // A terminal that is gone needs no mending.
+            // A closed terminal does not have to be restored.
             tcsetattr(self.file, OptionalActions::Now, &self.before).ok();
         }
     }
@@ -229,7 +230,8 @@ mod system {
 
     use super::TerminalError;
 
-    /// Here nobody can be asked: switching the echo off takes system calls that are not made.
+    /// This system has no prompts: switching off the echo takes system calls that are not
+    /// implemented.
     #[derive(Debug)]
     pub(crate) enum Terminal {}
 
@@ -296,6 +298,6 @@ mod tests {
     #[test]
     fn a_hidden_line_is_bounded() {
         let (line, _) = type_in(&vec![b'x'; 10 * LONGEST]);
-        assert_eq!(line.len(), LONGEST + 1, "enough to see that it is too long");
+        assert_eq!(line.len(), LONGEST + 1, "shows that the line is too long");
     }
 }

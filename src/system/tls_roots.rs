@@ -1,5 +1,5 @@
-//! The root certificates that TLS trusts: those of the system, or those that `SSL_CERT_FILE` and
-//! `SSL_CERT_DIR` name, and those of a profile's `ca_file`.
+//! The trusted root certificates: those of the system, or those of `SSL_CERT_FILE` and
+//! `SSL_CERT_DIR`, and those of a profile's `ca_file`.
 
 use std::cell::OnceCell;
 use std::env::split_paths;
@@ -17,10 +17,10 @@ use crate::system::environment::Environment;
 use crate::system::file::{self, ReadError};
 use crate::types::quote::quote;
 
-/// The largest certificate file that is read, in bytes. A system's bundle has a quarter of a MiB.
+/// The maximum size of a certificate file, in bytes. A system's bundle has about 256 KiB.
 const LARGEST_FILE: u64 = 4 * 1024 * 1024;
 
-/// The roots of this machine or those that the variables name, read once and only if needed.
+/// The roots of this machine or of the variables, read once and only if needed.
 #[derive(Debug)]
 pub(crate) struct System<'a> {
     environment: &'a Environment,
@@ -30,15 +30,15 @@ pub(crate) struct System<'a> {
 #[derive(Debug, Default)]
 struct Loaded {
     certificates: Vec<CertificateDer<'static>>,
-    /// The first problem, as it may be shown.
+    /// The text of the first problem.
     problem: Option<String>,
 }
 
-/// The roots that one connection trusts.
+/// The trusted roots of one connection.
 #[derive(Debug)]
 pub(crate) struct Roots<'a> {
     system: &'a System<'a>,
-    /// Those of the profile's `ca_file`.
+    /// The roots of the profile's `ca_file`.
     further: Vec<CertificateDer<'static>>,
 }
 
@@ -49,37 +49,35 @@ pub(crate) struct Roots<'a> {
     crate::types::quote::path(path)
 )]
 pub(crate) struct RootsError {
-    /// The file.
     pub(crate) path: PathBuf,
-    /// What is wrong with it.
     pub(crate) problem: CaFileError,
 }
 
-/// Why a certificate file is not used.
+/// The reasons why a certificate file is not used.
 #[derive(Debug, Error)]
 pub(crate) enum CaFileError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// It is a pipe, a device or a directory.
+    /// The file is a pipe, a device or a directory.
     #[error("it is not a regular file")]
     NotRegular,
-    /// It holds certificates in OpenSSL's own format, which carry trust settings.
+    /// The file has certificates in OpenSSL's own format, which include trust settings.
     #[error(
         "it holds `BEGIN TRUSTED CERTIFICATE`, a format of OpenSSL; convert it with `openssl x509 -in \
          FILE -out NEW`"
     )]
     Trusted,
-    /// It has a PEM section that cannot be decoded.
+    /// The file has a PEM section that cannot be decoded.
     #[error("it holds damaged PEM")]
     Damaged,
-    /// It has no certificate.
+    /// The file has no certificate.
     #[error("it holds no PEM certificate")]
     Empty,
 }
 
 impl<'a> System<'a> {
-    /// Reads nothing yet.
+    /// Returns an empty value; nothing is read yet.
     pub(crate) fn new(environment: &'a Environment) -> Self {
         Self {
             environment,
@@ -93,8 +91,8 @@ impl<'a> System<'a> {
 }
 
 impl Loaded {
-    /// Either variable replaces all of the system's roots, so that a file of one CA trusts that CA
-    /// only. An empty variable counts as unset.
+    /// Each variable replaces all roots of the system, so a file with one CA trusts only that CA.
+    /// An empty variable counts as unset.
     fn read(environment: &Environment) -> Self {
         let file = environment.path("SSL_CERT_FILE");
         let directories = environment.raw("SSL_CERT_DIR");
@@ -160,8 +158,8 @@ fn unread(path: &Path, error: &io::Error) -> String {
     )
 }
 
-/// The platform's own roots. The library takes an empty variable for a path, which it is not here, so
-/// the locations are passed to it where it would look for them in files.
+/// Reads the roots of the platform. The library treats an empty variable as a path, but here it
+/// counts as unset. So the locations that it would search are passed to it.
 #[cfg(all(unix, not(target_os = "macos")))]
 fn load_platform_roots() -> CertificateResult {
     use rustls_native_certs::load_certs_from_paths;
@@ -183,7 +181,7 @@ fn load_platform_roots() -> CertificateResult {
 }
 
 impl<'a> Roots<'a> {
-    /// Reads the system's roots and those of `ca_file`. Cold path only: it takes milliseconds.
+    /// Reads the roots of the system and of `ca_file`. Cold path only: it takes milliseconds.
     pub(crate) fn read(system: &'a System<'a>, ca_file: Option<&Path>) -> Result<Self, RootsError> {
         let mut further = match ca_file {
             None => Vec::new(),
@@ -196,7 +194,7 @@ impl<'a> Roots<'a> {
         Ok(Self { system, further })
     }
 
-    /// All certificates.
+    /// Returns all certificates.
     pub(crate) fn certificates(&self) -> impl Iterator<Item = &CertificateDer<'static>> {
         self.system
             .loaded()
@@ -205,14 +203,15 @@ impl<'a> Roots<'a> {
             .chain(&self.further)
     }
 
-    /// The same for rustls; a certificate that it cannot parse is left out.
+    /// Returns the certificates for rustls. A certificate that rustls cannot parse is left out.
     pub(crate) fn store(&self) -> RootCertStore {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(self.certificates().cloned());
         store
     }
 
-    /// What went wrong with the system's roots. It matters only if a server is not trusted.
+    /// Returns the first problem with the system's roots. It matters only if a server is not
+    /// trusted.
     pub(crate) fn problem(&self) -> Option<&str> {
         let loaded = self.system.loaded();
         loaded.problem.as_deref().or_else(|| {
@@ -225,12 +224,12 @@ impl<'a> Roots<'a> {
 /// The problem of a system without root certificates.
 pub(crate) const NO_ROOTS: &str = "no root certificates were found";
 
-/// The error of TLS inside an I/O error, if it is one.
+/// Returns the TLS error inside an I/O error, if it is one.
 pub(crate) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
-/// A `ca_file` must hold a certificate; a damaged section beside it is ignored.
+/// Reads a `ca_file`. It must hold a certificate; a damaged section beside it is ignored.
 fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, CaFileError> {
     match read_file(path)? {
         (_, Some(problem @ CaFileError::Trusted)) => Err(problem),
@@ -239,8 +238,8 @@ fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, CaFileError
     }
 }
 
-/// The certificates of a file, and what is wrong with the rest of it. A pipe or a device is refused
-/// before it is opened.
+/// Reads the certificates of a file, and returns the first problem of the rest. A pipe or a device
+/// is refused before it is opened.
 fn read_file(
     path: &Path,
 ) -> Result<(Vec<CertificateDer<'static>>, Option<CaFileError>), CaFileError> {

@@ -1,4 +1,4 @@
-//! Looking at files and folders without believing or changing anything in them.
+//! Inspects files and directories. Does not trust or change their content.
 
 use std::fs;
 use std::io;
@@ -6,19 +6,19 @@ use std::path::Path;
 
 use super::replace::{create_private_folder, remove, write_new};
 
-/// What a file or a folder is, and who may do what with it.
+/// The type, permissions and ownership of a file or a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileStatus {
-    /// Whether it is a folder.
+    /// Whether it is a directory.
     pub(crate) is_folder: bool,
-    /// The permission bits, where the system has such.
+    /// The permission bits, if the system has them.
     pub(crate) mode: Option<u32>,
-    /// Whether it is of somebody who is neither this user nor root.
+    /// Whether the owner is neither this user nor root.
     pub(crate) is_foreign: bool,
 }
 
 impl FileStatus {
-    /// Looks at what stands at `path`; links are followed.
+    /// Reads the status of `path`; follows links.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
         let (mode, is_foreign) = rights(&metadata);
@@ -29,8 +29,8 @@ impl FileStatus {
         })
     }
 
-    /// The mode, where others can write there. In a folder with the sticky bit they can put nothing
-    /// in the place of what is there.
+    /// Returns the mode if other users can write to it. A directory with the sticky bit does not
+    /// count, because they cannot replace existing files in it.
     pub(crate) fn writable_for_others(&self) -> Option<u32> {
         let is_sticky = |mode: u32| self.is_folder && mode & 0o1000 != 0;
         self.mode
@@ -38,7 +38,7 @@ impl FileStatus {
     }
 }
 
-/// The permission bits, and whether it is somebody else's.
+/// Returns the permission bits, and whether it belongs to another user.
 #[cfg(unix)]
 fn rights(metadata: &fs::Metadata) -> (Option<u32>, bool) {
     use std::os::unix::fs::MetadataExt as _;
@@ -52,8 +52,8 @@ fn rights(_: &fs::Metadata) -> (Option<u32>, bool) {
     (None, false)
 }
 
-/// Why another user could have written the file with this metadata; `None` if only this user and root
-/// could. A group that is the caller's primary group counts as the caller's own.
+/// Returns the reason why another user could have written the file with this metadata; `None` if
+/// only this user and root could. The caller's primary group counts as the caller's own.
 #[cfg(unix)]
 pub(crate) fn foreign_writer(metadata: &fs::Metadata) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
@@ -74,8 +74,8 @@ pub(crate) fn foreign_writer(_: &fs::Metadata) -> Option<String> {
     None
 }
 
-/// Whether a private folder can be had at `folder` and a file made in it. Nothing stays but the
-/// folder.
+/// Creates the private directory `folder`, if it is missing, and a file in it. Only the directory
+/// is kept.
 pub(crate) fn try_writing(folder: &Path, home: Option<&Path>) -> io::Result<()> {
     create_private_folder(folder, home)?;
     let random = getrandom::u64().map_err(io::Error::other)?;
@@ -85,7 +85,7 @@ pub(crate) fn try_writing(folder: &Path, home: Option<&Path>) -> io::Result<()> 
     written
 }
 
-/// The kind of network file system that `path` is on, where it is on one.
+/// Returns the kind of network file system of `path`; `None` if it is on none of the known ones.
 #[cfg(target_os = "linux")]
 pub(crate) fn network_file_system(path: &Path) -> Option<&'static str> {
     let kind = rustix::fs::statfs(path).ok()?.f_type;
@@ -94,13 +94,13 @@ pub(crate) fn network_file_system(path: &Path) -> Option<&'static str> {
         .and_then(name_of_kind)
 }
 
-/// Elsewhere nobody is asked.
+/// Other systems are not checked.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn network_file_system(_: &Path) -> Option<&'static str> {
     None
 }
 
-/// The numbers of statfs(2).
+/// Maps the file system types of statfs(2) to names.
 #[cfg(target_os = "linux")]
 fn name_of_kind(kind: u32) -> Option<&'static str> {
     Some(match kind {

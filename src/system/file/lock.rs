@@ -1,9 +1,9 @@
-//! The lock of a file: always on a lock file beside it, never on the file itself, because a locked file
-//! cannot be replaced on Windows.
+//! File locks. The lock is always on a lock file beside the file, because a locked file cannot be
+//! replaced on Windows.
 //!
-//! This program never removes a lock file, but other programs may. So a lock counts only if the lock
-//! file is still at its path once it is locked. The system releases the lock of a process that
-//! ends, so no lock is ever stale.
+//! This program never removes a lock file, but other programs may. So a lock counts only if the
+//! lock file is still at its path after it was locked. The system releases the lock when its
+//! process ends, so no lock is ever stale.
 //!
 //! This is the only file that uses fs4.
 
@@ -20,21 +20,22 @@ use thiserror::Error;
 
 use crate::system::clock::{Clock, SystemClock};
 
-/// How often a lock file is opened again because it was removed or replaced. A file system whose file
-/// numbers are not stable comes to this limit.
+/// The maximum number of times that a lock file is reopened because it was removed or replaced. A
+/// file system with unstable inode numbers reaches this limit.
 const MOST_OPENS: usize = 16;
 
 /// The pause between two tries if no thread can wait for the lock.
 const POLL_PAUSE: Duration = Duration::from_millis(20);
 
-/// Permission to replace or remove the file that a lock file belongs to. Dropping it releases the lock.
+/// Permission to replace or remove the file of a lock file. Dropping it releases the lock.
 #[derive(Debug)]
 pub(crate) struct Guard {
     lock: Option<(File, PathBuf)>,
 }
 
 impl Guard {
-    /// A guard for a file system without locks: writing stays atomic, but two processes may write.
+    /// Returns a guard for a file system without locks. Writes are still atomic, but two processes
+    /// may write.
     pub(crate) fn without_lock() -> Self {
         Self { lock: None }
     }
@@ -51,29 +52,28 @@ impl Guard {
     }
 }
 
-/// What became of a try.
+/// The result of an attempt to take the lock.
 #[derive(Debug)]
 pub(crate) enum Attempt {
-    /// The lock is ours.
+    /// This process has the lock.
     Held(Guard),
-    /// Somebody else has it.
+    /// Another process has the lock.
     Busy,
     /// This file system has no locks; waiting cannot help.
     Unsupported(io::Error),
 }
 
-/// How a lock is waited for.
+/// The kind of lock to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Together with all others that wait so: for reading what the holder leaves behind.
+    /// Shared with all other waiting readers: to read the result of the holder.
     Shared,
-    /// Alone.
+    /// Exclusive.
     Exclusive,
 }
 
-/// How long to wait, and when to report it.
+/// The limit of a wait, and when to report it.
 pub(crate) struct WaitPolicy<'a> {
-    /// Measures the wait.
     pub(crate) clock: &'a dyn Clock,
     /// The part of `limit` that passes before `on_wait` is called.
     pub(crate) quiet: Duration,
@@ -83,7 +83,7 @@ pub(crate) struct WaitPolicy<'a> {
     pub(crate) limit: Duration,
 }
 
-/// Why a wait ended without the lock.
+/// The reasons why a wait ended without the lock.
 #[derive(Debug, Error)]
 pub(crate) enum WaitError {
     /// The limit passed.
@@ -103,7 +103,7 @@ pub(crate) fn try_exclusive(path: &Path) -> io::Result<Attempt> {
         let file = open(path)?;
         match fs4::FileExt::try_lock(&file) {
             Ok(()) if is_at(&file, path) => return Ok(Attempt::Held(held(file, path))),
-            // It was removed between the opening and the locking.
+            // The lock file was removed after it was opened and before it was locked.
             Ok(()) => {}
             Err(fs4::TryLockError::WouldBlock) => return Ok(Attempt::Busy),
             Err(fs4::TryLockError::Error(error)) => return Ok(Attempt::Unsupported(error)),
@@ -112,8 +112,8 @@ pub(crate) fn try_exclusive(path: &Path) -> io::Result<Attempt> {
     Ok(Attempt::Unsupported(unstable()))
 }
 
-/// Takes the lock, and waits for it without a report for at most `limit`. If the file system has no
-/// locks, the guard is one without a lock.
+/// Takes the lock. Waits at most `limit`, without a report. If the file system has no locks,
+/// returns a guard without a lock.
 ///
 /// # Errors
 /// [`WaitError::TimedOut`], or if the lock file cannot be opened.
@@ -151,9 +151,9 @@ pub(crate) fn wait(path: &Path, kind: Kind, policy: &WaitPolicy<'_>) -> Result<G
 
 /// Waits for the lock of an open file; `start` is when the wait began.
 ///
-/// The system call that waits has no deadline, so a thread makes it. If the deadline comes first,
-/// the thread is abandoned; it can only take the lock and release it at once. If no thread can be
-/// started, the lock is polled.
+/// The blocking system call has no deadline, so it is made in a thread. At the deadline the thread
+/// is abandoned; it can only take the lock and release it at once. If no thread can be started, the
+/// lock is polled.
 fn wait_for(
     file: File,
     kind: Kind,
@@ -181,13 +181,13 @@ fn wait_for(
     }
     outcome.ok_or(WaitError::TimedOut)??;
     if let Ok(thread) = started {
-        // It has sent its result and holds nothing but its reference to the file.
+        // The thread has sent its result and holds only its reference to the file.
         drop(thread.join());
     }
     Arc::try_unwrap(file).map_err(|_| WaitError::TimedOut)
 }
 
-/// Tries for the lock until it is free or nothing is left of the time.
+/// Tries to take the lock until it is free or the time limit passes.
 fn poll(
     file: &File,
     kind: Kind,
@@ -208,8 +208,8 @@ fn poll(
     }
 }
 
-/// A guard of this locked file. Its times are set to now, so that programs which clean up old files
-/// leave it alone.
+/// Returns a guard of this locked file. Sets its times to now, so that programs that remove old
+/// files keep it.
 fn held(file: File, path: &Path) -> Guard {
     #[cfg(unix)]
     {
@@ -222,7 +222,7 @@ fn held(file: File, path: &Path) -> Guard {
             last_access: now,
             last_modification: now,
         };
-        // A lock file with old times is still a lock.
+        // A lock file with old times is also valid.
         futimens(&file, &times).ok();
     }
     Guard {
@@ -263,8 +263,8 @@ fn lock(file: &File, kind: Kind) -> io::Result<()> {
     }
 }
 
-/// Opens the lock file, and creates it if it is missing. Only a regular file is accepted: other
-/// programs may hold locks of a pipe or a device.
+/// Opens the lock file, and creates it if it is missing. Only a regular file is accepted, because
+/// other programs may hold locks of a pipe or a device.
 fn open(path: &Path) -> io::Result<File> {
     let file = open_any(path).map_err(|error| match error.kind() {
         #[cfg(unix)]
@@ -286,7 +286,7 @@ fn unlockable(path: &Path, is: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, problem)
 }
 
-/// Opens without waiting for the other end of a pipe and without following a link.
+/// Opens a file without following a link, and without waiting for the other end of a pipe.
 fn open_any(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);

@@ -1,7 +1,7 @@
-//! Files that hold secrets, and how they are touched: read within a bound and without trusting
-//! what others could have put there, replaced whole or not at all, locked through a lock file beside it.
+//! Files that hold secrets. Reads have a size limit and check the owner and the mode. Writes
+//! replace the whole file or leave it unchanged. Locks use a lock file beside the file.
 //!
-//! This room knows paths and bytes. What the bytes mean is its callers' business.
+//! This module handles only paths and bytes. Its callers interpret the content.
 
 mod inspect;
 mod lock;

@@ -1,4 +1,4 @@
-//! Reading a file that somebody else may have had a hand in.
+//! Reads files that another user may have written.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -7,40 +7,41 @@ use std::path::Path;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// What must hold for a file before a byte of it is believed.
+/// The checks that a file must pass before its content is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// Whatever the user pointed at, but for pipes and sockets: opening or reading one could take
-    /// for ever. Links are followed.
+    /// Any file that the user named, except pipes and sockets: opening or reading one could block
+    /// forever. Links are followed.
     Anything,
-    /// A secret somebody put there for this user: a regular file; links are followed (Kubernetes
-    /// mounts secrets as links), but nobody outside the owner and, for a file of root's, its group
-    /// may read it. No pipe: it can be read once, and this program may read it twice.
+    /// A secret that was stored for this user. It must be a regular file. Links are followed,
+    /// because Kubernetes mounts secrets as links. Only the owner may read it and, if the owner is
+    /// root, its group. A pipe is rejected: it can be read only once, and this program may read it
+    /// twice.
     Secret,
-    /// This program's own file: a regular file of this user, no link, mode 0600 or stricter.
+    /// This program's own file: a regular file of this user, not a link, mode 0600 or stricter.
     Own,
 }
 
-/// Why there are no bytes.
+/// The reasons why a file cannot be read.
 #[derive(Debug, Error)]
 pub(crate) enum ReadError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("it does not exist")]
     Missing,
-    /// Others can read (or write) it.
-    #[cfg_attr(not(unix), expect(dead_code, reason = "modes are a thing of Unix"))]
+    /// Other users can read or write it.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "file modes exist only on Unix"))]
     #[error("others can read it (mode {mode:04o})")]
     Exposed {
         /// The permission bits.
         mode: u32,
     },
-    /// It is a link, a pipe, a folder, a device or another user's.
+    /// It is a link, a pipe, a directory or a device, or it belongs to another user.
     #[error("it is {0}")]
     Foreign(&'static str),
-    /// It is larger than the bound.
+    /// It is larger than the limit.
     #[error("it is larger than {}", shown_size(*.0))]
     TooLarge(u64),
-    /// The system said no.
+    /// The error of the system.
     #[error("{0}")]
     Io(#[from] io::Error),
 }
@@ -54,12 +55,12 @@ fn shown_size(bytes: u64) -> String {
     }
 }
 
-/// Reads at most `limit` bytes; a larger file is an error, never a truncation.
+/// Reads at most `limit` bytes. A larger file is an error and is never truncated.
 pub(crate) fn read(path: &Path, limit: u64, trust: Trust) -> Result<Zeroizing<Vec<u8>>, ReadError> {
     read_with_metadata(path, limit, trust).map(|(bytes, _)| bytes)
 }
 
-/// The same, with the metadata of the file that was read.
+/// As [`read`], but also returns the metadata of the file.
 pub(crate) fn read_with_metadata(
     path: &Path,
     limit: u64,
@@ -76,8 +77,8 @@ pub(crate) fn read_with_metadata(
     if size > limit {
         return Err(ReadError::TooLarge(limit));
     }
-    // With room to spare nothing grows, and the standard library reads past no buffer of its own,
-    // which it does not wipe.
+    // With spare capacity the buffer never grows, and the standard library does not use a buffer of
+    // its own, which it would not wipe.
     let size = usize::try_from(size).unwrap_or(0);
     let mut bytes = Zeroizing::new(Vec::with_capacity(size + 64));
     if !is_read_at_once(&file, size, &mut bytes)? {
@@ -89,8 +90,8 @@ pub(crate) fn read_with_metadata(
     Ok((bytes, metadata))
 }
 
-/// Reads as much as the buffer holds, which is more than the file has, and says whether that was all:
-/// what did not come is behind the end, and a second read would only say so again.
+/// Fills the buffer, which is larger than the file, and returns whether the whole file was read.
+/// Then no second read is needed to detect the end.
 #[cfg(unix)]
 fn is_read_at_once(file: &File, size: usize, bytes: &mut Vec<u8>) -> io::Result<bool> {
     use rustix::buffer::spare_capacity;
@@ -110,14 +111,13 @@ fn open(path: &Path, trust: Trust) -> Result<File, ReadError> {
     use rustix::fs::{Mode, OFlags};
     use rustix::io::{Errno, retry_on_intr};
 
-    // Opening a pipe that nobody writes to would never end.
+    // Without `NONBLOCK`, opening a pipe without a writer would block forever.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let flags = match trust {
         Trust::Anything | Trust::Secret => flags,
         Trust::Own => flags | OFlags::NOFOLLOW,
     };
-    // Not by way of the standard library: musl's open tells the system twice that the file is not
-    // for children.
+    // The standard library is not used here: with musl, its open sets close-on-exec twice.
     match retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())) {
         Ok(file) => Ok(File::from(file)),
         Err(Errno::NOENT) => Err(ReadError::Missing),
@@ -140,7 +140,7 @@ fn check(metadata: &Metadata, trust: Trust) -> Result<(), ReadError> {
 
     let mode = metadata.mode() & 0o7777;
     let owner = metadata.uid();
-    // `/dev/null` is a way to say "an empty file".
+    // `/dev/null` is accepted as an empty file.
     let is_null = trust == Trust::Anything && metadata.file_type().is_char_device();
     if !metadata.is_file() && !is_null {
         return Err(ReadError::Foreign("not a regular file"));

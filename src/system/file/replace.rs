@@ -1,4 +1,4 @@
-//! Replacing a file whole or not at all, and the private folder it stands in.
+//! Replaces files atomically, and creates their private directory.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use super::lock::Guard;
 
-/// A temporary file that is older than this has no writer any more.
+/// A temporary file older than this no longer has a writer.
 const ABANDONED: Duration = Duration::from_secs(60);
 
-/// Replaces `path` by a file with these bytes: a temporary file in the same directory, 0600 and created
-/// exclusively, written, synced, renamed over `path`, and the directory synced.
+/// Replaces `path` by a file with these bytes. Creates a temporary file in the same directory,
+/// exclusively and with mode 0600, writes and syncs it, renames it to `path`, and syncs the
+/// directory.
 ///
-/// The guard is that of the lock of `path`. After a crash at any moment `path` is the old file or the
-/// new one. The temporary file of a killed process is removed by the next call that holds the
+/// The guard is that of the lock of `path`. After a crash at any moment `path` is the old file or
+/// the new one. The temporary file of a killed process is removed by the next call that holds the
 /// lock, or `ABANDONED` later by a call that does not.
 ///
 /// # Errors
@@ -24,7 +25,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], guard: &Guard) -> io::Result<()
     put(path, bytes, guard, None, Sync::Yes)
 }
 
-/// As [`replace`], without a sync: after a power cut the file may be the old one or incomplete.
+/// As [`replace`], without a sync: after a power failure the file may be the old one or incomplete.
 pub(crate) fn replace_unsynced(path: &Path, bytes: &[u8], guard: &Guard) -> io::Result<()> {
     put(path, bytes, guard, None, Sync::No)
 }
@@ -38,7 +39,7 @@ pub(crate) fn replace_as_it_is(path: &Path, bytes: &[u8], guard: &Guard) -> io::
     }
 }
 
-/// Whether a file is to survive a power cut.
+/// Whether a file must survive a power failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sync {
     Yes,
@@ -54,11 +55,11 @@ fn put(
 ) -> io::Result<()> {
     let is_exclusive = guard.is_exclusive();
     if is_exclusive {
-        // Their writers are dead: this process holds the lock.
+        // This process holds the lock, so the writers of these files are dead.
         temporaries_of(path).try_for_each(|temporary| remove(&temporary))?;
     }
     let temporary = temporary_path(path)?;
-    // If nothing can be removed here, nothing secret is written here.
+    // If files cannot be removed here, do not write a secret here.
     remove(&temporary)?;
     let result = create_new(&temporary, 0o600)
         .inspect(|file| {
@@ -73,24 +74,23 @@ fn put(
         return result;
     }
     if sync == Sync::Yes {
-        // Not every system can sync a directory; the file is in its place.
+        // Not every system can sync a directory. The file is already replaced.
         drop(sync_folder(path));
     }
     Ok(())
 }
 
-/// Puts `bytes` in the place of a file that is the user's: as [`replace`] does, but with the mode
-/// and the owner that the file has, and where a link stands, in the place of what it leads to.
-/// A new file gets `new_mode` (less the umask), and the folders above it are made for this user
-/// alone.
+/// Replaces a file of the user as [`replace`] does, but keeps the mode and the owner of the file.
+/// If `path` is a link, replaces its target. A new file gets `new_mode` (less the umask), and
+/// missing parent directories are created for this user only.
 ///
-/// Other programs do not know our locks. The temporary file is `NAME.lock`, which git and kubectl
-/// make before they change theirs, as another run of this program does; `check` is asked while it
-/// is there, so that nobody's change is lost.
+/// Other programs do not use this program's locks. The temporary file is `NAME.lock`: git, kubectl
+/// and other processes of this program create the same file before they change theirs. `check` is
+/// called while it exists, so that no other change is lost.
 ///
 /// # Errors
-/// As the file system and `check` say, where somebody else has the lock, and for anything but a
-/// regular file of this user; `path` is then as it was.
+/// The error of the file system or of `check`; also if another program has the lock, or if `path`
+/// is not a regular file of this user. `path` is then unchanged.
 pub(crate) fn rewrite(
     path: &Path,
     bytes: &[u8],
@@ -139,8 +139,8 @@ pub(crate) fn rewrite(
     Ok(())
 }
 
-/// Writes a new file and gives it the owner and the mode of another. All of it through the handle:
-/// in a folder of somebody else's the name could lead elsewhere by now.
+/// Writes a new file and gives it the owner and the mode of another file. Uses only the handle: in
+/// another user's directory the name could now refer to another file.
 fn fill(mut file: File, bytes: &[u8], old: Option<&fs::Metadata>, sync: Sync) -> io::Result<()> {
     check_size_limit(bytes)?;
     write_at_start(&mut file, bytes)?;
@@ -161,8 +161,8 @@ fn fill(mut file: File, bytes: &[u8], old: Option<&fs::Metadata>, sync: Sync) ->
     }
 }
 
-/// Writes with `pwrite`, which no pipe and no socket is written with: so fault injection can make the
-/// writes to files fail and no others.
+/// Writes with `pwrite`, which is never used for pipes and sockets. So fault injection can fail
+/// only the writes to files.
 #[cfg(unix)]
 fn write_at_start(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, 0)
@@ -173,9 +173,9 @@ fn write_at_start(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     io::Write::write_all(file, bytes)
 }
 
-/// Whether this process may write a file of that size (`ulimit -f`). The system would send a signal that
-/// ends the process (SIGXFSZ), and a good answer with it; to have it ignored takes unsafe code or one
-/// more library, and this is one system call a written file.
+/// Checks that this process may write a file of that size (`ulimit -f`). Otherwise the system would
+/// end the process with SIGXFSZ, and a valid response would be lost. To ignore the signal takes
+/// unsafe code or one more library; this takes one system call per written file.
 #[cfg(unix)]
 fn check_size_limit(bytes: &[u8]) -> io::Result<()> {
     use rustix::process::{Resource, getrlimit};
@@ -190,12 +190,12 @@ fn check_size_limit(_: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes a file that [`replace`] writes, and under its lock the temporary files of killed writers.
-/// A missing file is not an error.
+/// Removes a file that [`replace`] writes and, if the lock is held, the temporary files of killed
+/// writers. A missing file is not an error.
 ///
 /// # Errors
-/// The error of the file system, or if the lock was lost: the file may be of the process that holds
-/// the new lock.
+/// The error of the file system, or if the lock was lost: the file may belong to the process that
+/// holds the new lock.
 pub(crate) fn remove_all_of(path: &Path, guard: &Guard) -> io::Result<()> {
     if guard.is_lost() {
         return Err(io::Error::other("its lock was removed meanwhile"));
@@ -206,7 +206,7 @@ pub(crate) fn remove_all_of(path: &Path, guard: &Guard) -> io::Result<()> {
     remove(path)
 }
 
-/// The temporary files of `path`, of writers that live and of killed ones.
+/// Returns the temporary files of `path`, of live and of killed writers.
 pub(crate) fn temporaries_of(path: &Path) -> impl Iterator<Item = PathBuf> {
     let name = path.file_name().unwrap_or_default().to_owned();
     let folder = path.parent().map(fs::read_dir).and_then(Result::ok);
@@ -222,8 +222,8 @@ pub(crate) fn temporaries_of(path: &Path) -> impl Iterator<Item = PathBuf> {
         .filter(move |path| is_temporary(path))
 }
 
-/// Removes the temporary files of `path` that are so much older than `new` that nobody writes them
-/// any more. The file system's own clock decides. What stays is tried again by the next writer.
+/// Removes temporary files of `path` that are so much older than `new` that they have no writer.
+/// Ages are measured with the clock of the file system. The next writer retries a failed removal.
 fn remove_abandoned(path: &Path, new: &File) {
     let modified = |metadata: io::Result<fs::Metadata>| metadata.and_then(|it| it.modified()).ok();
     let Some(now) = modified(new.metadata()) else {
@@ -238,7 +238,7 @@ fn remove_abandoned(path: &Path, new: &File) {
     }
 }
 
-/// Removes a file; one that is not there is no error.
+/// Removes a file. A missing file is not an error.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -246,13 +246,13 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes `folder` (and what is above it) for this user alone, mode 0700. One that is there is
-/// taken as it is, and never changed: it may be anything that somebody named. A `home` that is not there is
-/// not made: it may be mounted later, or be called `/nonexistent` because there is to be none.
+/// Creates `folder` and its missing parents for this user only, with mode 0700. An existing
+/// directory is never changed, because the user may have configured any directory. A missing `home`
+/// is not created: it may be mounted later, or be a placeholder such as `/nonexistent`.
 ///
 /// # Errors
-/// Where the folder is a link, a file or another user's, where others can write in it, or where
-/// it cannot be made.
+/// If the directory is a link, a file or another user's, if other users can write to it, or if it
+/// cannot be created.
 pub(crate) fn create_private_folder(folder: &Path, home: Option<&Path>) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -300,7 +300,7 @@ pub(crate) fn create_private_folder(folder: &Path, home: Option<&Path>) -> io::R
     Ok(())
 }
 
-/// A random name beside `path`, so that two writers never use the same file.
+/// Returns a random name beside `path`, so that two writers never use the same file.
 fn temporary_path(path: &Path) -> io::Result<PathBuf> {
     let random = getrandom::u64().map_err(io::Error::other)?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -314,7 +314,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg_attr(
     not(unix),
-    expect(unused_variables, reason = "modes are a thing of Unix")
+    expect(unused_variables, reason = "file modes exist only on Unix")
 )]
 fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     let mut options = OpenOptions::new();
@@ -327,7 +327,7 @@ fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     options.open(path)
 }
 
-/// Makes the rename itself durable. Windows has no handle for that and needs none.
+/// Makes the rename itself durable. Windows has no handle for that and does not need one.
 fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
@@ -403,9 +403,9 @@ mod tests {
         };
         let guard = crate::system::file::Guard::without_lock();
         replace_as_it_is(&path, b"old", &guard).unwrap();
-        assert_eq!(kept().2 & 0o7777, 0o600, "a new one is the user's alone");
+        assert_eq!(kept().2 & 0o7777, 0o600, "only the user has access");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-        // Only root can give a file away; anybody else keeps what is his.
+        // Only root can change the owner; for other users the owner stays the same.
         drop(chown(&path, Some(65534), Some(65534)));
         let before = kept();
 
@@ -426,13 +426,13 @@ mod tests {
         File::create(folder.path().join("config.lock")).unwrap();
         assert!(rewrite(&path, b"new", 0o600, || Ok(())).is_err());
         assert_eq!(text().as_slice(), b"old");
-        assert!(folder.path().join("config.lock").exists(), "it is git's");
+        assert!(folder.path().join("config.lock").exists(), "git's lock");
 
         std::fs::remove_file(folder.path().join("config.lock")).unwrap();
         let changed = || Err(std::io::Error::other("it was changed"));
         assert!(rewrite(&path, b"new", 0o600, changed).is_err());
         assert_eq!(text().as_slice(), b"old");
-        assert!(!folder.path().join("config.lock").exists(), "it was ours");
+        assert!(!folder.path().join("config.lock").exists(), "our lock");
     }
 
     #[cfg(unix)]
@@ -446,13 +446,13 @@ mod tests {
 
         assert!(
             create_private_folder(&folder, None).is_err(),
-            "whoever writes there can swap our files"
+            "users who can write there can replace our files"
         );
 
         let mode = folder.metadata().unwrap().permissions().mode() & 0o7777;
         assert_eq!(
             mode, 0o1777,
-            "somebody may have named /tmp, and others need it"
+            "the user may have configured /tmp, and other users need it"
         );
     }
 
@@ -480,7 +480,7 @@ mod tests {
         std::os::unix::fs::symlink(parent.path(), &link).unwrap();
         assert!(
             create_private_folder(&link, None).is_err(),
-            "a link may lead anywhere"
+            "the target of a link is not trusted"
         );
     }
 }
