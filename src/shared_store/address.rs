@@ -1,4 +1,4 @@
-//! Where the store is: `rediss://HOST:PORT/DB`, `redis://` on this machine, `unix:/PATH`.
+//! The address of the store: `rediss://HOST:PORT/DB`, `redis://` on this machine, `unix:/PATH`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,54 +7,54 @@ use thiserror::Error;
 
 use crate::types::uri::{UriError, host_and_port};
 
-/// The port of a server whose URL names none.
+/// The default port.
 const DEFAULT_PORT: u16 = 6379;
 
-/// Where the store is, and what is allowed on the way.
+/// The address of the store and the transports that are allowed for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
-    /// A host.
+    /// A host that is reached over TCP.
     Host {
-        /// Its name or address, lower case; IPv6 in brackets.
+        /// The host name or IP address, in lower case; IPv6 in brackets.
         host: String,
-        /// Its port.
+        /// The TCP port.
         port: u16,
         /// The number of the database.
         database: u32,
-        /// Whether TLS is spoken.
+        /// Whether the connection uses TLS.
         is_tls: bool,
-        /// Whether plain text may leave this machine.
+        /// Whether plain text to another machine is allowed.
         is_insecure: bool,
     },
-    /// A socket of this machine.
+    /// The path of a Unix socket on this machine.
     Socket(PathBuf),
 }
 
-/// Why a text is no address of a store.
+/// The reason why a text is not a valid store address.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum AddressError {
-    /// Another scheme, or none.
+    /// The scheme is missing or not supported.
     #[error("it does not start with `rediss://`, `redis://` or `unix:`")]
     Scheme,
-    /// `user:password@host`.
+    /// The URL contains `user:password@`.
     #[error("it holds user info (`…@`); use `user` and `password`")]
     UserInfo,
-    /// Plain text to another machine.
+    /// Plain text to another machine is not allowed.
     #[error("plain `redis://` is for loopback only; use `rediss://`, or write `insecure = true`")]
     Plain,
-    /// No host, or a port that is none.
+    /// The host is missing, or the port is invalid.
     #[error("its host or port is not usable")]
     Host,
-    /// Behind the host stands something else than a number.
+    /// The path after the host is not a database number.
     #[error("behind the host stands something else than `/` and the number of a database")]
     Database,
-    /// A socket without a whole path, or where there are no sockets.
+    /// The socket path is not absolute, or the platform has no Unix sockets.
     #[error("`unix:` needs the absolute path of a socket, on Unix")]
     Socket,
 }
 
 impl Address {
-    /// Reads a URL. `is_insecure` lets plain text leave this machine.
+    /// Parses a URL. `is_insecure` allows plain text to another machine.
     pub(crate) fn parse(text: &str, is_insecure: bool) -> Result<Self, AddressError> {
         if let Some(path) = text.strip_prefix("unix:") {
             let path = path.strip_prefix("//").unwrap_or(path);
@@ -81,7 +81,8 @@ impl Address {
         Self::at(authority, database, is_tls, is_insecure)
     }
 
-    /// The same server's fellow, as a cluster names it: `HOST:PORT`, under the same rules.
+    /// Returns the address of another node of the same cluster. `to` is the node's `HOST:PORT`, as
+    /// the cluster reports it. The same rules apply.
     pub(super) fn moved(&self, to: &str) -> Option<Self> {
         let Self::Host {
             host,
@@ -92,7 +93,8 @@ impl Address {
         else {
             return None;
         };
-        // A node that does not know its own name leaves it out; an IPv6 address has no brackets.
+        // A node that does not know its own name sends an empty host. An IPv6 address has no
+        // brackets.
         let (to_host, port) = to.rsplit_once(':')?;
         let authority = match to_host {
             "" => format!("{host}:{port}"),
@@ -169,7 +171,7 @@ mod tests {
         assert_eq!(read("redis://cache.internal/0"), Err(AddressError::Plain));
         assert!(
             Address::parse("redis://cache.internal/0", true).is_ok(),
-            "whoever writes `insecure = true` means it"
+            "`insecure = true` allows plain text"
         );
     }
 

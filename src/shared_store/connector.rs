@@ -1,4 +1,4 @@
-//! A connection to a store: a socket, plain TCP or TLS, every wait on it bounded.
+//! A connection to a store: a Unix socket, plain TCP or TLS. Every wait is bounded.
 
 use std::cell::{Cell, OnceCell};
 use std::io::{self, Read, Write};
@@ -19,26 +19,26 @@ use crate::system::tls_roots::{Roots, System, tls_error};
 use crate::types::quote::quote;
 use crate::types::secret::Secret;
 
-/// Who we are towards the store.
+/// The account of this program on the store.
 #[derive(Debug, Default)]
 pub(crate) struct Account {
-    /// The user of its access list, where it is not the default one.
+    /// The ACL user, if it is not the default user.
     pub(crate) user: Option<Secret>,
     /// The password.
     pub(crate) password: Option<Secret>,
 }
 
-/// The way to a store.
+/// Opens connections to a store.
 #[derive(Debug)]
 pub(crate) struct Connector<'a> {
-    /// Where it is.
+    /// The configured address.
     pub(super) address: Address,
-    /// Who we are there.
+    /// The account that is used for `AUTH`.
     pub(super) account: Account,
     system: &'a System<'a>,
-    /// Further root certificates, PEM.
+    /// A file with additional root certificates, in PEM format.
     ca_file: Option<PathBuf>,
-    /// Read where TLS is spoken.
+    /// The root certificates. They are loaded only if the connection uses TLS.
     roots: OnceCell<Roots<'a>>,
 }
 
@@ -48,7 +48,7 @@ pub(super) enum Connection<'a> {
     Tls(Box<StreamOwned<ClientConnection, Transport<'a>>>),
 }
 
-/// The bytes below TLS. Each read and write ends at the deadline of the moment.
+/// The byte stream below TLS. Each read and write ends at the current deadline.
 pub(super) struct Transport<'a> {
     stream: Stream,
     clock: &'a dyn Clock,
@@ -62,7 +62,7 @@ enum Stream {
 }
 
 impl<'a> Connector<'a> {
-    /// With the system's roots, and those of a file.
+    /// Creates a connector that trusts the system's roots and those in `ca_file`.
     pub(crate) fn new(
         address: Address,
         account: Account,
@@ -78,7 +78,7 @@ impl<'a> Connector<'a> {
         }
     }
 
-    /// Opens a connection to `address`, which is the link's own or that of a fellow node.
+    /// Opens a connection to `address`, which is the configured address or another cluster node.
     pub(super) fn open(
         &self,
         address: &Address,
@@ -94,7 +94,7 @@ impl<'a> Connector<'a> {
             #[cfg(unix)]
             Address::Socket(path) => {
                 let path = path.clone();
-                // A server that accepts no one would block this for ever.
+                // A server that does not accept connections would block this call forever.
                 let connect = move || UnixStream::connect(path);
                 let stream = resolver::within(deadline.remaining(clock), connect)
                     .map_err(|error| failure(&error, deadline.limit()))?;
@@ -112,7 +112,7 @@ impl<'a> Connector<'a> {
                 let name = host.trim_matches(['[', ']']);
                 let is_loopback_only = !is_tls && !is_insecure;
                 let stream = connect(name, *port, is_loopback_only, clock, deadline)?;
-                // The commands of a round trip leave in one piece.
+                // The commands of one round trip are sent in one write.
                 stream.set_nodelay(true).ok();
                 let wire = wire(Stream::Tcp(stream));
                 if *is_tls {
@@ -125,7 +125,7 @@ impl<'a> Connector<'a> {
         }
     }
 
-    /// A TLS session with a verified server. Nothing else is sent before.
+    /// Opens a TLS session with a verified server. Nothing else is sent before the handshake.
     fn shake_hands(
         &self,
         name: &str,
@@ -155,7 +155,7 @@ impl<'a> Connector<'a> {
     }
 }
 
-/// Our side of TLS.
+/// Returns the TLS client configuration.
 fn tls(name: &str, roots: &Roots<'_>) -> Result<ClientConnection, StoreError> {
     let untrusted = |error: rustls::Error| StoreError::Untrusted(quote(&error.to_string()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -187,7 +187,7 @@ fn connect(
     }
     let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
     for (address, left) in addresses.into_iter().zip((1..=count).rev()) {
-        // Each address has its share of the time: the first may not answer at all.
+        // Each address gets a share of the time, because the first one may not answer at all.
         let limit = deadline.remaining(clock) / left;
         if limit.is_zero() {
             break;
@@ -200,7 +200,7 @@ fn connect(
     Err(failed)
 }
 
-/// What an error of a connection means; `limit` is what it was given.
+/// Converts an I/O error of a connection; `limit` is the time limit of the call.
 pub(super) fn failure(error: &io::Error, limit: Duration) -> StoreError {
     if let Some(tls) = tls_error(error) {
         return StoreError::Untrusted(quote(&tls.to_string()));
@@ -221,7 +221,7 @@ fn unreachable(error: &io::Error) -> StoreError {
 }
 
 impl Connection<'_> {
-    /// From now on every wait ends by `deadline`.
+    /// Makes every later wait end by `deadline`.
     pub(super) fn set_deadline(&self, deadline: Deadline) {
         let wire = match self {
             Self::Plain(wire) => wire,

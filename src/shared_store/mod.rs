@@ -1,10 +1,10 @@
-//! What hosts share of one identity, on a Redis or Valkey server: sealed values under derived
-//! names. docs/fleet.md has the format.
+//! The values that hosts share for one identity, on a Redis or Valkey server. The values are sealed
+//! and the keys are derived. docs/fleet.md describes the format.
 //!
-//! `address` reads where the store is, `seal` makes values that only the holder of the client
-//! secret can open, `resp` speaks the protocol, `link` opens connections, `redis` is a [`Store`].
-//! Nothing in it is worth failing for: whatever is wrong with a value makes it a miss, and whatever
-//! is wrong with the store is a [`StoreError`] that the broker passes over.
+//! `address` parses the address of the store. `seal` makes values that only a holder of the client
+//! secret can open. `resp` implements the protocol, `connector` opens connections, and `redis` is a
+//! [`Store`]. A problem here never fails a request: an invalid value is a cache miss, and a problem
+//! with the store is a [`StoreError`], after which the token provider continues without the store.
 
 mod address;
 mod connector;
@@ -24,26 +24,27 @@ pub(crate) use seal::{Keys, Kind, Sealer};
 /// The largest value that is read or written, in bytes.
 pub(crate) const LARGEST_VALUE: usize = 64 * 1024;
 
-/// What stands in the store under the names of one identity; an absent value is empty.
+/// The values that the store has under the keys of one identity. A missing value is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct StoreSnapshot {
-    /// The sealed token; cut where it is longer than any that is ours.
+    /// The sealed token, truncated if it is longer than the largest valid value.
     pub(crate) token: Vec<u8>,
-    /// The sealed cool-down, likewise.
+    /// The sealed cool-down, truncated in the same way.
     pub(crate) cooldown: Vec<u8>,
-    /// Who has the lease.
+    /// The holder of the lease.
     pub(crate) lease: Vec<u8>,
     /// The store's clock, in milliseconds since 1970.
     pub(crate) now_ms: i64,
 }
 
-/// What a store does. Each call ends within `limit`, with one round trip on an open connection.
+/// The operations of a store. Each call ends within `limit` and takes one round trip on an open
+/// connection.
 pub(crate) trait Store {
-    /// Reads what there is.
+    /// Reads all values of an identity.
     fn look(&self, names: &Keys, limit: Duration) -> Result<StoreSnapshot, StoreError>;
 
-    /// Puts `holder` under `key` for `life` unless something stands there, then reads what there
-    /// is; whether it did comes first.
+    /// Sets `key` to `holder` for `life` if the key does not exist, then reads all values. The
+    /// first part of the result is whether the key was set.
     fn take(
         &self,
         names: &Keys,
@@ -53,7 +54,7 @@ pub(crate) trait Store {
         limit: Duration,
     ) -> Result<(bool, StoreSnapshot), StoreError>;
 
-    /// Puts a value under `key` for `life`, in the place of what stood there.
+    /// Sets `key` to a value for `life`, replacing any old value.
     fn put(
         &self,
         key: &str,
@@ -62,7 +63,7 @@ pub(crate) trait Store {
         limit: Duration,
     ) -> Result<(), StoreError>;
 
-    /// Puts `new` in the place of `old` for `life`, only where `old` is what stands there.
+    /// Replaces `old` with `new` for `life`, only if the current value is `old`.
     fn replace(
         &self,
         key: &str,
@@ -72,29 +73,29 @@ pub(crate) trait Store {
         limit: Duration,
     ) -> Result<(), StoreError>;
 
-    /// Removes `value`, only where it is what stands under `key`.
+    /// Deletes `key`, only if its current value is `value`.
     fn remove(&self, key: &str, value: &[u8], limit: Duration) -> Result<(), StoreError>;
 }
 
-/// Why the store is of no use to this run.
+/// The reason why this process cannot use the store.
 #[derive(Debug, Error)]
 pub(crate) enum StoreError {
-    /// No connection.
+    /// The connection failed.
     #[error("no connection: {0}")]
     Unreachable(String),
-    /// It did not prove who it is.
+    /// The server's identity could not be verified.
     #[error("its TLS connection cannot be trusted: {0}")]
     Untrusted(String),
-    /// It took too long.
+    /// The call exceeded its time limit.
     #[error("no answer within {} ms", .0.as_millis())]
     TimedOut(Duration),
-    /// It answered with an error.
+    /// The server returned an error.
     #[error("it answered \"{0}\"")]
     Response(&'static str),
-    /// It answered something that is not the protocol.
+    /// The response does not follow the protocol.
     #[error("its answer is not that of a Redis or Valkey server")]
     Garbage,
-    /// The further root certificates, or its user or password, are not to be had.
+    /// The additional root certificates, the user or the password could not be loaded.
     #[error("{0}")]
     SetUp(String),
 }

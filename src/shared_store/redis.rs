@@ -1,6 +1,6 @@
-//! A Redis or Valkey server as a store. One connection a run, opened when it is needed; each call
-//! is one round trip on it. In a cluster, a node that does not have the names says who does, and
-//! the run goes on there.
+//! A Redis or Valkey server as a store. Each process opens one connection, when it first needs it.
+//! Each call is one round trip on that connection. In a cluster, a node that does not have the keys
+//! reports the node that does, and the process continues there.
 
 use std::cell::RefCell;
 use std::io::{BufReader, Write as _};
@@ -13,25 +13,26 @@ use super::resp::{self, ReadError, Reply};
 use super::{Address, Keys, LARGEST_VALUE, Store, StoreError, StoreSnapshot};
 use crate::system::clock::{Clock, Deadline};
 
-/// How often a cluster may send a call elsewhere.
+/// The maximum number of cluster redirects that one call follows.
 const MOST_MOVES: usize = 2;
 
-/// The most of a lease that is read, in bytes; ours are 32.
+/// The maximum length of a lease value that is read, in bytes. This program writes 32 bytes.
 const LONGEST_HOLDER: usize = 64;
 
-/// Puts the second argument in the place of the first.
+/// Replaces the value of the key if it equals the first argument. The second argument is the new
+/// value.
 const REPLACE: &[u8] = b"if redis.call('GET',KEYS[1])==ARGV[1] then \
 redis.call('SET',KEYS[1],ARGV[2],'PX',ARGV[3]) return 1 end return 0";
 
-/// Removes the argument.
+/// Deletes the key if its value equals the argument.
 const REMOVE: &[u8] =
     b"if redis.call('GET',KEYS[1])==ARGV[1] then return redis.call('DEL',KEYS[1]) end return 0";
 
-/// A store on a server.
+/// A store on a Redis or Valkey server.
 pub(crate) struct Redis<'a> {
     link: Connector<'a>,
     clock: &'a dyn Clock,
-    /// Where the names are, once a cluster has said so.
+    /// The node that has the keys. A cluster redirect changes it.
     address: RefCell<Address>,
     channel: RefCell<Option<BufReader<Connection<'a>>>>,
 }
@@ -39,7 +40,7 @@ pub(crate) struct Redis<'a> {
 type Words<'a> = Vec<&'a [u8]>;
 
 impl<'a> Redis<'a> {
-    /// Nothing is opened before it is needed.
+    /// Creates the store without opening a connection.
     pub(crate) fn new(link: Connector<'a>, clock: &'a dyn Clock) -> Self {
         Self {
             address: RefCell::new(link.address.clone()),
@@ -49,12 +50,12 @@ impl<'a> Redis<'a> {
         }
     }
 
-    /// Sends commands in one go and gives their replies; none of them is an error.
+    /// Sends commands in one write and returns their replies. An error reply becomes an `Err`.
     fn call(&self, commands: &[Words<'_>], limit: Duration) -> Result<Vec<Reply>, StoreError> {
         let deadline = Deadline::from_now(self.clock, limit);
         for _ in 0..=MOST_MOVES {
             let replies = self.send(commands, deadline).inspect_err(|_| {
-                // What is left on it belongs to no later call.
+                // Unread replies on this connection must not reach a later call.
                 self.channel.take();
             })?;
             let moved = replies.iter().find_map(|reply| match reply {
@@ -104,7 +105,7 @@ impl<'a> Redis<'a> {
         Ok(replies)
     }
 
-    /// What goes in front on a new connection; how many commands that are.
+    /// Appends the commands that a new connection needs first, and returns their number.
     fn greet(&self, address: &Address, bytes: &mut Vec<u8>) -> usize {
         let account = &self.link.account;
         let mut count = 0;
@@ -128,7 +129,7 @@ impl<'a> Redis<'a> {
     }
 }
 
-/// Reads what there is, without ever reading more than is ours.
+/// The commands that read all values, each limited to the length that this program writes.
 fn looks(names: &Keys) -> [Vec<Vec<u8>>; 4] {
     let part = |key: &str, most: usize| {
         let last = (most - 1).to_string();

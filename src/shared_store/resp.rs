@@ -1,31 +1,33 @@
-//! RESP, the protocol of Redis and Valkey (version 2, which every server speaks until it is asked
-//! for another): commands out, replies in, both bounded. No I/O but on what is given.
+//! RESP version 2, the protocol of Redis and Valkey. Every server uses this version until a client
+//! requests another. This module writes commands and parses replies; the size of both is limited.
+//! It does no I/O except on the given reader and writer.
 
 use std::io::{self, BufRead};
 
 use super::{LARGEST_VALUE, StoreError};
 
-/// The longest line that is read, in bytes.
+/// The maximum length of a line, in bytes.
 const LONGEST_LINE: u64 = 1024;
 
-/// A reply, as far as the commands that are sent can have one.
+/// A reply to one of the commands that this program sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reply {
-    /// `+OK`, and others of that kind.
+    /// A simple string such as `+OK`.
     Status(String),
-    /// `-ERR …`: the error code. The server wrote the rest, which may repeat the password.
+    /// The code of an error reply (`-ERR …`). The rest is dropped, because it may repeat the
+    /// password.
     Error(&'static str),
     /// `-MOVED SLOT HOST:PORT`: another node of the cluster has the key.
     Moved(String),
     /// `:1`.
     Number(i64),
-    /// A value; `None` where there is none.
+    /// A bulk string; `None` if it is null.
     Value(Option<Vec<u8>>),
-    /// A list of values.
+    /// An array of values.
     List(Vec<Vec<u8>>),
 }
 
-/// The bytes of a command.
+/// Appends an encoded command.
 pub(super) fn command(words: &[&[u8]], bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
     for word in words {
@@ -35,12 +37,12 @@ pub(super) fn command(words: &[&[u8]], bytes: &mut Vec<u8>) {
     }
 }
 
-/// Why there is no reply.
+/// The reason why no reply could be read.
 #[derive(Debug)]
 pub(super) enum ReadError {
-    /// The connection.
+    /// Reading from the connection failed.
     Io(io::Error),
-    /// It is not the protocol, or more of it than is read.
+    /// The data does not follow the protocol, or exceeds a limit.
     Garbage,
 }
 
@@ -66,7 +68,7 @@ pub(super) fn reply(input: &mut dyn BufRead) -> Result<Reply, ReadError> {
         ":" => Ok(Reply::Number(number(rest)?)),
         "$" => Ok(Reply::Value(value(input, rest)?)),
         "*" => {
-            // The one list that is asked for is the time: seconds and microseconds.
+            // The only array that is requested is the time: seconds and microseconds.
             let length = number(rest)?;
             if !(0..=2).contains(&length) {
                 return Err(ReadError::Garbage);
@@ -84,7 +86,7 @@ pub(super) fn reply(input: &mut dyn BufRead) -> Result<Reply, ReadError> {
     }
 }
 
-/// The error code, if it is one that Redis, Valkey or their clusters have. Any other word may be the
+/// Returns the error code if Redis, Valkey or their clusters define it. Any other word may be the
 /// password.
 fn error_code(code: &str) -> &'static str {
     const KNOWN: [&str; 20] = [
@@ -151,7 +153,7 @@ fn number(text: &str) -> Result<i64, ReadError> {
 }
 
 impl Reply {
-    /// The reply, or the error that it is.
+    /// Returns the reply, or an error if it is an error reply.
     pub(super) fn good(self) -> Result<Self, StoreError> {
         match self {
             Self::Error(code) => Err(StoreError::Response(code)),
@@ -160,7 +162,7 @@ impl Reply {
         }
     }
 
-    /// A value that has to be one; an absent one is empty.
+    /// Returns the value of a bulk string; a null value is empty.
     pub(super) fn value(self) -> Result<Vec<u8>, StoreError> {
         match self.good()? {
             Self::Value(value) => Ok(value.unwrap_or_default()),
@@ -168,7 +170,7 @@ impl Reply {
         }
     }
 
-    /// What `TIME` says, in milliseconds.
+    /// Returns the result of `TIME`, in milliseconds.
     pub(super) fn time(self) -> Result<i64, StoreError> {
         let Self::List(list) = self.good()? else {
             return Err(StoreError::Garbage);
@@ -180,7 +182,7 @@ impl Reply {
         let (Some(seconds), Some(micros)) = (number(seconds), number(micros)) else {
             return Err(StoreError::Garbage);
         };
-        // No clock shows such a time, and reckoning with it could overflow.
+        // No valid clock has such a time, and arithmetic with it could overflow.
         let plausible = 0..=221_845_392_000;
         if !plausible.contains(&seconds) || !(0..1_000_000).contains(&micros) {
             return Err(StoreError::Garbage);
@@ -273,6 +275,6 @@ mod tests {
             assert_eq!(read(bytes), None, "{:?}", String::from_utf8_lossy(bytes));
         }
         let late = read(b"*2\r\n$19\r\n9223372036854775807\r\n$1\r\n0\r\n").unwrap();
-        assert!(late.time().is_err(), "no clock shows that");
+        assert!(late.time().is_err(), "no valid clock has this time");
     }
 }

@@ -1,6 +1,6 @@
-//! Seals the values of the shared store and derives their keys (names in the store). Only a holder
-//! of the client secret can make or open them. ChaCha20-Poly1305 (RFC 8439) with a key by
-//! HKDF-SHA-256 (RFC 5869); docs/fleet.md has the format and its test vectors. No I/O.
+//! Seals the values of the shared store and derives their keys in the store. Only a holder of the
+//! client secret can do either, or open a value. The cipher is ChaCha20-Poly1305 (RFC 8439), with a
+//! key from HKDF-SHA-256 (RFC 5869). docs/fleet.md has the format and its test vectors. No I/O.
 
 use hmac_sha256::HKDF;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
@@ -13,28 +13,28 @@ use crate::types::secret::Secret;
 /// The first byte of every value.
 const VERSION: u8 = 2;
 
-/// The HKDF info of the key of a value.
+/// The HKDF info for the encryption key of a value.
 const SEAL_INFO: &[u8] = b"cloudconnexa-auth shared store v2 seal";
 
-/// The HKDF info of a name; the identity follows.
+/// The HKDF info for a key in the store; the identity is appended.
 const NAME_INFO: &[u8] = b"cloudconnexa-auth shared store v2 name\n";
 
-/// The first line of the additional authenticated data; kind and identity follow.
+/// The first line of the additional authenticated data; the kind and the identity follow.
 const AUTHENTICATED: &str = "cloudconnexa-auth shared store v2";
 
 const SALT: usize = 32;
 const HEAD: usize = 1 + SALT;
 
-/// The nonce of every value. A key seals one value only, because it is derived from a random salt
-/// of 32 bytes, so the nonce can be constant (docs/fleet.md).
+/// The nonce of every value. It can be constant because each encryption key seals only one value:
+/// the key is derived from a random salt of 32 bytes (docs/fleet.md).
 const NONCE: [u8; 12] = [0; 12];
 
-/// The kind of a value; one kind does not open as another.
+/// The kind of a value. A value of one kind cannot be opened as another kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A token.
     Token,
-    /// When not to ask, and why.
+    /// A cool-down: the time until which no token is requested, and the reason.
     Cooldown,
 }
 
@@ -47,34 +47,34 @@ impl Kind {
     }
 }
 
-/// The names of one identity in the store. All have one hash tag, so that a cluster keeps them on
+/// The keys of one identity in the store. All have the same hash tag, so a cluster keeps them on
 /// one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Keys {
-    /// The sealed token.
+    /// The key of the sealed token.
     pub(crate) token: String,
-    /// The sealed cool-down.
+    /// The key of the sealed cool-down.
     pub(crate) cooldown: String,
-    /// Who asks for a token.
+    /// The key of the lease: its holder requests a token.
     pub(crate) lease: String,
-    /// Who looks for the next token, and for how long nobody else does.
+    /// The key of the refresh lease: until it expires, only its holder refreshes the token.
     pub(crate) refresh: String,
 }
 
-/// Seals and opens what is shared of one identity.
+/// Seals and opens the shared values of one identity.
 pub(crate) struct Sealer<'a> {
     secret: &'a Secret,
     identity: &'a str,
 }
 
 impl<'a> Sealer<'a> {
-    /// `identity` is the key of the identity in the cache: it tells apart token endpoint, client
-    /// ID, scope and audience.
+    /// Creates a sealer. `identity` is the cache key of the identity: it covers the token endpoint,
+    /// the client ID, the scope and the audience.
     pub(crate) fn new(secret: &'a Secret, identity: &'a str) -> Self {
         Self { secret, identity }
     }
 
-    /// The names under which the identity stands.
+    /// Returns the keys of the identity in the store.
     pub(crate) fn names(&self, prefix: &str) -> Keys {
         let mut tag = [0; 16];
         let info = [NAME_INFO, self.identity.as_bytes()].concat();
@@ -89,8 +89,8 @@ impl<'a> Sealer<'a> {
         }
     }
 
-    /// Seals with a fresh salt. Returns `None` if the system gives no random bytes or the value
-    /// would be larger than [`LARGEST_VALUE`].
+    /// Seals a value with a fresh salt. Returns `None` if the system gives no random bytes or the
+    /// value would be larger than [`LARGEST_VALUE`].
     pub(crate) fn seal(&self, kind: Kind, plain: &[u8]) -> Option<Vec<u8>> {
         let mut salt = [0; SALT];
         getrandom::fill(&mut salt).ok()?;
@@ -111,8 +111,8 @@ impl<'a> Sealer<'a> {
         Some(value).filter(|value| value.len() <= LARGEST_VALUE)
     }
 
-    /// Opens a value. Returns `None` if it was sealed with another secret, for another identity, as
-    /// another kind or in another version, or if it was changed.
+    /// Opens a value. Returns `None` if the value was changed, or was sealed with another secret,
+    /// for another identity, as another kind or in another version.
     pub(crate) fn open(&self, kind: Kind, value: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (head, sealed) = value.split_at_checked(HEAD)?;
         let (&VERSION, salt) = head.split_first()? else {
@@ -139,7 +139,7 @@ impl<'a> Sealer<'a> {
         Some(LessSafeKey::new(key))
     }
 
-    /// HKDF-SHA-256 (RFC 5869) from the client secret.
+    /// Derives a key from the client secret with HKDF-SHA-256 (RFC 5869).
     fn derive(&self, salt: &[u8], info: &[u8], out: &mut [u8]) {
         let key = Zeroizing::new(HKDF::extract(salt, self.secret.expose()));
         HKDF::expand(out, *key, info);
@@ -195,13 +195,13 @@ mod tests {
         let value = sealer.seal(Kind::Token, b"t-1").unwrap();
         let opens = |sealer: &Sealer<'_>, kind| sealer.open(kind, &value).is_some();
         assert!(opens(&sealer, Kind::Token));
-        assert!(!opens(&sealer, Kind::Cooldown), "kinds cannot be swapped");
+        assert!(!opens(&sealer, Kind::Cooldown), "another kind");
         assert!(
             !opens(&Sealer::new(&other, IDENTITY), Kind::Token),
             "a rotated secret misses"
         );
         let swapped = Sealer::new(&secret, &IDENTITY[1..]);
-        assert!(!opens(&swapped, Kind::Token), "nor identities");
+        assert!(!opens(&swapped, Kind::Token), "another identity");
     }
 
     #[test]
@@ -261,7 +261,7 @@ mod tests {
         assert_ne!(
             tag(&others.token),
             tag(&names.token),
-            "nobody can try client IDs"
+            "the tag needs the client secret"
         );
     }
 }
