@@ -1,4 +1,4 @@
-//! Bazel: one flag a host in the user's `.bazelrc`. It matches the host alone, whatever the port.
+//! Bazel: one flag for each host in the user's `.bazelrc`. The flag matches the host with any port.
 
 use super::{
     Edit, EditError, FileEditor, Host, Method, Place, SetupRequest, ToolEditor, block, home,
@@ -52,7 +52,7 @@ fn add(text: Option<&str>, request: &SetupRequest) -> Result<Edit, EditError> {
     })
 }
 
-/// Host and program of each flag that has a host.
+/// Returns the host and the program of each flag that names a host.
 fn helpers(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let lines = text.lines().map(str::trim);
     let lines = lines.filter(|line| !line.starts_with('#'));

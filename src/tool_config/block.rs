@@ -1,5 +1,5 @@
-//! Our lines in a file that has comments: between two marks, of which the first holds a checksum
-//! of what stands between them, so that we never take out what somebody else wrote.
+//! Our lines in a file that has comments. They are between two marker lines. The first marker
+//! contains a checksum of the lines between them, so that we never remove text that the user wrote.
 //!
 //! ```text
 //! # >>> cloudconnexa-auth setup git (5d41402a) >>>
@@ -7,9 +7,9 @@
 //! # <<< cloudconnexa-auth <<<
 //! ```
 //!
-//! `, new file` in the first mark means that the file did not exist, and `, no last line feed` that
-//! it did not end in one. With the marks it always ends in one: a line that is added after them must
-//! not become a part of the last mark.
+//! `, new file` in the first marker means that the file did not exist. `, no last line feed` means
+//! that the file did not end in a line feed. With the markers it always ends in one: a line that is
+//! appended later must not become part of the last marker.
 
 use std::ops::Range;
 
@@ -19,23 +19,23 @@ use super::{Edit, EditError};
 
 const CLOSING: &str = "# <<< cloudconnexa-auth <<<";
 
-/// What stands between the marks, and where.
+/// The lines between the markers, and their position.
 #[derive(Debug)]
 pub(super) struct Block {
-    /// With both marks and the end of the last line, where it has one.
+    /// The range with both markers and the end of the last line, if it has one.
     range: Range<usize>,
-    /// The lines between the marks; LF.
+    /// The lines between the markers, with LF line endings.
     pub(super) body: String,
     is_new_file: bool,
-    /// Whether the file did not end in a line feed.
+    /// Whether the file did not end in a line feed before the block was added.
     was_unended: bool,
     eol: &'static str,
-    /// Whether the last line has an end.
+    /// Whether the last line has a line ending.
     is_ended: bool,
 }
 
 impl Block {
-    /// The block of a text.
+    /// Finds the block in a text.
     pub(super) fn find(text: &str, tool: &str) -> Result<Option<Self>, EditError> {
         let mark = format!("# >>> cloudconnexa-auth setup {tool} (");
         let lines: Vec<Line<'_>> = lines(text).collect();
@@ -89,7 +89,7 @@ impl Block {
         format!("# >>> cloudconnexa-auth setup {tool} ({digits:08x}{before}) >>>")
     }
 
-    /// Its lines, without the end of the last one.
+    /// The lines of the block, without the line ending of the last one.
     fn render(&self, tool: &str) -> String {
         let mut lines = vec![self.opening(tool)];
         lines.extend(self.body.split('\n').map(str::to_owned));
@@ -109,7 +109,7 @@ impl Block {
     }
 }
 
-/// A new file with nothing but the block.
+/// Creates a new file that contains only the block.
 pub(super) fn new_file(tool: &str, body: String) -> Edit {
     let block = Block {
         is_new_file: true,
@@ -118,7 +118,7 @@ pub(super) fn new_file(tool: &str, body: String) -> Edit {
     Edit::new_file(block.render(tool) + "\n")
 }
 
-/// The block behind everything that is there.
+/// Appends the block at the end of the text.
 pub(super) fn append(text: &str, tool: &str, body: String) -> Edit {
     let eol = eol_of(text);
     let was_unended = !text.is_empty() && !text.ends_with('\n');
@@ -133,7 +133,7 @@ pub(super) fn append(text: &str, tool: &str, body: String) -> Edit {
     edit
 }
 
-/// The block behind the line that ends at `end`, which has to have an end.
+/// Inserts the block after the line that ends at `end`. That line must have a line ending.
 pub(super) fn insert(text: &str, end: usize, tool: &str, body: String) -> Edit {
     let eol = eol_of(text);
     let mut edit = Edit::of(text);
@@ -142,7 +142,7 @@ pub(super) fn insert(text: &str, end: usize, tool: &str, body: String) -> Edit {
     edit
 }
 
-/// The block with other lines in it.
+/// Replaces the lines of the block.
 pub(super) fn update(text: &str, tool: &str, block: Block, body: String) -> Edit {
     let mut edit = Edit::of(text);
     if block.body != body {
@@ -153,14 +153,14 @@ pub(super) fn update(text: &str, tool: &str, block: Block, body: String) -> Edit
     edit
 }
 
-/// The text without the block.
+/// Removes the block from the text.
 pub(super) fn remove(text: &str, tool: &str) -> Result<Edit, EditError> {
     let Some(block) = Block::find(text, tool)? else {
         return Ok(Edit::of(text));
     };
     let mut edit = Edit::of(text);
     let mut range = block.range.clone();
-    // What somebody added behind needs the end of the line that is before it.
+    // Text that the user appended needs the line ending before the block.
     let is_last = range.end == text.len();
     let is_unended = is_last && block.was_unended;
     let before = text.get(..range.start).unwrap_or_default();
@@ -174,8 +174,8 @@ pub(super) fn remove(text: &str, tool: &str) -> Result<Edit, EditError> {
     Ok(edit)
 }
 
-/// Puts the block in or fixes it. `body` makes its lines from those that are there and the text
-/// around them; it gives nothing where nothing is wanted of us.
+/// Adds the block or repairs it. `body` returns the new lines from the current lines and the
+/// surrounding text. It returns nothing if no block is needed.
 pub(super) fn put(
     text: Option<&str>,
     tool: &str,
@@ -203,17 +203,17 @@ pub(super) fn put(
 /// A line of a text.
 #[derive(Debug, Clone)]
 pub(super) struct Line<'a> {
-    /// From 1.
+    /// The line number, from 1.
     pub(super) number: usize,
-    /// With its end.
+    /// The range with the line ending.
     pub(super) range: Range<usize>,
-    /// Without its end.
+    /// The range without the line ending.
     pub(super) text: &'a str,
-    /// `\n`, `\r\n`, or nothing for the last one.
+    /// `\n`, `\r\n`, or empty for an unterminated last line.
     pub(super) eol: &'a str,
 }
 
-/// The lines of a text.
+/// Returns the lines of a text.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     let mut start = 0;
     text.split_inclusive('\n')
@@ -234,7 +234,7 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
         })
 }
 
-/// How the lines of a text end: as the last one that ends does.
+/// Returns the line ending of a text: that of the last terminated line.
 fn eol_of(text: &str) -> &'static str {
     let last = text.rfind('\n').and_then(|at| text.get(..at));
     match last {
@@ -243,7 +243,7 @@ fn eol_of(text: &str) -> &'static str {
     }
 }
 
-/// Refuses a text whose last line goes on: what we wrote behind it would be a part of it.
+/// Rejects a text whose last line continues, because appended text would become part of it.
 pub(super) fn refuse_open_end(text: &str) -> Result<(), EditError> {
     match lines(text).last() {
         Some(line) if line.text.ends_with('\\') => {

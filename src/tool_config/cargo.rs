@@ -1,6 +1,6 @@
-//! Cargo: first of the providers that are asked for every registry without one of its own, so that
-//! registries need not be known here. Cargo asks the last one first, and we are asked only where
-//! `cargo:token` has nothing; for foreign registries we have nothing either.
+//! Cargo: the first entry in the list of global credential providers, so that registries need not
+//! be known here. Cargo tries the last entry first, so it asks us only if `cargo:token` has no
+//! token. For other registries we have no token either.
 
 use std::ops::Range;
 
@@ -27,7 +27,7 @@ pub(super) const TOOL: ToolEditor = ToolEditor {
     next: None,
 };
 
-/// As the Cargo Book has it: of the two names the one without an extension wins.
+/// Follows the Cargo Book: if both files exist, the one without an extension takes precedence.
 fn place(environment: &Environment) -> Result<Place, EditError> {
     let folder = match environment.path("CARGO_HOME") {
         Some(folder) => folder,
@@ -74,12 +74,13 @@ fn add(text: Option<&str>, request: &SetupRequest) -> Result<Edit, EditError> {
             Some(header) if !header.eol.is_empty() => {
                 block::insert(text, header.range.end, NAME, line)
             }
-            // A header without an end is the last line.
+            // A header without a line ending is the last line.
             Some(_) => block::append(text, NAME, line),
             None => block::append(text, NAME, table),
         },
     };
-    // `registry` can be written in more ways than lines tell; the result says whether it was meant.
+    // TOML can write `registry` in forms that a line-based search does not find. Parsing the result
+    // shows whether the edit worked.
     match self::providers(edit.text()) {
         Ok(Some(list)) if list.own().is_some() => Ok(edit),
         _ => Err(EditError::Impossible(format!(
@@ -96,7 +97,7 @@ fn remove(text: &str) -> Result<Edit, EditError> {
     let list = providers(text)?;
     if let Some((list, own)) = list.and_then(|list| list.own().map(|own| (list, own))) {
         let behind = text.get(own.end..).unwrap_or_default();
-        // There is no mark in a list: what stands in this form at its front is ours.
+        // A list has no markers. An entry of this form at the start of the list is ours.
         if own.start == list.start + 1 && behind.starts_with(", ") {
             edit.splice(own.start..own.end + 2, "");
         }
@@ -116,7 +117,7 @@ struct Providers {
 }
 
 impl Providers {
-    /// Where ours stands.
+    /// Returns the range of our entry.
     fn own(&self) -> Option<Range<usize>> {
         let is_own = |entry: &&(String, Range<usize>)| {
             let program = entry.0.split_whitespace().next().unwrap_or_default();

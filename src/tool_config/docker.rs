@@ -1,9 +1,10 @@
-//! docker (podman, skopeo, buildah and Helm read its file too): an entry of `credHelpers` for each
-//! host.
+//! docker: an entry of `credHelpers` for each host. podman, skopeo, buildah and Helm read the same
+//! file.
 //!
-//! JSON has no comments, so nothing can be marked: an entry whose value is `cloudconnexa` is ours,
-//! whoever wrote it. What we made around the entries is known by its form: `credHelpers` itself
-//! unless there is a space behind its brace, and a file that begins as [`NEW_FILE`] does.
+//! JSON has no comments, so our part cannot be marked. Every entry with the value `cloudconnexa` is
+//! treated as ours, even if the user wrote it. The text around the entries is recognised by its
+//! form: `credHelpers` itself is ours unless its brace is followed by a space, and the file is ours
+//! if it begins like [`NEW_FILE`].
 
 use std::ops::Range;
 
@@ -121,7 +122,7 @@ fn remove(text: &str) -> Result<Edit, EditError> {
     Ok(edit)
 }
 
-/// What is to be taken out next: all that we added, where nothing else is among it.
+/// Returns the range to remove next: everything that we added, if it contains nothing else.
 fn range_of_ours(text: &str) -> Result<Option<Range<usize>>, EditError> {
     let (root, Some((helpers, inner))) = read(text)? else {
         return Ok(None);
@@ -146,7 +147,7 @@ fn range_of_ours(text: &str) -> Result<Option<Range<usize>>, EditError> {
     Ok(Some(without(&all, outer.unwrap_or_default(), root)))
 }
 
-/// What goes where a member of the object that begins at `start` goes.
+/// Returns the range to remove for one member of the object that begins at `start`.
 fn without(members: &[Member], index: usize, start: usize) -> Range<usize> {
     let end = members.get(index).map_or(start, |member| member.value.end);
     let before = index.checked_sub(1).and_then(|index| members.get(index));
@@ -161,7 +162,7 @@ fn is_ours(text: &str, member: &Member) -> bool {
     text.get(member.value.clone()) == Some(HELPER)
 }
 
-/// Where the file's object begins; the same of `credHelpers`, and what is in it.
+/// The start of the file's object, and the start and members of `credHelpers` if it exists.
 type Read = (usize, Option<(usize, Vec<Member>)>);
 
 fn read(text: &str) -> Result<Read, EditError> {

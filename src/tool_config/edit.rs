@@ -1,29 +1,29 @@
-//! A text that is being edited, and what the user is shown of it.
+//! A text that is being edited, and the changes that are shown to the user.
 
 use std::ops::Range;
 
-/// A text under work.
+/// The text of a file, and the changes made to it.
 #[derive(Debug, Default)]
 pub(crate) struct Edit {
-    /// The text; nothing where there is no file.
+    /// The text; `None` if there is no file.
     pub(crate) text: Option<String>,
-    /// What was done to it, in this order. Nothing of what stood around it: that may be secret.
+    /// The changes, in order. They contain no surrounding text, because it may be secret.
     pub(crate) changes: Vec<Change>,
 }
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Change {
-    /// The line at which it begins, from 1.
+    /// The line number at which the change begins, from 1.
     pub(crate) line: usize,
-    /// What was taken out.
+    /// The removed text.
     pub(crate) removed: String,
-    /// What was put in its place.
+    /// The inserted text.
     pub(crate) added: String,
 }
 
 impl Edit {
-    /// A text, not changed so far.
+    /// Starts an edit of a text, with no changes.
     pub(super) fn of(text: &str) -> Self {
         Self {
             text: Some(text.to_owned()),
@@ -31,7 +31,7 @@ impl Edit {
         }
     }
 
-    /// A file to be made.
+    /// Creates a new file.
     pub(super) fn new_file(text: String) -> Self {
         let change = Change {
             line: 1,
@@ -44,12 +44,12 @@ impl Edit {
         }
     }
 
-    /// The text.
+    /// Returns the current text.
     pub(super) fn text(&self) -> &str {
         self.text.as_deref().unwrap_or_default()
     }
 
-    /// Puts `added` in the place of `range`.
+    /// Replaces `range` with `added`.
     pub(super) fn splice(&mut self, range: Range<usize>, added: &str) {
         let text = self.text();
         let (Some(before), Some(removed), Some(after)) = (
@@ -68,7 +68,7 @@ impl Edit {
         self.changes.push(change);
     }
 
-    /// Takes the file away.
+    /// Deletes the file.
     pub(super) fn remove_file(mut self) -> Self {
         self.text = None;
         self

@@ -1,4 +1,4 @@
-//! git: a `credential.URL` section for each host, in which our helper is the only one.
+//! git: a `credential.URL` section for each host. Our helper is the only one in it.
 
 use super::program::{ToolCommand, ToolProgram};
 use super::{
@@ -20,7 +20,7 @@ pub(super) const TOOL: ToolEditor = ToolEditor {
     next: None,
 };
 
-/// The files of git-config(1) for `--global`.
+/// The files that git-config(1) uses for `--global`.
 fn place(environment: &Environment) -> Result<Place, EditError> {
     if let Some(path) = environment.path("GIT_CONFIG_GLOBAL") {
         return Ok(Place::one(path));
@@ -53,7 +53,7 @@ fn add(
         }
         let key = key(url);
         if others.is_empty() {
-            // The empty value drops the helpers of less specific sections, which would store the
+            // The empty value resets the helpers of less specific sections, which would store the
             // token.
             commands.push(ToolCommand::new(["config", "--global", "--add", &key, ""]));
             let set = ["config", "--global", "--add", &key, &wanted];
@@ -68,7 +68,7 @@ fn add(
     Ok(commands)
 }
 
-/// Both files of `--global` are read, because git may have written to the other one before.
+/// Reads both files of `--global`, because git may have written to the first one earlier.
 fn remove(program: &ToolProgram, place: &Place) -> Result<Vec<ToolCommand>, EditError> {
     let mut commands = Vec::new();
     for path in place.paths().filter(|path| path.is_file()) {
@@ -140,8 +140,8 @@ fn key(url: &str) -> String {
     format!("credential.{url}.helper")
 }
 
-/// The value of `helper`: `cloudconnexa` is the link's name, an absolute path is the link itself,
-/// and a value that begins with `!` is for the shell.
+/// Returns the value of `helper`: `cloudconnexa` if git finds the link by its name, else the link's
+/// absolute path. The value begins with `!`, as a shell command, if the path needs quotes.
 fn helper(request: &SetupRequest) -> String {
     let profile = request.profile_argument();
     if let Some(name) = request.link.strip_prefix("git-credential-") {

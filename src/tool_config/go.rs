@@ -6,7 +6,7 @@ use super::program::{ToolCommand, ToolProgram};
 use super::{CommandEditor, EditError, Method, Place, SetupRequest, ToolEditor, home, is_plain};
 use crate::system::environment::Environment;
 
-/// The value of `GOAUTH` if it is not set.
+/// The default value of `GOAUTH`.
 const DEFAULT: &str = "netrc";
 
 pub(super) const TOOL: ToolEditor = ToolEditor {
@@ -67,7 +67,7 @@ fn add(
         return Err(EditError::Taken("GOAUTH is `off` there".into()));
     }
     if present != DEFAULT && !is_ours(&present) {
-        // The other value can hold a secret, so it is not copied into a command line.
+        // The old value can contain a secret, so it is not copied into a command line.
         return Err(EditError::Taken(
             "GOAUTH has another value there; put `cloudconnexa-auth go;` in front of it by hand"
                 .into(),
@@ -86,7 +86,7 @@ fn remove(program: &ToolProgram, _: &Place) -> Result<Vec<ToolCommand>, EditErro
     Ok(is_set.then_some(unset).into_iter().collect())
 }
 
-/// The value in go's file, or the default.
+/// Returns the value in Go's file, or the default.
 fn present(program: &ToolProgram) -> Result<String, EditError> {
     let value = program.query(&["env", "GOAUTH"], None)?.unwrap_or_default();
     match value.trim() {
@@ -95,7 +95,7 @@ fn present(program: &ToolProgram) -> Result<String, EditError> {
     }
 }
 
-/// Whether a value is one that `setup` wrote: our command, then the default.
+/// Returns whether `setup` wrote the value: our command, then the default.
 fn is_ours(value: &str) -> bool {
     let own = value.strip_suffix(";netrc");
     own.is_some_and(|own| own.contains("cloudconnexa-auth") && !own.contains(';'))
@@ -107,7 +107,7 @@ fn value(request: &SetupRequest) -> Result<String, EditError> {
     Ok(format!("{program} go{profile};{DEFAULT}"))
 }
 
-/// A word as go reads it: quotes are for the whole of it, and nothing is escaped in them.
+/// Quotes a word for Go: quotes surround the whole word, and there are no escapes in them.
 fn word(text: &str) -> Result<String, EditError> {
     if is_plain(text) {
         return Ok(text.to_owned());

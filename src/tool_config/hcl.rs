@@ -2,11 +2,11 @@
 
 use super::EditError;
 
-/// Kind and first label of each; a text that does not hold together is refused.
+/// Returns the kind and first label of each block. A malformed text is rejected.
 pub(super) fn blocks(text: &str) -> Result<Vec<(String, String)>, EditError> {
     let mut blocks = Vec::new();
     let mut open: Vec<(char, usize)> = Vec::new();
-    // The words and strings since the last line that was whole.
+    // The words and strings since the last complete line.
     let mut words: Vec<String> = Vec::new();
     let mut characters = text.char_indices().peekable();
     while let Some((at, character)) = characters.next() {

@@ -1,5 +1,5 @@
-//! The places of the members of a JSON object, so that a text can be changed without being written
-//! anew. The text has been read by `serde_json` before.
+//! Finds the positions of the members of a JSON object, so that a text can be changed without being
+//! rewritten. `serde_json` has already parsed the text.
 
 use std::ops::Range;
 
@@ -12,12 +12,12 @@ use crate::types::quote::quote;
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) key: String,
-    /// Where its key begins.
+    /// The position at which the key begins.
     pub(super) start: usize,
     pub(super) value: Range<usize>,
 }
 
-/// Where the outermost object begins; any other text is refused.
+/// Returns the position of the outermost object. Any other text is rejected.
 pub(super) fn check(text: &str) -> Result<usize, EditError> {
     if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
         let said = error.to_string();
@@ -36,7 +36,7 @@ pub(super) fn check(text: &str) -> Result<usize, EditError> {
     }
 }
 
-/// The members of the object that begins at `start`.
+/// Returns the members of the object that begins at `start`.
 pub(super) fn members(text: &str, start: usize) -> Vec<Member> {
     let mut members = Vec::new();
     let mut at = skip_white(text, start + 1);
@@ -59,7 +59,7 @@ pub(super) fn members(text: &str, start: usize) -> Vec<Member> {
     members
 }
 
-/// The white space in front of `at`.
+/// Returns the white space before `at`.
 pub(super) fn white_before(text: &str, at: usize) -> &str {
     let before = text.get(..at).unwrap_or_default();
     let kept = before.trim_end_matches([' ', '\t', '\r', '\n']).len();

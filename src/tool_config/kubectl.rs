@@ -1,4 +1,4 @@
-//! kubectl and the other readers of a kubeconfig: a user that runs this program.
+//! kubectl and other tools that read a kubeconfig: a user entry that starts this program.
 
 use serde::Deserialize;
 
@@ -6,7 +6,7 @@ use super::program::{ToolCommand, ToolProgram};
 use super::{CommandEditor, EditError, Method, Place, SetupRequest, ToolEditor, home};
 use crate::system::environment::Environment;
 
-/// The name of the user.
+/// The name of the user entry.
 const USER: &str = "cloudconnexa";
 const VERSION: &str = "client.authentication.k8s.io/v1";
 
@@ -24,7 +24,7 @@ pub(super) const TOOL: ToolEditor = ToolEditor {
     next: Some("kubectl config set-context CONTEXT --user=cloudconnexa"),
 };
 
-/// The first file of `KUBECONFIG` that exists, which is the one that kubectl changes.
+/// The first file of `KUBECONFIG` that exists. kubectl changes this one.
 fn place(environment: &Environment) -> Result<Place, EditError> {
     let listed = environment.raw("KUBECONFIG").unwrap_or_default();
     let candidates: Vec<_> = std::env::split_paths(&listed)
@@ -41,7 +41,7 @@ fn place(environment: &Environment) -> Result<Place, EditError> {
     })
 }
 
-/// The part of `kubectl config view` that is read.
+/// The part of the output of `kubectl config view` that is parsed.
 #[derive(Deserialize)]
 struct Config {
     users: Option<Vec<User>>,
@@ -64,7 +64,7 @@ struct Exec {
     args: Option<Vec<String>>,
 }
 
-/// The command of our user; `Taken` if the user runs something else.
+/// Returns the command of our user entry; `Taken` if that entry has another command.
 fn present(program: &ToolProgram) -> Result<Option<Exec>, EditError> {
     let arguments = ["config", "view", "-o", "json"];
     let text = program.query(&arguments, None)?.unwrap_or_default();

@@ -1,10 +1,10 @@
-//! GNU make: a file to include, in the working directory. make has no configuration of a user.
+//! GNU make: a file to include, in the working directory. make has no per-user configuration.
 
 use super::block::{self, Block};
 use super::{Edit, EditError, FileEditor, Method, Place, SetupRequest, ToolEditor, is_plain};
 
 const NAME: &str = "make";
-/// What the file says, for the API of the example.
+/// The content of the file, written for the API of the example.
 const FILE: &str = include_str!("../../integrations/make/cloudconnexa.mk");
 const API: &str = "https://acme.api.openvpn.com";
 const AUTH: &str = "?= cloudconnexa-auth";
@@ -38,7 +38,7 @@ fn body(request: &SetupRequest) -> Result<String, EditError> {
     Ok(text.replace(AUTH, &auth))
 }
 
-/// Where the API is, which these files need. They hand it to a shell.
+/// Returns the base URL of the API, which these files need. They pass it to a shell.
 pub(super) fn base_url(request: &SetupRequest) -> Result<&str, EditError> {
     let Some(url) = request.base_url.as_deref() else {
         let problem = "the profile has no `base_url` and no `cloud_id`";
@@ -51,7 +51,7 @@ pub(super) fn base_url(request: &SetupRequest) -> Result<&str, EditError> {
     Err(EditError::Impossible(problem.into()))
 }
 
-/// A file that is ours alone.
+/// Edits a file that contains only our part.
 pub(super) fn own_file(text: Option<&str>, tool: &str, body: &str) -> Result<Edit, EditError> {
     let Some(text) = text else {
         return Ok(block::new_file(tool, body.to_owned()));

@@ -1,10 +1,9 @@
-//! How this program is made known to other tools: what goes into their own configuration files,
-//! and how exactly that comes out again.
+//! Adds this program to the configuration files of other tools, and removes it again exactly.
 //!
 //! A tool is one file here and one line in [`TOOLS`]. If the tool has a command that changes its
 //! configuration, that command is used ([`CommandEditor`]). Otherwise two functions edit the text
-//! of the file ([`FileEditor`]): our lines are between two marks (see `block`); in a format without
-//! comments they are recognised by their value (see `docker`).
+//! of the file ([`FileEditor`]). Our lines are between two markers (see `block`). In a format
+//! without comments they are recognised by their value (see `docker`).
 
 mod ansible;
 mod bazel;
@@ -32,7 +31,7 @@ use crate::types::uri::{Origin, Scheme};
 pub(crate) use edit::{Change, Edit};
 pub(crate) use program::{ToolCommand, ToolProgram};
 
-/// Every tool, in the order of `setup --list`.
+/// All tools, in the order of `setup --list`.
 pub(crate) const TOOLS: [&ToolEditor; 10] = [
     &git::TOOL,
     &docker::TOOL,
@@ -46,40 +45,40 @@ pub(crate) const TOOLS: [&ToolEditor; 10] = [
     &ansible::TOOL,
 ];
 
-/// A tool that this program can be made known to.
+/// A tool that `setup` can configure.
 #[derive(Debug)]
 pub(crate) struct ToolEditor {
-    /// The name that `setup` knows it by.
+    /// The name of the tool on the command line of `setup`.
     pub(crate) name: &'static str,
-    /// Where its configuration stands.
+    /// The location of its configuration file.
     pub(crate) place: fn(&Environment) -> Result<Place, EditError>,
-    /// The name under which it starts this program, where that is another one.
+    /// The link through which the tool starts this program, if it needs another name.
     pub(crate) link: Option<Link>,
-    /// Whether it tells us the host, so that the profile can be picked by it.
+    /// Whether the tool passes the host, so that it can select the profile.
     pub(crate) tells_host: bool,
-    /// How its configuration is changed.
+    /// The method of changing the configuration.
     pub(crate) method: Method,
-    /// The variable that wins over the file.
+    /// The environment variable that overrides the file.
     pub(crate) overridden_by: Option<&'static str>,
-    /// What is left to the user.
+    /// The steps that the user has to do.
     pub(crate) next: Option<&'static str>,
 }
 
-/// How a tool's configuration is changed.
+/// The method of changing a tool's configuration.
 #[derive(Debug)]
 pub(crate) enum Method {
     /// `setup` edits the file.
     File(FileEditor),
-    /// The tool changes its own file.
+    /// The tool's own command changes the file.
     Command(CommandEditor),
 }
 
-/// Two functions from text to text.
+/// Two functions that return the edited text.
 #[derive(Debug)]
 pub(crate) struct FileEditor {
-    /// Returns the text with our part in it; `None` is a missing file.
+    /// Returns the text with our part added; `None` is a missing file.
     pub(crate) add: fn(Option<&str>, &SetupRequest) -> Result<Edit, EditError>,
-    /// Returns the text without our part.
+    /// Returns the text with our part removed.
     pub(crate) remove: fn(&str) -> Result<Edit, EditError>,
 }
 
@@ -95,19 +94,19 @@ pub(crate) struct CommandEditor {
     pub(crate) by_hand: fn(&SetupRequest) -> String,
 }
 
-/// Where a configuration file stands.
+/// The location of a configuration file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The first of these that exists is the file.
+    /// The possible files. The first one that exists is used.
     pub(crate) candidates: Vec<PathBuf>,
-    /// The file, where none exists.
+    /// The file that is created if none exists.
     pub(crate) usual: PathBuf,
-    /// Whether the file belongs to a project, so that others may read it.
+    /// Whether the file belongs to a project, so that other users may read it.
     pub(crate) is_project: bool,
 }
 
 impl Place {
-    /// Every file that it may be, each once.
+    /// Returns all possible files, each once.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         let is_new = !self.candidates.contains(&self.usual);
         let usual = is_new.then_some(&self.usual);
@@ -133,9 +132,9 @@ impl Place {
 /// A link to this program.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Link {
-    /// Its name.
+    /// The name of the link.
     pub(crate) name: &'static str,
-    /// Its folder, where the tool looks in one of its own.
+    /// The directory of the link, if the tool searches its own directory.
     pub(crate) folder: Option<fn(&Environment) -> Option<PathBuf>>,
 }
 
@@ -145,27 +144,27 @@ impl Link {
     }
 }
 
-/// What is to be set up.
+/// The settings that `setup` writes.
 #[derive(Debug, Clone)]
 pub(crate) struct SetupRequest {
-    /// The hosts that the tool may ask a token for, never none.
+    /// The hosts for which the tool may request a token; never empty.
     pub(crate) hosts: Vec<Host>,
-    /// Where API paths begin.
+    /// The base URL for API paths.
     pub(crate) base_url: Option<String>,
-    /// The profile, where the tool has to name it.
+    /// The profile, if the tool has to name it.
     pub(crate) profile: Option<String>,
-    /// How this program is called: its name where that is found on `PATH`, else its path.
+    /// The command that starts this program: its name if `PATH` finds it, else its path.
     pub(crate) program: String,
-    /// Its path.
+    /// The absolute path of this program.
     pub(crate) program_path: String,
-    /// The same two of the tool's link.
+    /// The command that starts the tool's link: its name if `PATH` finds it, else its path.
     pub(crate) link: String,
-    /// Its path.
+    /// The absolute path of the link.
     pub(crate) link_path: String,
 }
 
 impl SetupRequest {
-    /// ` --profile NAME`, or nothing.
+    /// Returns ` --profile NAME`, or an empty string.
     fn profile_argument(&self) -> String {
         let profile = self.profile.as_ref();
         let argument = profile.map(|name| format!(" --profile {name}"));
@@ -180,12 +179,13 @@ pub(crate) struct Host {
     pub(crate) url: String,
     /// `host` or `host:port`.
     pub(crate) authority: String,
-    /// Without the port.
+    /// The host without the port.
     pub(crate) name: String,
 }
 
 impl Host {
-    /// The hosts of these origins, each once; plain HTTP only where there is nothing else.
+    /// Returns the hosts of these origins, each once. Plain HTTP is used only if a host has no
+    /// HTTPS origin.
     pub(crate) fn of_origins<'a>(origins: impl IntoIterator<Item = &'a Origin>) -> Vec<Self> {
         let mut sorted: Vec<&Origin> = origins.into_iter().collect();
         sorted.sort_by_key(|origin| origin.scheme() != Scheme::Https);
@@ -209,46 +209,47 @@ impl Host {
     }
 }
 
-/// Why nothing was changed. Mend it; a retry does not help.
+/// The reason why nothing was changed. The user has to fix it; except for a failed command, a retry
+/// does not help.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum EditError {
-    /// The file is not understood, so it is left alone.
+    /// The file could not be parsed, so it was not changed.
     #[error("line {line}, column {column}: {problem}")]
     Broken {
-        /// From 1.
+        /// The line number, from 1.
         line: usize,
-        /// From 1, in characters.
+        /// The column, from 1, in characters.
         column: usize,
-        /// What is wrong there.
+        /// The problem at that position.
         problem: String,
     },
-    /// The lines between our marks are not what we wrote, or a mark is missing.
+    /// The lines between our markers were changed, or a marker is missing.
     #[error("line {line}: what `setup` wrote here was changed since")]
     Changed {
-        /// The first of them, from 1.
+        /// The number of the first of these lines, from 1.
         line: usize,
     },
-    /// Somebody else has the place.
+    /// Another value is already set there.
     #[error("{0}")]
     Taken(String),
-    /// It cannot be done for this profile or in this place.
+    /// It is not possible for this profile or at this position.
     #[error("{0}")]
     Impossible(String),
     /// A command of the tool failed. A retry can help.
     #[error("`{command}` failed: {status}")]
     Failed {
-        /// The command as a shell reads it.
+        /// The command in shell syntax.
         command: String,
-        /// The exit status, or why it was not started.
+        /// The exit status, or the reason why the command did not start.
         status: String,
     },
-    /// A file of this name is there, and `setup` did not make it.
+    /// A file of this name exists, and `setup` did not create it.
     #[error("the file is there, and it is not one that `setup` made")]
     NotOurs,
 }
 
 impl EditError {
-    /// A place in a text, by its offset in bytes.
+    /// A position in a text, converted from an offset in bytes.
     fn at(text: &str, offset: usize, problem: impl Into<String>) -> Self {
         let before = text.get(..offset).unwrap_or(text);
         let last = before.rsplit('\n').next().unwrap_or_default();
@@ -260,20 +261,20 @@ impl EditError {
     }
 }
 
-/// Where `~` is.
+/// Returns the home directory.
 fn home(environment: &Environment) -> Result<PathBuf, EditError> {
     environment
         .home()
         .ok_or_else(|| EditError::Impossible("there is no home: HOME is not set".into()))
 }
 
-/// Whether a text needs no quotes in any of the formats.
+/// Returns whether a text needs no quotes in any of the formats.
 fn is_plain(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
     !text.is_empty() && text.chars().all(is_plain)
 }
 
-/// A double-quoted string, as JSON, YAML, TOML and HCL read it alike.
+/// Returns a double-quoted string that is valid in JSON, YAML, TOML and HCL.
 fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {
@@ -286,7 +287,7 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// One word for a POSIX shell.
+/// Quotes one word for a POSIX shell.
 fn shell_word(text: &str) -> String {
     if is_plain(&text.replace([':', '=', ','], "")) {
         return text.to_owned();

@@ -1,4 +1,5 @@
-//! pnpm: a `tokenHelper` for each host in the user's `.npmrc`, the one file it takes them from.
+//! pnpm: a `tokenHelper` for each host in the user's `.npmrc`. pnpm reads this setting from no
+//! other file.
 
 use super::block::{self, lines};
 use super::{Edit, EditError, FileEditor, Link, Method, Place, SetupRequest, ToolEditor, home};
@@ -63,7 +64,8 @@ fn add(text: Option<&str>, request: &SetupRequest) -> Result<Edit, EditError> {
     })
 }
 
-/// Whether somebody wrote our helper for this host already; other credentials are left alone.
+/// Returns whether the user has already added our helper for this host. Other credentials are
+/// not changed; they are an error.
 fn is_taken(text: &str, authority: &str) -> Result<bool, EditError> {
     let mut is_ours = false;
     for line in text.lines() {

@@ -1,4 +1,4 @@
-//! A tool's own configuration command.
+//! The configuration command of a tool.
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -8,8 +8,8 @@ use super::{EditError, shell_word};
 use crate::system::clock::Clock;
 use crate::system::environment::Environment;
 
-/// Variables that a tool needs to find its files. No other variable is passed on, because one of
-/// them may hold a secret.
+/// The environment variables that a tool needs to find its files. No other variable is passed on,
+/// because it may contain a secret.
 const VARIABLES: [&str; 14] = [
     "PATH",
     "HOME",
@@ -27,20 +27,20 @@ const VARIABLES: [&str; 14] = [
     "GOENV",
 ];
 
-/// How often a command is tried while another process holds the lock of the file.
+/// The number of attempts while another process holds the lock of the file.
 const ATTEMPTS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The program of an installed tool.
+/// The executable of an installed tool.
 #[derive(Debug)]
 pub(crate) struct ToolProgram {
     name: &'static str,
-    /// Absolute.
+    /// The absolute path.
     path: PathBuf,
     variables: Vec<(&'static str, std::ffi::OsString)>,
 }
 
-/// One call of a tool's configuration command. It holds nothing that the user wrote.
+/// One call of a tool's configuration command. It contains no text that the user wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ToolCommand(Vec<String>);
 
@@ -55,7 +55,7 @@ impl ToolCommand {
 }
 
 impl ToolProgram {
-    /// `path` is the absolute path of the program.
+    /// Creates a program; `path` is the absolute path of the executable.
     pub(crate) fn new(name: &'static str, path: PathBuf, environment: &Environment) -> Self {
         let value = |name| environment.raw(name).map(|value| (name, value));
         Self {
@@ -65,14 +65,14 @@ impl ToolProgram {
         }
     }
 
-    /// The command as a shell reads it.
+    /// Returns the command in shell syntax.
     pub(crate) fn show(&self, command: &ToolCommand) -> String {
         let words = command.0.iter().map(|word| shell_word(word));
         let words: Vec<String> = [self.name.to_owned()].into_iter().chain(words).collect();
         words.join(" ")
     }
 
-    /// The output of a command that reads; `None` if it exits with `absent`.
+    /// Returns the output of a command that reads; `None` if it exits with `absent`.
     pub(super) fn query(
         &self,
         arguments: &[&str],
@@ -118,7 +118,7 @@ impl ToolProgram {
             .args(&command.0)
             .env_clear()
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
-            // Messages in English, and no download of another version of go.
+            // Request messages in English, and prevent the download of another version of Go.
             .env("LC_ALL", "C")
             .env("GOTOOLCHAIN", "local")
             .stdin(Stdio::null());
@@ -128,7 +128,7 @@ impl ToolProgram {
         })
     }
 
-    /// The tool's message is not shown: it can hold a line of the user's file.
+    /// The tool's message is not shown, because it can contain a line of the user's file.
     fn failed(&self, command: &ToolCommand, output: &Output) -> EditError {
         EditError::Failed {
             command: self.show(command),

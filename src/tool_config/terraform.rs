@@ -1,5 +1,5 @@
-//! Terraform and `OpenTofu`: the credentials helper of the command-line configuration. There can be
-//! one only.
+//! Terraform and `OpenTofu`: the credentials helper of the command-line configuration. Only one can
+//! be set.
 
 use super::{
     Edit, EditError, FileEditor, Link, Method, Place, SetupRequest, ToolEditor, block, hcl, home,

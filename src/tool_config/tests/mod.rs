@@ -1,5 +1,5 @@
-//! Every tool's editor by what must hold whatever stands in the file: what is put in comes out
-//! again to the byte, twice is once, and what is not understood is left alone.
+//! Properties of every tool's editor, for any content of the file. Removing restores the file byte
+//! for byte, adding twice changes nothing more, and a file that is not understood is not changed.
 
 mod quoting;
 
@@ -26,7 +26,7 @@ fn tool(name: &str) -> &'static ToolEditor {
     TOOLS.into_iter().find(|tool| tool.name == name).unwrap()
 }
 
-/// The editor of a tool that has no configuration command.
+/// Returns the editor of a tool that has no configuration command.
 fn editor(tool: &ToolEditor) -> &FileEditor {
     match &tool.method {
         Method::File(editor) => editor,
@@ -40,7 +40,7 @@ fn file_tools() -> impl Iterator<Item = &'static ToolEditor> {
     tools.into_iter()
 }
 
-/// With the link's name as that tool has it.
+/// Returns the request with the link name of that tool.
 fn wish_of(tool: &ToolEditor, hosts: &[&str]) -> SetupRequest {
     let link = tool.link.map_or("", |link| link.name).to_owned();
     SetupRequest {
@@ -62,7 +62,7 @@ fn removed(tool: &ToolEditor, text: &str) -> Edit {
     edit.unwrap_or_else(|error| panic!("{}: {error} in\n{text}", tool.name))
 }
 
-/// In, again, further hosts, out.
+/// Adds, adds again, adds more hosts, then removes.
 #[track_caller]
 fn check_round(tool: &ToolEditor, text: &str) {
     let first = wish_of(tool, &["one.test", "two.test:8443"]);
@@ -75,7 +75,7 @@ fn check_round(tool: &ToolEditor, text: &str) {
     );
     let with = edit.text();
     let again = added(tool, Some(with), &first);
-    assert_eq!(again.changes, [], "{}: twice is once in\n{with}", tool.name);
+    assert_eq!(again.changes, [], "{}: added twice in\n{with}", tool.name);
     assert_eq!(again.text(), with);
     let without = removed(tool, with);
     assert_eq!(
@@ -87,7 +87,7 @@ fn check_round(tool: &ToolEditor, text: &str) {
     assert_eq!(
         removed(tool, text).changes,
         [],
-        "nothing of ours in\n{text}"
+        "removing nothing must not change\n{text}"
     );
 
     let both = added(tool, Some(with), &more);
@@ -103,7 +103,7 @@ fn check_round(tool: &ToolEditor, text: &str) {
     );
 }
 
-/// Numbers that look random and are the same in every run.
+/// A pseudo-random number generator with a fixed sequence.
 struct Dice(u64);
 
 impl Dice {
@@ -119,7 +119,7 @@ impl Dice {
     }
 }
 
-/// What may stand in a tool's file: of each row one or none.
+/// Possible content of a tool's file. Each row contributes at most one of its texts.
 fn rows(tool: &str) -> &'static [&'static [&'static str]] {
     match tool {
         "terraform" => &[
@@ -184,7 +184,7 @@ fn what_is_put_in_comes_out_again_whatever_stands_around_it() {
     }
 }
 
-/// A random object with random white space.
+/// Returns a random object with random white space.
 fn json(dice: &mut Dice, depth: usize, is_root: bool) -> String {
     let white = dice.pick(&["", " ", "\n\t", "\n  ", "\r\n    "]);
     let count = dice.below(4);
@@ -271,7 +271,7 @@ fn what_is_added_behind_our_lines_stays_apart_and_stays() {
     for (before, after) in [("a = 1", "a = 1\nb = 2\n"), ("a = 1\n", "a = 1\nb = 2\n")] {
         let edit = added(tool("terraform"), Some(before), &request(&["one.test"]));
         let text = format!("{}b = 2\n", edit.text());
-        assert!(text.contains("\nb = 2\n"), "a line of its own: {text}");
+        assert!(text.contains("\nb = 2\n"), "not its own line: {text}");
         assert_eq!(removed(tool("terraform"), &text).text(), after);
     }
 }
@@ -483,5 +483,5 @@ fn nothing_of_what_stands_around_is_shown() {
         edit.changes,
         removed(tool("docker"), edit.text()).changes
     );
-    assert!(!shown.contains("c2VjcmV0"), "that is a password: {shown}");
+    assert!(!shown.contains("c2VjcmV0"), "shows a password: {shown}");
 }

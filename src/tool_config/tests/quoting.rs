@@ -1,4 +1,4 @@
-//! What a tool would read in another way is quoted as it reads it, or refused.
+//! A value that a tool would parse differently is quoted for that tool, or rejected.
 
 use super::*;
 
