@@ -1,4 +1,4 @@
-//! Properties of a cache entry, for any content of its file.
+//! Properties of the parser of cache entries, for any content of the file.
 
 use std::time::Duration;
 
@@ -9,8 +9,9 @@ use super::{Identity, Key};
 use crate::types::quote::clean;
 use crate::types::token::{MinTtl, RefreshAhead};
 
-/// Any bytes are a miss or an entry that writes back as itself, can be reckoned with at any time,
-/// and shows its token to nobody. `KEY` stands for the identity's.
+/// Any bytes are a miss or a valid entry. A valid entry is written back unchanged, allows time
+/// arithmetic at any time, and does not show its token. `KEY` is replaced with the key of the
+/// identity.
 pub(crate) fn entry(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -40,7 +41,7 @@ pub(crate) fn entry(bytes: &[u8]) {
     assert_eq!(
         Entry::from_bytes(&written, &other),
         None,
-        "an entry is one identity's"
+        "an entry has one identity"
     );
     for cooldown in &entry.cooldowns {
         let words = [
@@ -49,7 +50,7 @@ pub(crate) fn entry(bytes: &[u8]) {
             cooldown.hint.as_ref(),
         ];
         for words in words.into_iter().flatten() {
-            assert_eq!(clean(words), *words, "it is shown on a terminal");
+            assert_eq!(clean(words), *words, "must be printable on a terminal");
         }
     }
     for seconds in [0, 1_700_000_000, 253_402_300_000] {
@@ -84,7 +85,7 @@ pub(crate) fn entry(bytes: &[u8]) {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
         assert!(
             !token.is_empty() && token.bytes().all(allowed),
-            "it goes into a header"
+            "must be valid in a header"
         );
         let shown = format!("{entry:?}");
         let is_elsewhere = text.matches(token).count() > 1;

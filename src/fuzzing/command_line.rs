@@ -1,4 +1,4 @@
-//! Command lines: those of this program, and the arguments that `curl` passes on.
+//! Properties of command lines: those of this program, and the arguments for `curl`.
 
 use std::ffi::OsString;
 
@@ -7,7 +7,7 @@ use crate::cli::{Command, Invocation, SetupOptions, parse};
 use crate::curl::{ArgumentError, Arguments};
 use crate::types::uri::Scheme;
 
-/// One word a line.
+/// Returns the words of the input, one per line.
 fn words(bytes: &[u8]) -> Vec<OsString> {
     let lines = bytes.split(|byte| *byte == b'\n');
     lines.filter(|line| !line.contains(&0)).map(word).collect()
@@ -23,8 +23,8 @@ fn word(bytes: &[u8]) -> OsString {
     String::from_utf8_lossy(bytes).into_owned().into()
 }
 
-/// Any command line is read, or refused with a printable message, and each value that was read is
-/// the end of an argument. The first line is the name of the program.
+/// Any command line is parsed, or rejected with a printable message. Each parsed value is the end
+/// of an argument. The first line is the name of the program.
 pub(super) fn argv(bytes: &[u8]) {
     let words = words(bytes);
     let (command, options) = match parse(words.clone()) {
@@ -47,7 +47,7 @@ pub(super) fn argv(bytes: &[u8]) {
     );
 }
 
-/// The texts of a command, and the arguments of another program.
+/// Returns the text values of a command, and the arguments of the program that it starts.
 fn values(command: Command) -> (Vec<String>, Vec<OsString>) {
     let texts: Vec<Option<String>> = match command {
         Command::Token { uri, .. } | Command::Header { uri, .. } => vec![uri],
@@ -83,8 +83,8 @@ fn values(command: Command) -> (Vec<String>, Vec<OsString>) {
     (texts.into_iter().flatten().collect(), Vec::new())
 }
 
-/// Whatever curl is given with the token has one URL, and that is ours: no word behind an
-/// accepted line is taken for anything but what curl would take it for.
+/// A curl command that gets the token has exactly one URL, and that URL belongs to the profile.
+/// Each argument of an accepted command line is interpreted as curl interprets it.
 pub(super) fn curl(bytes: &[u8]) {
     let words = words(bytes);
     for scheme in [Scheme::Https, Scheme::Http] {
@@ -92,7 +92,7 @@ pub(super) fn curl(bytes: &[u8]) {
             assert_printable(&error.to_string());
             continue;
         }
-        // curl reads a word that begins with no `-` as a URL, unless an option wants a value.
+        // curl reads a word that does not begin with `-` as a URL, unless an option needs a value.
         let mut is_free = true;
         for word in &words {
             let word = word.to_string_lossy();
@@ -111,12 +111,12 @@ pub(super) fn curl(bytes: &[u8]) {
             ("--", ArgumentError::FurtherUrl),
         ];
         for (more, error) in further {
-            assert_eq!(with(more), Err(error), "{more} behind {words:?}");
+            assert_eq!(with(more), Err(error), "{more} after {words:?}");
         }
         for more in ["-k", "--location-trusted", "-nK", "-HAuthorization:x"] {
             let read = with(more);
             let is_refused = matches!(read, Err(ArgumentError::Refused { .. }));
-            assert!(is_refused, "{more} behind {words:?} gave {read:?}");
+            assert!(is_refused, "{more} after {words:?} gave {read:?}");
         }
         let posted = with("-dx").map(|arguments| arguments.is_repeatable);
         assert_eq!(posted, Ok(false), "{words:?}");

@@ -1,11 +1,12 @@
-//! Properties of the parsers: one function a parser, from bytes to a panic if the property does
-//! not hold.
+//! Properties of the parsers. Each parser has one function that takes bytes and panics if the
+//! property does not hold.
 //!
-//! Not in the shipped program. The fuzz targets in `fuzz/` and the tests in `tests` call these
-//! functions, so an input that a fuzzer finds is a file that every `make test` tries again. If a
-//! parser takes several values, each line of the input is one, and the last takes the rest.
-//! fuzz/README.md states each property in one sentence. A property that needs private items is a child
-//! module of their module (`#[path]`); its file is here too.
+//! This module is not part of the shipped program. The fuzz targets in `fuzz/` and the tests in
+//! `tests` call these functions, so every `make test` also checks the inputs that a fuzzer found.
+//! If a parser takes several values, each line of the input is one value, and the last value is the
+//! rest of the input.
+//! fuzz/README.md states each property in one sentence. A property that needs private items is a
+//! child module of their module (`#[path]`). Its file is also in this directory.
 
 #![allow(
     clippy::missing_panics_doc,
@@ -29,7 +30,7 @@ pub use reference_parser::{ParsedUrl, ReferenceParser};
 /// A property of one parser.
 pub type Property = fn(&[u8], ReferenceParser);
 
-/// Every property by the name of its fuzz target.
+/// All properties, by the name of their fuzz target.
 pub const PROPERTIES: [(&str, Property); 29] = [
     ("answer", |bytes, _| crate::oauth::fuzzing::answer(bytes)),
     ("argv", |bytes, _| command_line::argv(bytes)),
@@ -82,7 +83,7 @@ pub const PROPERTIES: [(&str, Property); 29] = [
     ("veil", |bytes, _| text::redactor(bytes)),
 ];
 
-/// The property of a fuzz target.
+/// Returns the property of a fuzz target.
 pub fn property(name: &str) -> Property {
     let found = PROPERTIES.iter().find(|(known, _)| *known == name);
     found

@@ -24,13 +24,14 @@ const FORMS: [Form; 5] = [
     Form::Json,
 ];
 
-/// A secret with whatever is written in more than one way.
+/// A secret with characters that each encoding writes differently.
 const SECRET: &str = "s3cret/canary+\"é\" \\%2f";
 
-/// Any answer is a token that a header can carry, with a life within bounds, or a failure whose
-/// words a terminal can show and that holds no form of the secret that was sent. The lines are the
-/// status and the form of the request, `Retry-After`, `X-RateLimit-Replenish-Time`, and the body,
-/// in which `{secret}`, `{encoded}`, `{lower}`, `{json}` and `{basic}` stand for what was sent.
+/// Any response is a valid token or an error. The token fits in a header and has a lifetime within
+/// bounds. The error text is printable and contains no form of the secret that was sent. The lines
+/// are the status and the form of the request, `Retry-After`, `X-RateLimit-Replenish-Time`, and the
+/// body. In the body, `{secret}`, `{encoded}`, `{lower}`, `{json}` and `{basic}` are replaced with
+/// the forms of the secret.
 pub(crate) fn answer(bytes: &[u8]) {
     let mut lines = bytes.splitn(4, |byte| *byte == b'\n');
     let mut line = || String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
@@ -128,7 +129,7 @@ fn client(client_id: &str) -> Client {
     }
 }
 
-/// Every form in which a request gave the secret, and its name in an input.
+/// Every form in which a request contained the secret, with its name in an input.
 fn sent_forms(asked: &HttpRequest) -> Vec<(&'static str, String)> {
     let encoded = encode(SECRET).to_string();
     let lower = encoded
@@ -150,8 +151,8 @@ fn sent_forms(asked: &HttpRequest) -> Vec<(&'static str, String)> {
     forms
 }
 
-/// Whatever a client ID and a secret are made of, the server reads back what was meant, from each
-/// form of the request. The first line is the client ID.
+/// For any client ID and secret, the server decodes the original values from each form of the
+/// request. The first line is the client ID.
 pub(crate) fn form(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -205,12 +206,12 @@ pub(crate) fn form(bytes: &[u8]) {
                 assert_eq!(basic, None);
             }
         }
-        assert_eq!(given(&query, "a"), ["b"], "what the URL had is still there");
+        assert_eq!(given(&query, "a"), ["b"], "the query of the URL is kept");
     }
 }
 
-/// The proxy is the variable's or none: none for what `NO_PROXY` names, and never for plain HTTP.
-/// The lines are the proxy, `NO_PROXY` and the URL.
+/// The proxy is the value of the variable or absent. It is absent for hosts that `NO_PROXY` names,
+/// and always for plain HTTP. The lines are the proxy, `NO_PROXY` and the URL.
 pub(crate) fn proxy(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -238,7 +239,7 @@ pub(crate) fn proxy(bytes: &[u8]) {
     let entries = || exceptions.split([',', ' ', '\t']);
     if let Some((name, value)) = taken {
         assert_eq!((name, value), ("https_proxy", proxy));
-        assert!(!is_plain, "the secret would go there in clear");
+        assert!(!is_plain, "the proxy would see the secret");
         let host = uri.origin().host();
         assert!(
             !entries().any(|entry| entry == "*" || entry == host),
@@ -248,7 +249,7 @@ pub(crate) fn proxy(bytes: &[u8]) {
         let is_excepted = entries().any(|entry| may_name(entry, uri.origin()));
         assert!(proxy.is_empty() || is_plain || is_excepted, "{text:?}");
     }
-    // It can hold a password.
+    // The proxy can contain a password.
     let is_elsewhere = proxy.len() < 8 || exceptions.to_lowercase().contains(&proxy.to_lowercase());
     assert!(
         is_elsewhere || !format!("{proxies:?}").contains(proxy),
@@ -256,7 +257,7 @@ pub(crate) fn proxy(bytes: &[u8]) {
     );
 }
 
-/// Whether an exception can mean this origin, read generously.
+/// Returns whether an exception may match this origin; it accepts more than the real rules.
 fn may_name(entry: &str, origin: &Origin) -> bool {
     let entry = entry.to_ascii_lowercase();
     let host = origin.host();

@@ -1,4 +1,4 @@
-//! Properties of the configuration, for any content of the file.
+//! Properties of the configuration parser, for any content of the file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::system::environment::Environment;
 use crate::types::secret::Secret;
 use crate::types::uri::Uri;
 
-/// A secret that somebody wrote into the file itself.
+/// A secret that the user wrote into the file itself.
 const CANARY: &str = "canary-secret";
 
 fn parse(text: &str) -> Result<Profiles, ProfileError> {
@@ -47,7 +47,8 @@ fn check_error(error: &ProfileError, text: &str) {
     }
 }
 
-/// Any text is refused with its place, or every profile in it leads where any reader would go.
+/// Any text is either rejected with a position, or other URL parsers read the same origins in every
+/// profile of it.
 pub(crate) fn configuration(bytes: &[u8], reference: ReferenceParser) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -60,7 +61,7 @@ pub(crate) fn configuration(bytes: &[u8], reference: ReferenceParser) {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         assert!(
             !profile.name.is_empty() && profile.name.chars().all(plain),
-            "a file's name"
+            "must be a valid file name"
         );
         for origin in &profile.origins {
             assert_same_origin(&origin.to_string(), origin, reference);
@@ -75,7 +76,7 @@ pub(crate) fn configuration(bytes: &[u8], reference: ReferenceParser) {
         assert_eq!(
             profiles.named(&profile.name),
             Some(profile),
-            "a name is one profile's"
+            "a profile name occurs once"
         );
     }
     if let Some(default) = &profiles.default {
@@ -83,8 +84,9 @@ pub(crate) fn configuration(bytes: &[u8], reference: ReferenceParser) {
     }
 }
 
-/// A token goes where the configuration says and nowhere else, by any reader's reading of both.
-/// The first line is an entry of `hosts`, the second a URI that is requested.
+/// A token is sent only to the hosts in the configuration, no matter which parser reads the
+/// configuration and the URI. The first line of the input is an entry of `hosts`, the second a
+/// requested URI.
 pub(crate) fn hosts(bytes: &[u8], reference: ReferenceParser) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -111,7 +113,7 @@ pub(crate) fn hosts(bytes: &[u8], reference: ReferenceParser) {
         let Some((scheme, name, port, has_user)) = asked else {
             assert!(
                 uri.to_ascii_lowercase().contains("xn--"),
-                "{uri:?} is nothing to the other reader"
+                "the other parser rejects {uri:?}"
             );
             continue;
         };
@@ -130,9 +132,9 @@ pub(crate) fn hosts(bytes: &[u8], reference: ReferenceParser) {
     }
 }
 
-/// What is stored reads back as what was meant, changes no other profile, and comes out again to
-/// the byte. The lines are the name, the client ID, the lifetime, a key and its value, and the
-/// file as it was.
+/// Stored values read back unchanged, other profiles do not change, and removing the profile
+/// restores the file byte for byte. The lines are the name, the client ID, the lifetime, a key and
+/// its value, and the old content of the file.
 pub(crate) fn stored(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -168,7 +170,7 @@ pub(crate) fn stored(bytes: &[u8]) {
     let new = new.unwrap_or_else(|error| panic!("{error}"));
     assert!(!new.contains(CANARY), "the secret is in the file itself");
     let Ok(after) = parse(&new) else {
-        // What the new file is refused for is told, and nothing is written.
+        // The reason for the rejection is reported, and nothing is written.
         return;
     };
     let stored = after.named(name).unwrap_or_else(|| panic!("not in\n{new}"));
@@ -184,7 +186,7 @@ pub(crate) fn stored(bytes: &[u8]) {
     assert_eq!(others(&before), others(&after), "{new}");
     assert_eq!(before.default, after.default);
     if before.named(name).is_none() {
-        // Of a file whose lines end in two ways only the text is promised.
+        // If the file mixes LF and CRLF, only the text is guaranteed, not the line endings.
         let is_mixed = old.contains("\r\n") && old.replace("\r\n", "").contains('\n');
         let in_one_way = |text: &str| text.replace("\r\n", if is_mixed { "\n" } else { "\r\n" });
         let without = without(&new, name, false);
@@ -196,7 +198,7 @@ pub(crate) fn stored(bytes: &[u8]) {
     }
 }
 
-/// A lifetime leads to a day after today, or is that day as it is written.
+/// A lifetime results in a day after today, or is that day as written.
 pub(crate) fn lifetime(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;

@@ -1,4 +1,4 @@
-//! A reference URL parser to compare ours with, and assertions that the properties share.
+//! A reference URL parser for comparison, and assertions that several properties use.
 
 #![allow(clippy::missing_panics_doc, reason = "an assertion panics if it fails")]
 
@@ -6,32 +6,32 @@ use std::net::Ipv6Addr;
 
 use crate::types::uri::Origin;
 
-/// A URL as another parser reads it.
+/// The parts of a URL, as another parser reads them.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ParsedUrl {
-    /// Lower case.
+    /// The scheme, in lower case.
     pub scheme: String,
-    /// As that parser writes it; an IPv6 address in brackets.
+    /// The host, as the other parser formats it; an IPv6 address is in brackets.
     pub host: String,
-    /// Given or implied.
+    /// The explicit or default port.
     pub port: u16,
-    /// Whether there is user info in front of the host.
+    /// Whether the URL has user info before the host.
     pub has_user: bool,
 }
 
-/// Another implementation of the URL standard; `None` for text that is not a URL. The caller passes
-/// it in, so that the library is not linked with it.
+/// Another implementation of the URL standard. It returns `None` for text that is not a URL. The
+/// caller passes it in, so that the library is not linked with it.
 pub type ReferenceParser = fn(&str) -> Option<ParsedUrl>;
 
 /// Asserts that the other parser reads the same origin in `text`.
 ///
-/// It may refuse the text only if a label is punycode: this program does not decode punycode, it
-/// compares host names byte for byte.
+/// The other parser may reject the text only if a label is punycode. This program does not decode
+/// punycode; it compares host names byte for byte.
 pub(crate) fn assert_same_origin(text: &str, ours: &Origin, reference: ReferenceParser) {
     let Some(theirs) = reference(text) else {
         assert!(
             ours.host().contains("xn--"),
-            "{text:?} is {ours}, and the other parser refuses it"
+            "{text:?} is {ours}, but the other parser rejects it"
         );
         return;
     };
@@ -49,7 +49,7 @@ pub(crate) fn assert_same_origin(text: &str, ours: &Origin, reference: Reference
     assert!(is_same, "{text:?} is {} and {}", ours.host(), theirs.host);
 }
 
-/// Asserts that a text for people has no control characters.
+/// Asserts that a text for users has no control characters.
 pub(crate) fn assert_printable(text: &str) {
     assert!(!text.chars().any(char::is_control), "{text:?}");
 }

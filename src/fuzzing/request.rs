@@ -1,4 +1,4 @@
-//! What tools send, and what they are told.
+//! Properties of the requests that tools send and of the responses to them.
 
 use std::time::Duration;
 
@@ -16,13 +16,14 @@ use crate::types::diagnostic::Diagnostic;
 use crate::types::token::{AccessToken, Token};
 use crate::types::uri::{Origin, Uri};
 
-/// What our token is in every reply; it stands in no request.
+/// The token in every response. It does not occur in a request.
 const TOKEN: &str = "canary-token.of~the/claims+0123456789==";
 
-/// Whatever stands behind this in a request is a secret of it.
+/// Text after this marker in a request is a secret of the request.
 const CANARY: &str = "canary-secret";
 
-/// A request, as a tool sends it: words behind the subcommand, the adaptor's variable, stdin.
+/// A request as a tool sends it: the arguments after the subcommand, the environment variable of
+/// the protocol, and stdin.
 struct Sent<'a> {
     operands: Vec<String>,
     variable: Option<String>,
@@ -50,8 +51,8 @@ impl<'a> Sent<'a> {
         }
     }
 
-    /// The server that the tool names, by a reading of its own: the last of every name that
-    /// stands twice, and nothing cut off that a URL may hold.
+    /// Returns the server that the tool names, with an independent parser. If a name occurs twice,
+    /// the last value counts. Nothing that a URL may contain is removed.
     fn server(&self, tool: &str) -> Option<String> {
         let json = || serde_json::from_slice::<Value>(self.input).ok();
         let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -66,7 +67,7 @@ impl<'a> Sent<'a> {
                 let mut named = [None, None];
                 for line in lines.take_while(|line| !line.is_empty()) {
                     let line = String::from_utf8_lossy(line).into_owned();
-                    assert!(!line.starts_with("url="), "git takes it for both");
+                    assert!(!line.starts_with("url="), "`url=` sets both");
                     for (name, place) in ["protocol=", "host="].iter().zip(&mut named) {
                         let value = line.strip_prefix(name).map(str::to_owned);
                         *place = value.or(place.take());
@@ -100,8 +101,8 @@ impl<'a> Sent<'a> {
     }
 }
 
-/// A tool's request is for us only where an independent reader of it would go to one of our own
-/// hosts; the answer is in the tool's form and holds the token there and nowhere else.
+/// A request is accepted only if an independent parser finds one of the profile's hosts in it. The
+/// response has the format of the tool, and contains the token only in the place for it.
 pub(super) fn tool(name: &str, bytes: &[u8], reference: ReferenceParser) {
     let protocol = PROTOCOLS.into_iter().find(|protocol| protocol.name == name);
     let protocol = protocol.unwrap_or_else(|| panic!("there is no adaptor `{name}`"));
@@ -128,8 +129,8 @@ pub(super) fn tool(name: &str, bytes: &[u8], reference: ReferenceParser) {
         Request::Refusal { uri, token: secret } | Request::Keep { uri, secret } => {
             let shown = format!("{:?}", asked.request);
             let secret = secret.expose();
-            // A word of a few letters may stand in the names around it, and another in the address, as
-            // that is shown.
+            // A short secret may also occur in the surrounding names. A longer one may be part of
+            // the address, which is shown.
             let is_elsewhere = secret.len() < 16 || format!("{uri:?}").contains(secret);
             assert!(is_elsewhere || !shown.contains(secret), "{shown}");
             (Some(uri.clone()), false)
@@ -151,7 +152,7 @@ pub(super) fn tool(name: &str, bytes: &[u8], reference: ReferenceParser) {
     let is_answered = is_for_us && !matches!(mine, Some(None));
     for reply in [Reply::NotMine, Reply::Done] {
         let said = told(again(), &reply);
-        assert!(!holds_token(&said), "nobody gets a token by `{reply:?}`");
+        assert!(!holds_token(&said), "`{reply:?}` contains a token");
         check_form(protocol, &sent, &said, false);
     }
     if is_answered {
@@ -160,7 +161,7 @@ pub(super) fn tool(name: &str, bytes: &[u8], reference: ReferenceParser) {
     }
 }
 
-/// The origin of a URI, where it is one of the profile's.
+/// Returns the origin of a URI, if it belongs to the profile.
 fn origin_of_ours(uri: &str) -> Option<Origin> {
     let read = Uri::parse(uri).ok()?.origin().clone();
     origins().contains(&read).then_some(read)
@@ -210,7 +211,7 @@ fn holds_token(said: &Response) -> bool {
     String::from_utf8_lossy(&said.stdout).contains("canary-token")
 }
 
-/// That an answer is what the tool reads, whole and nothing else.
+/// Asserts that a response is exactly what the tool reads, complete and without other text.
 fn check_form(protocol: &Protocol, sent: &Sent<'_>, said: &Response, is_credential: bool) {
     let text = str::from_utf8(&said.stdout);
     let text = text.unwrap_or_else(|error| panic!("{error}"));
@@ -276,7 +277,7 @@ fn check_form(protocol: &Protocol, sent: &Sent<'_>, said: &Response, is_credenti
     }
 }
 
-/// git's answer: each line is one that we mean, in its place.
+/// Checks a response to git: each line is an expected one, at the expected position.
 fn check_git(text: &str, is_credential: bool) {
     let keys: Vec<&str> = text
         .lines()
@@ -325,7 +326,7 @@ fn check_flags(protocol: &Protocol, flags: &[String]) {
     }
 }
 
-/// A challenge of a server decides how git is given the token, and nothing more.
+/// A server's challenge decides only how git receives the token.
 pub(super) fn challenges(bytes: &[u8]) {
     let line = String::from_utf8_lossy(bytes).replace(['\n', '\0'], "");
     let input = format!(
@@ -359,7 +360,7 @@ pub(super) fn challenges(bytes: &[u8]) {
     assert!(!is_bearer || !is_plain_basic, "a bearer token for {line:?}");
 }
 
-/// `store` and `erase` read one JSON object in one way, and never more than it says.
+/// `store` and `erase` parse one JSON object in the same way, and add nothing to its content.
 pub(super) fn helper(bytes: &[u8]) {
     let plain: Option<Value> = serde_json::from_slice(bytes).ok();
     match read_erase(bytes) {
@@ -377,7 +378,7 @@ pub(super) fn helper(bytes: &[u8]) {
             assert_eq!(
                 plain["token"].as_str(),
                 token,
-                "nothing more than was meant is dropped"
+                "drops only the token that was given"
             );
             assert_eq!(
                 plain["credentials"].as_bool().unwrap_or(false),

@@ -1,12 +1,13 @@
-//! What `setup` puts into other tools' files comes out again.
+//! Text that `setup` adds to the files of other tools can be removed again.
 
 use serde_json::Value;
 
 use super::reference_parser::assert_printable;
 use crate::tool_config::{Edit, FileEditor, Host, Method, SetupRequest, TOOLS, ToolEditor};
 
-/// What is put in comes out again to the byte, twice is once, and what is not understood is left
-/// alone. The first line begins with the tool's name; `profile` behind it names one.
+/// Removing restores the file byte for byte, adding twice changes nothing more, and a file that is
+/// not understood is not changed. The first line begins with the tool's name; `profile` after it
+/// sets a profile.
 pub(super) fn setup(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -37,7 +38,7 @@ pub(super) fn setup(bytes: &[u8]) {
     assert_eq!(
         again.changes,
         [],
-        "{name}: twice is once in\n{}",
+        "{name}: adding it twice changes\n{}",
         said(&edit)
     );
     check_meaning(tool, text, said(&edit));
@@ -55,7 +56,7 @@ pub(super) fn setup(bytes: &[u8]) {
     }
 }
 
-/// A edit; nothing for a error.
+/// Returns the edit, or `None` for an error; the error must be printable.
 fn checked<T: std::fmt::Display>(tool: &ToolEditor, result: Result<Edit, T>) -> Option<Edit> {
     result
         .map_err(|error| assert_printable(&format!("{}: {error}", tool.name)))
@@ -78,7 +79,7 @@ fn check_out(tool: &ToolEditor, editor: &FileEditor, text: &str, with: &Edit) {
     );
 }
 
-/// That the tool's own format still says what it said, where there is a reader of it here.
+/// Asserts that the rest of the file still means the same, for formats that have a parser here.
 fn check_meaning(tool: &ToolEditor, before: &str, after: &str) {
     match tool.name {
         "docker" => {
@@ -106,7 +107,8 @@ fn check_meaning(tool: &ToolEditor, before: &str, after: &str) {
                 let keys = read.iter().map(|(key, _)| key.to_owned());
                 Some(keys.filter(|key| key != "registry").collect())
             };
-            // A number that one of TOML's readers takes and another does not is the user's.
+            // TOML parsers differ in the numbers that they accept; such a number comes from the
+            // user.
             assert!(
                 keys(before).is_none() || keys(before) == keys(after),
                 "{after}"

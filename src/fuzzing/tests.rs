@@ -1,5 +1,5 @@
 //! Checks every property with the corpus in `fuzz/corpus` and with mutations of it. The mutations
-//! are the same each time; the variable `SOAK` makes them more.
+//! are the same each time. The variable `SOAK` increases their number.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::whatwg_url::parse_url;
 use super::{PROPERTIES, Property, property};
 use crate::system::environment::Environment;
 
-/// Mutations of a corpus, and with `SOAK`.
+/// The number of mutations of a corpus, without and with `SOAK`.
 const FEW: u32 = 1_000;
 const MANY: u32 = 100_000;
 
@@ -37,7 +37,7 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-/// Bytes that parsers often treat in different ways.
+/// Bytes that parsers often handle differently.
 const TRAPS: [&[u8]; 40] = [
     b"\0",
     b"\r",
@@ -81,7 +81,7 @@ const TRAPS: [&[u8]; 40] = [
     b"evil.test",
 ];
 
-/// One change of an input; `at` and `from` are positions in it or in another input.
+/// Applies one mutation to an input. `at` and `from` are positions in it or in another input.
 #[derive(Debug, Clone)]
 enum Edit {
     Delete {
@@ -209,7 +209,7 @@ macro_rules! properties {
             $(check($name, property($name));)+
         })+
 
-        /// The properties that a test checks.
+        /// The properties that the tests check.
         const CHECKED: &[&str] = &[$($($name),+),+];
     };
 }
@@ -245,100 +245,100 @@ fn every_property_has_a_test_target_and_corpus() {
         );
         count += files.len();
     }
-    assert_eq!(CHECKED.len(), PROPERTIES.len(), "each once");
+    assert_eq!(CHECKED.len(), PROPERTIES.len(), "each is checked once");
     assert!(count <= 400, "{count} files are too many to review");
 }
 
-/// URLs that the `url` crate accepts and this program refuses: some parser reads another host in
-/// them, or no person would write them.
+/// URLs that the `url` crate accepts and this program rejects: either some parser reads a different
+/// host in them, or a person would not write them.
 #[test]
 fn urls_that_others_repair_are_refused() {
     let ours = "acme.api.openvpn.com";
     for (text, why) in [
         (
             format!(" https://{ours}/"),
-            "white space around it is dropped by some",
+            "some parsers drop surrounding spaces",
         ),
         (
             format!("https://{ours}\n/"),
-            "a line feed is dropped by browsers and ends a line elsewhere",
+            "browsers drop a line feed, other parsers end the line",
         ),
         (
             "https://ac\tme.api.openvpn.com/".to_owned(),
-            "a tab is dropped by browsers",
+            "browsers drop a tab",
         ),
         (
             format!("https:\\\\{ours}\\x"),
-            "a backslash is a slash to browsers only",
+            "only browsers read a backslash as a slash",
         ),
         (
             format!("https://evil.test\\@{ours}/"),
-            "to others that is user info",
+            "other parsers read user info",
         ),
         (
             format!("https:{ours}"),
-            "no slash is two to browsers, and a path elsewhere",
+            "browsers add the slashes, other parsers read a path",
         ),
         (
             format!("https:///{ours}/"),
-            "three are an empty host elsewhere",
+            "other parsers read an empty host",
         ),
         (
             format!("https://user@{ours}/"),
-            "the way to disguise a host",
+            "user info can disguise a host",
         ),
-        (format!("https://@{ours}/"), "the same, with nothing in it"),
+        (format!("https://@{ours}/"), "the user info is empty"),
         (
             format!("https://{ours}:/"),
-            "an empty port is an error elsewhere",
+            "other parsers reject an empty port",
         ),
         (
             format!("https://{ours}:0443/"),
-            "zeros in front are an error elsewhere",
+            "other parsers reject leading zeros",
         ),
-        (format!("https://{ours}:0/"), "nobody answers there"),
+        (format!("https://{ours}:0/"), "port 0 is not valid"),
         (
             "https://acme%2eapi.openvpn.com/".to_owned(),
-            "a name with a percent sign elsewhere",
+            "other parsers keep the percent sign",
         ),
         (
             "https://\u{ff41}cme.api.openvpn.com/".to_owned(),
-            "folded by some, another name to others",
+            "only some parsers fold full-width letters",
         ),
         (
             "https://acme\u{3002}api.openvpn.com/".to_owned(),
-            "a dot to some",
+            "some parsers read a dot",
         ),
         (
             "https://ac\u{ad}me.api.openvpn.com/".to_owned(),
-            "dropped by some",
+            "some parsers drop a soft hyphen",
         ),
         (
             "https://bücher.test/".to_owned(),
-            "its form in punycode is taken",
+            "only the punycode form is accepted",
         ),
         (
             "https://127.1/".to_owned(),
-            "an address to some, a name to others",
+            "some parsers read an address, others a name",
         ),
         ("https://0x7f000001/".to_owned(), "the same"),
         ("https://10.0.0.1./".to_owned(), "the same"),
         (
             format!("https://{ours}/a b"),
-            "a space is escaped by some and ends the URI elsewhere",
+            "some parsers escape a space, others end the URI",
         ),
         (
             format!("https://{ours}/{{a}}"),
-            "escaped by some, and no character of a URI",
+            "some parsers escape braces, which are not URI characters",
         ),
-        (format!("http://{ours}/"), "no token goes out in clear"),
-        (format!("ftp://{ours}/"), "no other scheme"),
+        (format!("http://{ours}/"), "plain text, not TLS"),
+        (format!("ftp://{ours}/"), "the scheme is not supported"),
     ] {
         assert!(
             parse_url(&text).is_some(),
             "{text:?} is not a URL, so it does not belong here"
         );
         let read = crate::types::uri::Uri::parse(&text);
-        assert!(read.is_err(), "{text:?} is refused: {why}");
+        assert!(read.is_err(), "{text:?} must be rejected: {why}");
     }
 }

@@ -1,4 +1,4 @@
-//! Small texts: durations, moments, templates, what is typed, what other programs say.
+//! Small texts: durations, timestamps, templates, terminal input, output of other programs.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::types::duration::{LONGEST, parse, show};
 use crate::types::secret::Secret;
 use crate::types::template::{Placeholder, Template};
 
-/// A duration is what its units add up to, and is shown as one that is read again, never shorter.
+/// A duration is the sum of its parts. Its displayed form can be parsed again and is never shorter
+/// than the duration.
 pub(super) fn duration(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -45,7 +46,7 @@ pub(super) fn duration(bytes: &[u8]) {
     let shown = show(duration);
     let again = match parse(&shown) {
         Ok(again) => again,
-        // Rounded up to whole hours it may be over the limit.
+        // The displayed form is rounded up to whole hours, so it may exceed the limit.
         Err(error) => panic!("{text:?} is shown as {shown}: {error}"),
     };
     assert!(
@@ -55,8 +56,8 @@ pub(super) fn duration(bytes: &[u8]) {
     assert_eq!(show(again), shown);
 }
 
-/// A moment is told in the one form that every caller reads, and never later than it is. The eight
-/// bytes are milliseconds since 1970.
+/// A timestamp is printed in the one format that every caller parses, and is never later than the
+/// real time. The eight bytes are milliseconds since 1970.
 pub(super) fn moment(bytes: &[u8]) {
     let Some(ms) = bytes.first_chunk().map(|bytes| i64::from_be_bytes(*bytes)) else {
         return;
@@ -74,7 +75,7 @@ pub(super) fn moment(bytes: &[u8]) {
     assert_eq!(read.unix_timestamp(), ms.div_euclid(1000), "{told}");
 }
 
-/// A template is filled with what it names and nothing else, and any text can be written as one.
+/// Only the placeholders of a template are replaced, and any text can be written as a template.
 pub(super) fn template(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -86,7 +87,7 @@ pub(super) fn template(bytes: &[u8]) {
             let (name, wanted) = text.split_once('=').unwrap_or_default();
             assert_eq!(template.name, name);
             assert!(!name.is_empty() && !text.contains('\0'));
-            // Each placeholder filled with itself, only the doubled braces differ.
+            // If each placeholder is replaced with itself, only the doubled braces differ.
             let filled = template.fill(marked).unwrap_or_default();
             let lost = wanted.len() - filled.len();
             let doubled = wanted.matches("{{").count() + wanted.matches("}}").count();
@@ -107,7 +108,7 @@ pub(super) fn template(bytes: &[u8]) {
     }
 }
 
-/// What is typed is what a terminal would have made of the same keys.
+/// Terminal input gives the same line that a terminal would return for the same keys.
 pub(super) fn typed(bytes: &[u8]) {
     let mut line = Line::default();
     let mut kept: Vec<u8> = Vec::new();
@@ -119,7 +120,7 @@ pub(super) fn typed(bytes: &[u8]) {
             b'\n' | b'\r' | 0x04 => Typed::Whole,
             _ => Typed::More,
         };
-        assert_eq!(typed, expected, "{byte:#x} behind {kept:?}");
+        assert_eq!(typed, expected, "{byte:#x} after {kept:?}");
         if typed != Typed::More {
             break;
         }
@@ -136,8 +137,8 @@ pub(super) fn typed(bytes: &[u8]) {
     }
 }
 
-/// curl's statuses are the same however its headers arrive, and read from whole status lines only.
-/// The first byte says how many arrive at once.
+/// The parsed statuses do not depend on how curl's headers are split into chunks, and only complete
+/// status lines are parsed. The first byte is the size of a chunk.
 pub(super) fn statuses(bytes: &[u8]) {
     let Some((size, text)) = bytes.split_first() else {
         return;
@@ -156,12 +157,12 @@ pub(super) fn statuses(bytes: &[u8]) {
     let is_told = lines.iter().take(whole).any(says_401);
     assert!(
         is_told || !at_once.is_refusal(),
-        "a refusal that nobody told of"
+        "a rejection without a status 401"
     );
 }
 
-/// The token is hidden however the stream is cut, and where it is not in it, nothing is changed.
-/// The first byte says how much arrives at once; `{token}` stands for the token.
+/// The token is hidden no matter how the stream is split. A stream without the token is not
+/// changed. The first byte is the size of a chunk; `{token}` is replaced with the token.
 pub(super) fn redactor(bytes: &[u8]) {
     const TOKEN: &str = "aabaac.aabaacaabaacaabaacaabaacXYZ-aabaac";
     let Some((size, text)) = bytes.split_first() else {

@@ -1,10 +1,10 @@
-//! Where a token may go.
+//! The URIs to which a token may be sent.
 
 use super::reference_parser::{ReferenceParser, assert_same_origin};
 use crate::types::uri::{Origin, Uri};
 
-/// Every parser reads the same origin in an accepted URI, and the URI round-trips. The second line is
-/// a `Location` header found there.
+/// Every parser reads the same origin in an accepted URI, and the URI round-trips. The second line
+/// is the `Location` header of a response from that URI.
 pub(super) fn uri(bytes: &[u8], reference: ReferenceParser) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
