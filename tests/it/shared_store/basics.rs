@@ -1,4 +1,4 @@
-//! What is shared, and what is seen of it.
+//! Tests of the shared values and of the messages about the store.
 
 use std::fs;
 use std::time::Duration;
@@ -39,7 +39,7 @@ fn who_reads_the_store_learns_neither_token_nor_client_id() {
     let left: u64 = fleet.server.cli(&["PTTL", &keys[0]]).parse().unwrap();
     assert!(
         (43_000_000..43_200_000).contains(&left),
-        "it lives as long as the token: {left}"
+        "the lifetime is that of the token: {left}"
     );
 }
 
@@ -63,7 +63,7 @@ fn a_warm_call_opens_no_connection() {
     let before = connections();
     fleet.token(1);
     fleet.token(1);
-    assert_eq!(connections(), before + 1, "only the test's own");
+    assert_eq!(connections(), before + 1, "only the test's");
 }
 
 #[test]
@@ -125,7 +125,8 @@ fn a_store_whose_ca_only_a_folder_holds_is_trusted_without_a_second_request() {
     fs::write(folder.join("store.pem"), fleet.server.certificate()).unwrap();
     fs::write(world.path("ca.pem"), world.sandbox.ca_pem()).unwrap();
 
-    // Without it the store costs a warning, which says what is wrong with the roots too.
+    // Without the root certificate, the store causes a warning that also reports the problem with
+    // the roots.
     world.set("SSL_CERT_DIR", world.path("missing").to_str().unwrap());
     let (_, stderr) = fleet.on(3, ["token"]).outcome().succeeds_with_stderr();
     for words in [
@@ -139,8 +140,8 @@ fn a_store_whose_ca_only_a_folder_holds_is_trusted_without_a_second_request() {
 
     world.set("SSL_CERT_DIR", folder.to_str().unwrap());
     let token = fleet.token(1);
-    assert_eq!(fleet.token(2), token, "it stood in the store");
-    assert_eq!(world.sandbox.token_requests(), 2, "host 3's and host 1's");
+    assert_eq!(fleet.token(2), token, "the token comes from the store");
+    assert_eq!(world.sandbox.token_requests(), 2, "hosts 3 and 1");
 }
 
 #[test]
@@ -360,17 +361,17 @@ fn tampering_achieves_a_miss() {
             requests,
             "a miss: {tampered}"
         );
-        assert_ne!(token, stranger.trim_end(), "never another identity's token");
+        assert_ne!(token, stranger.trim_end(), "token of another identity");
         assert_ne!(token, first);
     }
     fleet.server.set_hex(&their_key, &value);
     assert_ne!(
         theirs(30).succeeds().trim_end(),
         first,
-        "nor the other way round"
+        "the other identity gets this token"
     );
 
-    // A hundred mebibytes under every name.
+    // A value of 100 MiB under every key.
     let name = mine.trim_end_matches(":token");
     for what in ["token", "cooldown", "lease"] {
         let script = "redis.call('SET',KEYS[1],string.rep('x',104857600))";
@@ -401,7 +402,7 @@ fn erase_drops_the_shared_token_where_it_is_the_named_one() {
     assert_eq!(fleet.server.keys().len(), 1);
     erase(2, &token);
     assert_eq!(fleet.server.keys().len(), 0);
-    assert_eq!(fleet.token(1), token, "other hosts keep what they have");
+    assert_eq!(fleet.token(1), token, "other hosts keep their token");
     assert_ne!(fleet.token(2), token);
 }
 
@@ -472,7 +473,7 @@ fn doctor_tries_the_store() {
     let later = found(1);
     assert!(later.contains("it holds a token"), "{later}");
     let keys = fleet.server.keys();
-    assert_eq!(keys.len(), 1, "and nothing of the check is left: {keys:?}");
+    assert_eq!(keys.len(), 1, "the check leaves no keys behind: {keys:?}");
     fleet.server.cli(&["ACL", "SETUSER", "default", "-eval"]);
     let refused = found(1);
     assert!(
@@ -498,7 +499,7 @@ fn whoever_leaves_the_next_token_to_another_host_says_so_with_v_alone() {
     let refresh = fleet.server.key(":token").replace(":token", ":refresh");
     fleet.server.set_hex(&refresh, "00");
 
-    assert_eq!(fleet.token(1), token, "in silence");
+    assert_eq!(fleet.token(1), token, "without -v");
     let outcome = fleet.on(2, ["token", "-v"]).outcome();
 
     let (stdout, stderr) = outcome.succeeds_with_stderr();
@@ -521,7 +522,7 @@ fn two_clocks_that_differ_by_ten_minutes_share() {
         assert!((most - 60..=most).contains(&left), "{wrong}: {left} s left");
     }
     assert_eq!(fleet.world.sandbox.token_requests(), 1);
-    // And what a wrong clock publishes is as good.
+    // A token that a host with a wrong clock publishes is valid too.
     fleet.server.cli(&["FLUSHALL"]);
     let published = fleet.at(5, -600, ["token"]).succeeds();
     assert_eq!(fleet.token(6), published.trim_end());

@@ -1,4 +1,4 @@
-//! A small cluster on loopback, and a Valkey server where there is one.
+//! Tests with a small cluster on loopback, and with a Valkey server if one is installed.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use cloudconnexa_sandbox::{CredentialSpec, Sandbox};
 use super::{Fleet, PASSWORD, Server};
 use crate::clients::{find, found_or_passed_over};
 
-/// Three nodes that share the slots.
+/// Starts three nodes that share the slots.
 fn cluster() -> Vec<Server> {
     let node = || Server::plain(&["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]);
     let nodes: Vec<Server> = (0..3).map(|_| node()).collect();
@@ -64,7 +64,7 @@ fn in_a_cluster_any_node_leads_to_the_one_that_has_the_identity() {
             );
         }
         let asked = fleet.world.sandbox.token_requests_of(&credential.client_id);
-        assert_eq!(asked, 1, "by one host, through whatever node");
+        assert_eq!(asked, 1, "only one host requests a token, through any node");
     }
     nodes.push(fleet.server);
     let keys: usize = nodes.iter().map(|node| node.keys().len()).sum();

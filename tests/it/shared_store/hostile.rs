@@ -1,5 +1,5 @@
-//! Servers that are none, or answer what no command was ever answered: one warning, and the token all
-//! the same.
+//! Servers that are not Redis, or that send invalid replies. The program prints one warning and
+//! still returns a token.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::{Fleet, PASSWORD};
 use crate::harness::World;
 
-/// A server that answers whatever it is sent with these bytes, so many at a time.
+/// A server that answers any input with these bytes, in chunks of the given size.
 fn answering(bytes: &'static [u8], at_once: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    // It ends with the test's process; nothing waits for it.
+    // The thread ends with the test process and is not joined.
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
@@ -172,11 +172,11 @@ fn a_warm_call_does_not_ask_for_the_stores_password() {
     let asked = || std::fs::read_to_string(world.path("asked")).unwrap();
 
     let (first, _) = ask().succeeds_with_stderr();
-    assert_eq!(asked(), "asked\n", "a cold call does");
+    assert_eq!(asked(), "asked\n", "a cold call uses the store");
     let (second, stderr) = ask().succeeds_with_stderr();
 
     assert_eq!((second, stderr.as_str()), (first, ""));
-    assert_eq!(asked(), "asked\n", "a warm call does not");
+    assert_eq!(asked(), "asked\n", "a warm call does not use the store");
 }
 
 #[test]
@@ -199,7 +199,8 @@ fn no_program_that_is_started_sees_the_stores_password() {
             &["exec", "--profile", "prod", "--", "env"],
         ] {
             let run = world.run_all(arguments).set(name, PASSWORD);
-            // One warning, the first time; the harness looks for the password.
+            // Only the first invocation prints a warning. The harness checks that no output
+            // contains the password.
             let (stdout, _) = run.outcome().succeeds_with_stderr();
             assert!(stdout.contains("HOME="), "{arguments:?}: {stdout}");
             assert!(!stdout.contains(name), "{arguments:?}: {stdout}");

@@ -1,5 +1,5 @@
-//! Hosts that share a token through a real Redis server. A host is a home and a cache of its own;
-//! what only a network can show is done in network namespaces.
+//! Hosts that share a token through a real Redis server. Each host is a separate home and cache
+//! directory. Tests that need a real network use network namespaces.
 
 mod basics;
 mod cluster;
@@ -17,22 +17,22 @@ use crate::harness::{Run, World};
 
 pub(crate) use server::{PASSWORD, Server, libfaketime};
 
-/// Hosts, a server that they share, and a token endpoint.
+/// Several hosts, their shared server, and a token endpoint.
 pub(crate) struct Fleet {
     pub(crate) world: World,
     pub(crate) server: Server,
     hosts: TempDir,
-    /// How far the time has been moved.
+    /// The number of seconds by which the time was advanced.
     moved: std::cell::Cell<i64>,
 }
 
 impl Fleet {
-    /// With TLS to the store.
+    /// Creates hosts that use TLS to the store.
     pub(crate) fn new() -> Self {
         Self::with(Sandbox::builder(), Server::tls(), true)
     }
 
-    /// With another token endpoint or server.
+    /// Creates hosts with the given token endpoint and server.
     pub(crate) fn with(builder: Builder, server: Server, is_tls: bool) -> Self {
         let world = World::with(builder);
         let ca = world.path("ca.pem");
@@ -49,13 +49,13 @@ impl Fleet {
         }
     }
 
-    /// A run on a host.
+    /// Prepares an invocation on a host.
     #[must_use]
     pub(crate) fn on<const N: usize>(&self, host: usize, arguments: [&str; N]) -> Run<'_> {
         self.at(host, 0, arguments)
     }
 
-    /// The same on a host whose clock is wrong by so much.
+    /// The same, on a host whose clock is wrong by `wrong_seconds`.
     #[must_use]
     pub(crate) fn at<const N: usize>(
         &self,
@@ -79,14 +79,15 @@ impl Fleet {
         }
     }
 
-    /// The token that a host is given, in silence.
+    /// Returns the token of a host, and asserts that stderr is empty.
     #[track_caller]
     pub(crate) fn token(&self, host: usize) -> String {
         self.on(host, ["token"]).succeeds().trim_end().to_owned()
     }
 
-    /// Lets time go by for all hosts and the token endpoint. The store's clock stays (no library that
-    /// fakes a time gets on with its allocator), so it is the hosts' own clocks that count.
+    /// Advances the time of all hosts and of the token endpoint. The store's clock does not change,
+    /// because libraries that fake the time do not work with its allocator. Only the hosts' clocks
+    /// matter.
     pub(crate) fn advance(&self, by: Duration) {
         let by_seconds = i64::try_from(by.as_secs()).unwrap();
         self.moved.set(self.moved.get() + by_seconds);
@@ -94,7 +95,7 @@ impl Fleet {
     }
 }
 
-/// Lower-case hexadecimal digits.
+/// Returns the bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut digits, byte| {

@@ -1,5 +1,5 @@
-//! Hosts with addresses of their own: network namespaces, each with a line to the first one, where
-//! the store and the token endpoint are.
+//! Hosts with their own addresses: network namespaces. A virtual link connects each of them to the
+//! first namespace, which has the store and the token endpoint.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,14 +14,14 @@ use crate::fault_injection::networks::dns::{Dns, Says};
 use crate::fault_injection::networks::{in_own_network, shell};
 use crate::harness::World;
 
-/// A name of the store that its certificate is for.
+/// A host name in the store's certificate.
 const STORE: &str = "store.test";
 
-/// A namespace and its line; both are gone when it is dropped.
+/// A namespace and its virtual link. Dropping it removes both.
 struct Namespace {
     name: String,
     line: String,
-    /// The address of the first namespace as it is seen from here.
+    /// The address of the first namespace, as this namespace sees it.
     gateway: String,
 }
 
@@ -32,7 +32,7 @@ fn ip(arguments: &str) -> bool {
 }
 
 impl Namespace {
-    /// `None` where that is not allowed.
+    /// Returns `None` if the process may not create namespaces.
     fn new(number: usize) -> Option<Self> {
         let id = std::process::id() % 100_000;
         let (name, line) = (format!("cca-{id}-{number}"), format!("cca{id}x{number}"));
@@ -55,10 +55,11 @@ impl Namespace {
         made.iter().all(|step| ip(step)).then_some(namespace)
     }
 
-    /// A script that becomes `$0` with `arguments` here, where the names of both servers are the first namespace.
+    /// Returns a script that executes `$0` with `arguments` in this namespace. There, the names of
+    /// both servers resolve to the first namespace.
     fn script(&self, folder: &Path, arguments: &str) -> String {
         let hosts = folder.join(&self.name);
-        // Once: a run may be reading it.
+        // The file is written only once, because a process may be reading it.
         if !hosts.exists() {
             let names = format!("{} {} {STORE}\n", self.gateway, Dns::NAME);
             fs::write(&hosts, names).unwrap();
@@ -73,7 +74,7 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // The line goes with either of them.
+        // Deleting either end removes the virtual link.
         ip(&format!("link del {}", self.line));
         ip(&format!("netns del {}", self.name));
     }
@@ -122,7 +123,7 @@ fn separate_hosts_share_a_token() {
         .unwrap()
         .parse()
         .unwrap();
-    assert!(count >= 4, "each of them came over its own line");
+    assert!(count >= 4, "each host has its own connection");
 }
 
 #[test]
@@ -145,6 +146,6 @@ fn a_store_whose_first_address_leads_nowhere_is_reached_by_the_second() {
 
         world.run(["token"]).succeeds();
 
-        assert_eq!(server.keys().len(), 1, "the token is there");
+        assert_eq!(server.keys().len(), 1, "the store has only the token");
     });
 }

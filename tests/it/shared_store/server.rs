@@ -1,4 +1,5 @@
-//! Redis servers: real ones, each with a folder, ports and a password of its own, gone with the test.
+//! Real Redis servers. Each has its own directory, ports and password, and is removed with the
+//! test.
 
 use std::fs;
 use std::net::TcpListener;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// The password of every server; no run may show it.
+/// The password of every server. It must not occur in any output.
 pub(crate) const PASSWORD: &str = "store-pass-3f1b8a7c";
 
 /// A running server.
@@ -18,14 +19,14 @@ pub(crate) struct Server {
     pub(crate) port: u16,
 }
 
-/// A port that is free at this moment.
+/// Returns a port that is currently free.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
 
-/// A certificate for `localhost` and its key, in `folder`, from the day before yesterday on, so that
-/// hosts whose clock is slow trust it too.
+/// Creates a certificate for `localhost` and its key in `folder`. It is valid since two days ago,
+/// so that hosts with a slow clock accept it too.
 fn certify(folder: &Path) {
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt"])
@@ -56,17 +57,17 @@ fn certify(folder: &Path) {
 }
 
 impl Server {
-    /// With TLS and a password, and a socket by which the test looks into it.
+    /// Starts a server with TLS and a password, and with a socket for the test's own queries.
     pub(crate) fn tls() -> Self {
         Self::of(Path::new("redis-server"), true, &[])
     }
 
-    /// Without TLS, with a password.
+    /// Starts a server without TLS, with a password.
     pub(crate) fn plain(further: &[&str]) -> Self {
         Self::of(Path::new("redis-server"), false, further)
     }
 
-    /// The server that `program` is.
+    /// Starts the given server program.
     pub(crate) fn of(program: &Path, is_tls: bool, further: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         certify(folder.path());
@@ -114,14 +115,14 @@ impl Server {
         }
     }
 
-    /// What a command answers.
+    /// Runs a command and returns the reply.
     #[track_caller]
     pub(crate) fn cli(&self, words: &[&str]) -> String {
         let said = self.try_cli(words).unwrap();
         said.trim_end().to_owned()
     }
 
-    /// Every key that there is, sorted.
+    /// Returns all keys, sorted.
     pub(crate) fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self
             .cli(&["KEYS", "*"])
@@ -133,7 +134,7 @@ impl Server {
         keys
     }
 
-    /// The key that ends so.
+    /// Returns the key with this suffix.
     #[track_caller]
     pub(crate) fn key(&self, end: &str) -> String {
         let keys = self.keys();
@@ -143,14 +144,14 @@ impl Server {
             .clone()
     }
 
-    /// A value as hexadecimal digits, by a script in the server.
+    /// Returns a value in hexadecimal. A script on the server encodes it.
     pub(crate) fn hex(&self, key: &str) -> String {
         let script = "local v=redis.call('GET',KEYS[1]) or '' \
                       return (v:gsub('.',function(c) return string.format('%02x',c:byte()) end))";
         self.cli(&["EVAL", script, "1", key])
     }
 
-    /// Puts a value there, of hexadecimal digits.
+    /// Sets a key to a value that is given in hexadecimal.
     pub(crate) fn set_hex(&self, key: &str, hex: &str) {
         let script = "redis.call('SET',KEYS[1],(ARGV[1]:gsub('..',function(h) return \
                       string.char(tonumber(h,16)) end)))";
@@ -165,18 +166,18 @@ impl Server {
         self.folder.path().join(name)
     }
 
-    /// The URL of its port.
+    /// Returns the URL of the TCP port.
     pub(crate) fn url(&self, is_tls: bool) -> String {
         let scheme = if is_tls { "rediss" } else { "redis" };
         format!("{scheme}://localhost:{}/0", self.port)
     }
 
-    /// Its process.
+    /// Returns the process ID.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the process.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill")
@@ -189,7 +190,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may be gone already.
+        // The process may have exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -242,7 +243,7 @@ fn start(program: &Path, folder: &Path, port: u16, is_tls: bool, further: &[&str
         .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()))
 }
 
-/// The library by which a dynamic program sees another time.
+/// Returns the path of libfaketime, which changes the time that a dynamically linked program sees.
 pub(crate) fn libfaketime() -> PathBuf {
     let folder = format!("/usr/lib/{}-linux-gnu/faketime", std::env::consts::ARCH);
     Path::new(&folder).join("libfaketime.so.1")
