@@ -1,4 +1,4 @@
-# make            what there is
+# make            the available targets
 # On Debian with Rust, git and make, each target installs the other packages that it needs.
 
 CARGO ?= cargo
@@ -9,7 +9,8 @@ MUSL := $(shell uname -m)-unknown-linux-musl
 # A static binary starts about 3 times faster. STATIC=no builds a dynamic one.
 STATIC ?= $(if $(filter Linux,$(shell uname -s)),yes,no)
 
-# What checks the dependencies, pinned like them. One of that version on PATH will do.
+# The tool that checks the dependencies, with a pinned version. That version is used from PATH if it
+# is there.
 CARGO_DENY := 0.20.2
 DENY := $(if $(filter cargo-deny $(CARGO_DENY),$(shell cargo-deny --version 2>/dev/null)),$(shell command -v cargo-deny),$(TARGET_DIR)/lint-tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny)
 
@@ -43,7 +44,7 @@ help:
 build:
 	$(CARGO) build --locked
 
-# Most tests wait for processes, not for a processor.
+# Most tests wait for processes and do not use the CPU.
 test:
 	tests/setup.sh '$(TEST_TOOLS)'
 	CARGO='$(CARGO)' tests/run.sh '$(TEST_TOOLS)'
@@ -64,7 +65,7 @@ SECONDS ?= 60
 fuzz:
 	CARGO_TARGET_DIR='$(TARGET_DIR)/fuzz' fuzz/run.sh '$(TEST_TOOLS)' '$(SECONDS)' $(TARGET)
 
-# Hosts of the simulation whose figures stand in docs/fleet.md.
+# The number of simulated hosts for the results in docs/fleet.md.
 FLEET_HOSTS ?= 100000
 
 fleet:
@@ -83,7 +84,8 @@ lint: $(DENY) $(SCHEMA_TOOL)
 	$(DENY) --locked check bans licenses sources
 	$(SCHEMA_TOOL) --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
-# New bad news about a dependency is no fault of the change at hand, so this is not part of `lint`.
+# A new advisory about a dependency is not caused by the current change, so this is not part of
+# `lint`.
 advisories: $(DENY)
 	$(DENY) --locked check advisories
 
@@ -92,11 +94,11 @@ $(SCHEMA_TOOL): tests/lint/requirements.txt
 	'$(@D)/python' -m pip install --quiet --no-input --disable-pip-version-check --requirement $<
 	touch '$@'
 
-# Without optimisation, for it runs a second and takes minutes to build with it.
+# Built without optimisation: it runs for a second, but an optimised build takes minutes.
 $(TARGET_DIR)/lint-tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny:
 	$(INSTALL_TOOL) --version '$(CARGO_DENY)' --root '$(abspath $(@D)/..)' cargo-deny
 
-# The nightly compiler with Miri, and the modules that do no I/O.
+# Runs the modules that do no I/O under Miri, with the nightly compiler.
 MIRI ?= nightly-2026-05-20
 MIRI_MODULES := types system::environment cache::digest cache::key cache::entry \
 	oauth::response oauth::oauth_error oauth::request oauth::http::proxy config::select config::lifetime protocol curl
@@ -105,15 +107,15 @@ miri:
 	rustup toolchain install '$(MIRI)' --profile minimal --component miri,rust-src
 	$(CARGO) +$(MIRI) miri test --locked --lib --target-dir '$(TARGET_DIR)/miri' -- $(addsuffix ::,$(MIRI_MODULES))
 
-# What decides is changed in each place, one after the other, and some test has to notice
-# (docs/mutation.md). Takes hours; MUTATE='FILES' for some of it.
+# Changes each decision in the files of MUTATE, one at a time. At least one test must fail for each
+# change (docs/mutation.md). Takes hours; MUTATE='FILES' limits it to some files.
 CARGO_MUTANTS := 27.1.0
 MUTANTS := $(TARGET_DIR)/lint-tools/cargo-mutants-$(CARGO_MUTANTS)/bin/cargo-mutants
 MUTATE ?= src/types/uri.rs src/system/tls_roots.rs src/config/*.rs src/cache/*.rs src/oauth/*.rs src/oauth/*/*.rs src/token_provider/*.rs \
 	src/token_provider/shared/*.rs src/shared_store/*.rs
 MUTANT_TESTS := uri roots profile cache oauth broker fleet exchange hosts helper configuration sources status store \
 	login login_keychains logout doctor concurrency attacks network fault_injection::networks shared_store
-# Tests themselves, and what stands in where a feature is off.
+# Excludes the tests themselves, and the replacements for disabled features.
 NOT_MUTATED := src/fuzzing/*.rs src/**/shared_off.rs
 
 $(MUTANTS):
@@ -142,32 +144,32 @@ release:
 ifneq ($(STATIC),no)
 	packaging/static-toolchain.sh '$(MUSL)'
 endif
-	@# What cargo does not know to be a part of it.
+	@# Cargo does not track these inputs of the build.
 	@for script in packaging/*.ld; do if [ $$script -nt '$(BUILT)' ]; then touch src/main.rs; fi; done
 	flags=$$(packaging/rustflags.sh '$(TARGET_DIR)' $(RELEASE_TARGET)) && \
 		$(CARGO) build --locked --release --config "$$flags" $(addprefix --target ,$(RELEASE_TARGET))
 
-# Where that puts it, for scripts.
+# Prints the path of that file, for scripts.
 show-binary:
 	@echo '$(BUILT)'
 
-# What a call for a token goes through, looked at anew.
+# Regenerates the list of functions that a token request executes.
 order:
 	$(CARGO) build --quiet --locked --package cloudconnexa-sandbox
 	packaging/order.sh '$(TARGET_DIR)' '$(TARGET_DIR)/debug/cloudconnexa-sandbox'
 
-# Ours as it is shipped; of the others whatever is installed. The server is an optimised one too, for
+# Measures the shipped binary and the installed alternatives. The server is optimised too, because
 # its handshake is part of every cold call.
 bench: release
 	CARGO_TARGET_DIR='$(TARGET_DIR)/bench' CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
 		$(CARGO) build --quiet --locked --release --package cloudconnexa-sandbox
 	tests/bench/bench.sh '$(BINARY)' '$(TARGET_DIR)/bench/release/cloudconnexa-sandbox'
 
-# Under these names git, docker, cargo and pnpm look for their helper. Terraform looks in
-# ~/.terraform.d/plugins only.
+# git, docker, cargo and pnpm start their helper under these names. Terraform searches only
+# ~/.terraform.d/plugins.
 LINKS := $(addsuffix -credential-cloudconnexa,git docker cargo pnpm)
 
-# Where the shells look for completions, and man for pages.
+# The directories in which shells look for completions, and man for pages.
 BASH_COMPLETIONS ?= $(PREFIX)/share/bash-completion/completions
 ZSH_FUNCTIONS ?= $(PREFIX)/share/zsh/site-functions
 FISH_COMPLETIONS ?= $(PREFIX)/share/fish/vendor_completions.d
@@ -199,11 +201,11 @@ uninstall:
 deb: $(if $(PREBUILT),,release)
 	packaging/debian/build.sh '$(BINARY)' '$(TARGET_DIR)/debian'
 
-# What is shipped, as it is shipped: built for release, installed, run.
+# Tests the release build as it is shipped: installs it and runs it.
 package-test:
 	tests/packages.sh '$(TARGET_DIR)'
 
-# The same bytes, wherever they are built.
+# Checks that the build gives the same bytes in another environment.
 reproduce:
 	tests/reproduce.sh '$(TARGET_DIR)'
 
