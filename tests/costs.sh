@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What a warm call of the shipped binary costs where that can be counted: instructions of its own
-# (valgrind) and system calls (strace). Both are the same on every run; ends non-zero if one is above
-# its bound. Times are the affair of `make bench`.
+# Measures the cost of a warm call of the shipped binary: its own instructions (valgrind) and system
+# calls (strace). Both are the same on every invocation. Exits non-zero if one exceeds its limit.
+# `make bench` measures times.
 #
 #   usage: costs.sh BINARY SANDBOX
 set -euo pipefail
@@ -21,8 +21,8 @@ trap clean_up EXIT
 
 warm "$binary" "$sandbox"
 
-# The bounds are the goals; what was counted on x86_64 is in docs/performance.md. What runs lies in four
-# or five pieces where packaging/order.ld fits, and in thirty where it does not.
+# The limits are goals; docs/performance.md has the counts on x86_64. The executed code is in four
+# or five pieces of 64 KiB if packaging/order.ld matches the build, and in thirty if it does not.
 most_pieces=8
 check() {
   local most_instructions=$1 most_calls=$2 input=$3 calls instructions=- pieces=-
@@ -33,7 +33,7 @@ check() {
     run valgrind --tool=callgrind --dump-instr=yes --compress-pos=no \
       --callgrind-out-file="$folder/ran" "$binary" "$@" <"$input" 2>"$folder/valgrind" >/dev/null
     instructions=$(sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$folder/valgrind")
-    # Bound to fixed addresses it lies below 16 MiB, and nothing else does.
+    # If the binary has fixed addresses, it is below 16 MiB, and nothing else is.
     pieces=$(sed -n 's/^0x\([0-9a-f]\{2\}\)[0-9a-f]\{4\} .*/\1/p' "$folder/ran" | sort -u | wc -l)
   fi
   echo "costs: $*: $instructions instructions in $pieces pieces of 64 KiB, $calls system calls"

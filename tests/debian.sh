@@ -2,13 +2,13 @@
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# Whether a C program can be compiled and linked; Rust's linker needs the same.
+# Returns whether a C program can be compiled and linked; Rust's linker needs the same tools.
 have_c_compiler() {
   have cc && echo 'int main(void) { return 0; }' | cc -x c -o /dev/null - 2>/dev/null
 }
 
-# require_packages PACKAGE...: installs them as root or through sudo without a password; otherwise
-# ends with the command that does. No service of theirs is started.
+# require_packages PACKAGE...: installs the packages as root or through sudo without a password. If
+# neither is possible, prints the command to run and exits. No service of the packages is started.
 require_packages() {
   local packages as_root=()
   mapfile -t packages < <(printf '%s\n' "$@" | sort -u)
@@ -29,7 +29,7 @@ require_packages() {
   if [[ ! -e $policy ]]; then
     printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
     "${as_root[@]}" chmod 755 "$policy"
-    # shellcheck disable=SC2064  # the value of this moment
+    # shellcheck disable=SC2064  # expand now, not when the trap runs
     trap "${as_root[*]} rm -f $policy" EXIT
   fi
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \

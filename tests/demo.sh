@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Shows the program at work against the sandbox: log in, call the API, look at the cache, start 100
-# processes at once, see a refusal. Exits non-zero if a step fails, and leaves nothing behind.
+# Shows the program with the sandbox: logs in, calls the API, shows the cache, starts 100 processes
+# at once, and shows a rejected request. Exits non-zero if a step fails, and leaves no files or
+# processes behind.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -58,7 +59,7 @@ export HOME=$folder/home XDG_CONFIG_HOME=$folder/home/config XDG_CACHE_HOME=$fol
 mkdir "$HOME"
 echo "$base_url"
 
-# How many token requests the sandbox has received.
+# Returns the number of token requests that the sandbox has received.
 token_requests() {
   curl --silent --fail --cacert "$SSL_CERT_FILE" "$base_url/sandbox/requests" |
     grep -o '"path":"[^"]*"' | grep -c 'oauth/token' || true

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Lists what has changed since FILE was written, in places that no test may change. Exits 1 if there
-# is anything.
+# Lists the changes since FILE was written, in places that no test may change. Exits 1 if there are
+# any.
 #
 #   usage: left-behind.sh FILE
 set -euo pipefail
@@ -10,12 +10,12 @@ tree=$PWD
 
 changed() {
   git status --porcelain --untracked-files=all
-  # The programs that the tests start are in here. Cargo itself writes *.d files and directories.
+  # The test programs are in this directory. Cargo itself writes *.d files and directories.
   find "${CARGO_TARGET_DIR:-target}/debug" -maxdepth 1 \( -type l -o -type f ! -name '*.d' ! -name '.*' \) -cnewer "$1"
   local place
   for place in /etc /usr /opt /run/netns /var/lib/containers; do
     # Not -cnewer: a mount on a file in another mount namespace changes its ctime. A __pycache__ is
-    # written when gdb, or a tool in Python, is started for the first time.
+    # written when gdb, or a tool in Python, starts for the first time.
     [[ -e $place ]] && find "$place" -xdev -newer "$1" ! -type d ! -path "$tree/*" ! -path '*/__pycache__/*' 2>/dev/null
   done
   # Cargo, rustup and their caches belong to the build.

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What is shipped, as it is shipped: built for release (static where that can be built), installed
-# by make, as a Debian package and by cargo, run, and removed. Ends non-zero if any of it does not
-# work, and leaves nothing behind but the build.
+# Tests the program as it is shipped. Builds a release (static if possible), installs it with make,
+# as a Debian package and with cargo, runs it and removes it. Exits non-zero if a step fails, and
+# leaves only the build output behind.
 #
 #   usage: packages.sh TARGET_DIR
 #
-# The suite does the same with the test build (tests/it/packages.rs), apart from building for
-# release, which takes minutes.
+# The test suite does the same with the test build (tests/it/packages.rs), except for the release
+# build, which takes minutes.
 set -euo pipefail
 [[ $# -eq 1 ]] || { echo 'usage: packages.sh TARGET_DIR' >&2; exit 2; }
 cd "$(dirname "$0")/.."
@@ -16,7 +16,7 @@ fail() { echo "packages: $*" >&2; exit 1; }
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-# The binary works and says its version.
+# Checks that the binary works and prints its version.
 check() {
   [[ $("$1" --version) == "cloudconnexa-auth $version" ]] || fail "$1 does not run"
 }
@@ -68,7 +68,7 @@ else
   echo 'packages: SKIPPED: dpkg-deb is not here'
 fi
 
-# For the same target and with the same flags, so that nothing is built twice.
+# Uses the same target and flags, so that nothing is built twice.
 flags=$(packaging/rustflags.sh "$CARGO_TARGET_DIR" ${target[1]+"${target[1]}"})
 cargo install --quiet --locked --config "$flags" --path . --root "$folder/cargo" "${target[@]}" --no-track
 check "$folder/cargo/bin/cloudconnexa-auth"

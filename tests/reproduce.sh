@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Builds what is shipped twice and compares every byte: here, and from a copy of the sources in
-# another folder with another home, cargo home, target folder, umask, time zone and locale. Then it
-# looks for paths of this machine in the binary.
+# Builds the shipped files twice and compares every byte. The second build uses a copy of the
+# sources in another directory, with another home, cargo home, target directory, umask, time zone
+# and locale. Then it searches the binary for paths of this machine.
 #
 #   usage: reproduce.sh TARGET_DIR
 #
-# With SOURCE_DATE_EPOCH unset the packages have the time of the last commit.
+# If SOURCE_DATE_EPOCH is unset, the packages have the time of the last commit.
 set -euo pipefail
 [[ $# -eq 1 ]] || { echo 'usage: reproduce.sh TARGET_DIR' >&2; exit 2; }
 cd "$(dirname "$0")/.."
@@ -14,8 +14,8 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 
-# The binary, the pages and completions, the archive and, where dpkg-deb is, the Debian package, in
-# the folder of that name.
+# Builds the binary, the man pages and completions, the archive and, if dpkg-deb is installed, the
+# Debian package, in the directory of that name.
 pack() {
   make --no-print-directory --silent release >&2
   binary=$(make --no-print-directory --silent show-binary)
@@ -36,7 +36,7 @@ elsewhere=$folder/somewhere/quite/else
 home=$folder/another-home
 mkdir -p "$elsewhere" "$home/.cargo/registry"
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents --target-directory="$elsewhere"
-# What was fetched is taken from here; cargo unpacks it anew.
+# Downloaded crates are reused from this machine; cargo unpacks them again.
 for part in index cache; do
   cp -R "${CARGO_HOME:-$HOME/.cargo}/registry/$part" "$home/.cargo/registry/"
 done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs all tests and the demonstration. The summary is the last thing printed.
+# Runs all tests and the demonstration. Prints the summary last.
 #
 #   usage: run.sh TOOLS        TOOLS is the directory that setup.sh has filled
 set -uo pipefail
@@ -13,7 +13,7 @@ rm -f "$TEST_TOOLS/skipped"
 "$cargo" test --locked --workspace --no-run || exit 1
 : >"$TEST_TOOLS/started"
 
-# A caller may have told us to ignore these signals (`make test &`, nohup). Programs under test
+# The caller may have set these signals to be ignored (`make test &`, nohup). Programs under test
 # inherit that, so the defaults are restored.
 env --default-signal=INT,QUIT,HUP,TERM,PIPE \
   "$cargo" test --locked --workspace --no-fail-fast -- --test-threads=8 2>&1 | tee "$output"

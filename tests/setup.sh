@@ -116,7 +116,7 @@ venv_install() {
   cp "$from/requirements.txt" "$to/installed-requirements.txt"
 }
 
-# What the Go snippet imports, compiled once: it takes the better part of a minute.
+# Compiles the packages that the Go snippet imports, once: it takes most of a minute.
 compile_for_go() {
   local from=$here/clients/python to=$tools/go-cache
   cmp -s "$from/requirements.txt" "$to/installed-requirements.txt" && return
@@ -133,15 +133,15 @@ mapfile -t missing < <(missing_packages)
 mkdir -p "$tools/bin"
 exec 9>"$tools/.lock" # two test runs at once: the second one waits
 flock 9
-# The tests run cargo without a network, for every target that Cargo.lock names.
+# The tests use cargo without a network, for every target in Cargo.lock.
 cargo fetch --quiet --locked --manifest-path "$here/../Cargo.toml"
-# Installed, these two packages would enable a service.
+# A normal installation of these two packages would enable a service.
 have docker-registry || unpack docker-registry
 have redis-server || unpack redis-server
 if [[ -e $tools/debian/usr/bin/docker-registry ]]; then
   ln -sf ../debian/usr/bin/docker-registry "$tools/bin/docker-registry"
 fi
-# Debian's redis-server is redis-check-rdb (of redis-tools) under another name.
+# In Debian, redis-server is the program redis-check-rdb (of redis-tools) under another name.
 if [[ -e $tools/debian/redis-server.unpacked ]]; then
   ln -sf /usr/bin/redis-check-rdb "$tools/bin/redis-server"
 fi

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Tries every claim of tests/it/fault_injection and of src/fuzzing as often as there is time for, and writes what
-# was counted into the table of docs/reliability.md. Takes a while; `make test` tries the same a few
-# times.
+# Repeats every test of tests/it/fault_injection and every property of src/fuzzing as often as time
+# permits, and writes the counts to the table of docs/reliability.md. Takes long; `make test` does
+# the same a few times.
 #
-#   usage: soak.sh TOOLS [FILTER]    TOOLS is where tests/setup.sh has installed, FILTER a test's name
+#   usage: soak.sh TOOLS [FILTER]
 #
-# With FILTER the table is printed and the document left as it is; nothing is fuzzed then, for that is
-# what `make fuzz` is for. Where a claim does not hold the table is printed too, and the document left.
+# TOOLS is the directory that tests/setup.sh has filled, FILTER is a test's name.
+#
+# With FILTER, the table is printed and the document is not changed. Nothing is fuzzed then, because
+# `make fuzz` does that. If a test fails, the table is printed too, and the document is not changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,12 +1,14 @@
-# shellcheck shell=bash disable=SC2034,SC2154  # some is set for who sources it, some by them
-# For scripts that look at calls with a warm cache: a sandbox, a home with three profiles for it, the
-# first of which is the default and has a token in the cache, and what tools send on stdin.
+# shellcheck shell=bash disable=SC2034,SC2154  # the sourcing script sets or uses some variables
+# For scripts that examine calls with a warm cache. Creates a sandbox, a home with three profiles
+# for it, and the input that tools send on stdin. The first profile is the default and has a cached
+# token.
 #
 #   usage: . warm.sh; warm BINARY SANDBOX [ARGUMENT OF THE SANDBOX...]
 #
-# Expects `folder`, a folder that is the script's own, and a function `fail`. Sets `server` (kill it with
-# `cool`), `base_url`, `host`, `config`, `variables` (a run's environment) and `token`, and writes
-# `$folder/get`, `git` and `cargo`. `run` runs something in that environment.
+# Expects `folder`, a directory that only the script uses, and a function `fail`. Sets `server`
+# (stop it with `cool`), `base_url`, `host`, `config`, `variables` (the environment of an
+# invocation) and `token`, and writes `$folder/get`, `git` and `cargo`. `run` runs a command in that
+# environment.
 
 server=
 run() { env -i "${variables[@]}" "$@"; }
@@ -20,7 +22,7 @@ warm() {
   server=$!
   for _ in $(seq 100); do [[ -s $folder/ready ]] && break; sleep 0.1; done
   [[ -s $folder/ready ]] || fail 'the sandbox did not become ready'
-  # shellcheck disable=SC1091  # made a moment ago, by the sandbox
+  # shellcheck disable=SC1091  # the sandbox has just written this file
   . "$folder/ready"
   base_url=$CLOUDCONNEXA_BASE_URL
   host=${base_url#*://}
