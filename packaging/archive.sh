@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Packs what a release has for one target: a .tar.gz, or for Windows a .zip.
+# Packs the release files of one target: a .tar.gz, or a .zip for Windows.
 #
 #   usage: archive.sh PROGRAM TARGET PAPERS FOLDER        prints the path of the archive
 #
-# PAPERS is what generate.sh has written. The time in the archive is SOURCE_DATE_EPOCH, or else
-# that of the last commit.
+# PAPERS is the directory that generate.sh has written. The time in the archive is
+# SOURCE_DATE_EPOCH, or else the time of the last commit.
 set -euo pipefail
 [[ $# -eq 4 ]] || { echo 'usage: archive.sh PROGRAM TARGET PAPERS FOLDER' >&2; exit 2; }
 program=$1 target=$2 papers=$3
@@ -22,7 +22,7 @@ cp "$root"/{README.md,CHANGELOG.md,SECURITY.md,LICENSE-MIT,LICENSE-APACHE} "$sta
 "$root/packaging/notices.py" "$target" >"$stage/THIRD-PARTY.txt"
 cp -R "$papers/completions" "$stage"
 if [[ $target == *windows* ]]; then
-  # No manual pages, for there is no man; and a copy instead of a link is for the user to make.
+  # No man pages, because Windows has no man. The user makes a copy where Unix has a link.
   cp "$program" "$stage/cloudconnexa-auth.exe"
   (cd "$scratch" && 7z a -bso0 "$folder/$name.zip" "$name")
   echo "$folder/$name.zip"
@@ -30,7 +30,8 @@ else
   cp "$program" "$stage/cloudconnexa-auth"
   cp -R "$papers/man1" "$stage"
   epoch=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct)}
-  # Python's, for macOS's tar has no sorting and no fixed owner; the format is the same everywhere.
+  # Uses Python, because macOS's tar cannot sort or set the owner. The format is the same on all
+  # systems.
   python3 - "$stage" "$folder/$name.tar.gz" "$epoch" <<'END'
 import gzip, os, sys, tarfile
 

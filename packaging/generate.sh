@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the manual pages and the completion scripts, which the program prints, into a folder.
+# Writes the man pages and the completion scripts, which the program prints, into a directory.
 #
 #   usage: generate.sh PROGRAM FOLDER
 #
@@ -16,7 +16,7 @@ completions=$2/completions
 rm -rf "$man1" "$completions"
 mkdir -p "$man1" "$completions"
 
-# The commands as the help page has them.
+# The commands in the order of the help text.
 commands=$("$program" --help | awk '
   /^Commands:/ { inside = 1; next }
   /^$/ { inside = 0 }

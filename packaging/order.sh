@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Writes packaging/order.ld anew: what the calls for a token go through, as it was seen when each of
-# them was run by valgrind. To be done when a check says that this lies too far apart (tests/costs.sh),
-# after a new compiler or a large change. What the list lacks is linked all the same, and what it names
-# in vain does no harm.
+# Regenerates packaging/order.ld: the functions that token requests execute, as valgrind recorded
+# them. Run it if tests/costs.sh reports that they are too far apart, for example after a new
+# compiler or a large change. Functions that are not in the list are linked too, and unknown entries
+# do no harm.
 #
 #   usage: order.sh TARGET_DIR SANDBOX
 set -euo pipefail
@@ -19,8 +19,8 @@ clean_up() {
 }
 trap clean_up EXIT
 
-# As it is shipped: whatever else cargo is told changes the hashes in the names. What stands where is the
-# linker's to say.
+# Builds with the release settings, because other cargo settings change the hashes in the names. The
+# linker's map has the addresses.
 target=$(uname -m)-unknown-linux-musl
 flags=$(packaging/rustflags.sh "$1" "$target")
 printf '#!/bin/sh\nexec cc "$@" -Wl,-Map="%s"\n' "$folder/map" >"$folder/linker"
@@ -47,8 +47,8 @@ see "$folder/git" git get
 see /dev/null kubectl
 see /dev/null terraform get "$host"
 see "$folder/cargo" cargo --cargo-plugin
-# One of many that wait for another's request: it finds the lock taken and no token, and a token when
-# the lock is free.
+# One of many processes that wait for the request of another process. It finds the lock taken and no
+# token; when the lock is free, it finds a token.
 entry=$(echo "$folder"/home/.cache/cloudconnexa-auth/*.json)
 exec 9<"${entry%.json}.lock"
 flock 9

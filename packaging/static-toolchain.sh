@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a static build needs: the Rust target and musl-gcc.
+# Installs the requirements of a static build: the Rust target and musl-gcc.
 #
 #   usage: static-toolchain.sh TARGET
 set -euo pipefail
