@@ -1,4 +1,4 @@
-//! Ansible, in a virtual environment, with the playbook.
+//! Ansible, in a virtual environment, with the published playbook.
 
 use std::process::Command;
 
@@ -16,11 +16,11 @@ fn controller() -> World {
     world
 }
 
-/// As its user would run it: without an inventory, so on this machine alone.
+/// Runs the playbook as a user does: without an inventory, so on this machine only.
 fn playbook(world: &World) -> Command {
     let mut command = patient(world, tool("ansible-playbook"));
     command.arg("playbook.yml").env("LANG", "C.UTF-8");
-    // The usual place is in the home that the user database names, not `HOME`.
+    // The default directory is in the home of the user database, not in `HOME`.
     command.env("ANSIBLE_REMOTE_TMP", world.path("ansible"));
     command
 }
@@ -37,7 +37,7 @@ fn the_playbook_lists_networks_and_shows_no_token_however_much_it_tells() {
     assert_eq!(
         world.sandbox.token_requests(),
         1,
-        "the look-up may be made more than once"
+        "Ansible may evaluate the lookup more than once"
     );
 }
 

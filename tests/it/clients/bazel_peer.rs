@@ -1,5 +1,5 @@
-//! The helper protocol of Bazel, beside another program that speaks it: uv's `auth helper`. Bazel
-//! itself cannot be had here; how it reads a date is known.
+//! Bazel's helper protocol, compared with another implementation: uv's `auth helper`. Bazel itself
+//! cannot be installed here, but the way it parses a date is known.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::clients::{
 use crate::harness::World;
 use crate::helper::validate;
 
-/// What uv answers for hosts that it was told a token of.
+/// The answer of uv for a host that it has a token for.
 fn uv(world: &World, request: &str) -> Ended {
     let mut uv = patient(world, tool("uv"));
     uv.args(["--preview-features", "auth-helper", "--no-config"]);
@@ -30,7 +30,7 @@ fn ours(world: &World, request: &str) -> Ended {
     )
 }
 
-/// A world in which both have a credential for the sandbox's host.
+/// A world in which both programs have a credential for the sandbox's host.
 fn both() -> World {
     let world = world();
     configure(&world, &[]);
@@ -66,7 +66,7 @@ fn both_answer_for_their_host_in_the_same_form() {
     let is_new = |name: &&String| theirs.get(name).is_none();
     let ours = ours.as_object().unwrap();
     let more: Vec<&String> = ours.keys().filter(is_new).collect();
-    assert_eq!(more, ["expires"], "uv tells none");
+    assert_eq!(more, ["expires"], "uv sends no expiry");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn the_line_of_bazelrc_names_what_answers_bazel() {
     let value = line.strip_prefix("common --credential_helper=").unwrap();
     let (host, helper) = value.trim_end().split_once('=').unwrap();
 
-    // Bazel asks for each URL, for many at once, and gives no argument but the verb.
+    // Bazel asks for each URL, for many in parallel; the subcommand is its only argument.
     let script = format!(
         "for name in {{a..h}}; do \
          printf '{{\"uri\":\"https://{host}/%s.jar\"}}' $name | '{helper}' get & done; wait"
@@ -136,9 +136,16 @@ fn the_line_of_bazelrc_names_what_answers_bazel() {
     assert_eq!(answers.lines().count(), 8);
     for answer in answers.lines() {
         let answer = validate("get-response", &format!("{answer}\n"));
-        assert!(answer["expires"].is_string(), "{host} is the profile's");
+        assert!(
+            answer["expires"].is_string(),
+            "{host} is a host of the profile"
+        );
     }
-    assert_eq!(world.sandbox.token_requests(), 1, "one for the whole build");
+    assert_eq!(
+        world.sandbox.token_requests(),
+        1,
+        "one request for the whole build"
+    );
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! Real Cargo with the configuration that we publish, in front of a registry that verifies every
-//! token.
+//! Real Cargo with the published configuration, and a registry that verifies every token.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +35,7 @@ impl Fixture {
         scene
     }
 
-    /// A published configuration as the project's, for this registry.
+    /// Installs a published configuration as the project's, for this registry.
     fn use_published(&self, name: &str, replaced: &[(&str, &str)]) {
         let host = format!("{}/crates", self.resource.authority());
         let replaced = [&[(INDEX, host.as_str())], replaced].concat();
@@ -51,7 +50,7 @@ impl Fixture {
     fn cargo(&self, arguments: &[&str]) -> Command {
         let program = Path::new(env!("CARGO"));
         let mut command = client(&self.world, program);
-        // With its own rustc beside it: a test's home has no rustup.
+        // Use the rustc beside it, because the home of a test has no rustup.
         let rustc = program.with_file_name("rustc");
         if rustc.exists() {
             command.env("RUSTC", rustc);
@@ -64,7 +63,7 @@ impl Fixture {
         run(&self.world, &mut self.cargo(arguments))
     }
 
-    /// `cargo fetch` that knows nothing from before.
+    /// Runs `cargo fetch` without any cached data.
     fn fetch(&self) -> Ended {
         drop(fs::remove_dir_all(self.world.home().join(".cargo")));
         drop(fs::remove_file(self.project().join("Cargo.lock")));
@@ -91,7 +90,7 @@ impl Fixture {
         self.world.sandbox.token_requests()
     }
 
-    /// Asserts that tokens were shown, and each was accepted.
+    /// Requires that requests had tokens, and that all of them were accepted.
     #[track_caller]
     fn shows_good_tokens_only(&mut self) {
         let shown = self.resource.tokens_shown();
@@ -110,7 +109,7 @@ fn cargo_fetches_from_a_private_registry_with_the_published_configuration() {
     assert_eq!(
         scene.token_requests(),
         1,
-        "the second has it from the cache"
+        "the second process gets it from the cache"
     );
     scene.shows_good_tokens_only();
     let record = scene.resource.record();
@@ -143,7 +142,7 @@ fn cargo_asks_the_helper_once_for_the_index_and_the_downloads() {
     assert_eq!(
         fs::read_to_string(calls).unwrap(),
         "--cargo-plugin\n",
-        "the expiry told is one that cargo can keep the token by"
+        "cargo can cache the token until its expiry"
     );
 }
 
@@ -288,7 +287,7 @@ fn a_refused_token_fails_cargo_until_it_is_dropped_by_hand() {
 
     let stderr = scene.fetch().fails();
     assert!(stderr.contains("token rejected"), "{stderr}");
-    assert_eq!(scene.token_requests(), 1, "cargo does not tell it");
+    assert_eq!(scene.token_requests(), 1, "cargo does not report it");
 
     let erase = scene.world.run(["erase"]);
     erase.stdin("{\"profile\": \"prod\"}").succeeds();

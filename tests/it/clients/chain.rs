@@ -1,5 +1,5 @@
-//! A chain of which nothing but the helper is ours: oidc-provider gives the token, git sends it,
-//! Apache with `mod_auth_openidc` asks oidc-provider about it.
+//! A chain in which only the helper is ours: oidc-provider issues the token, git sends it, and
+//! Apache with `mod_auth_openidc` verifies it at oidc-provider.
 
 use std::fs;
 use std::net::TcpListener;
@@ -16,7 +16,7 @@ use crate::clients::{client, links, run, run_with_stdin, tool, trust, world};
 use crate::harness::World;
 use crate::servers::{CLIENT_ID, Make, ORDINARY, Server};
 
-/// nobody, on every Linux: Apache does not serve as root.
+/// The user `nobody` on every Linux; Apache does not serve as root.
 const NOBODY: &str = "65534";
 
 /// `tests/servers/apache` on a free port; it ends with the test.
@@ -27,7 +27,7 @@ struct Apache {
 }
 
 impl Apache {
-    /// In a folder with a certificate and a repository.
+    /// Starts it in a directory with a certificate and a repository.
     fn start(folder: TempDir, git: &Path, provider: &str) -> Self {
         let template = concat!(
             env!("CARGO_MANIFEST_DIR"),
@@ -85,8 +85,8 @@ impl Apache {
         panic!("Apache does not start, see above");
     }
 
-    /// Waits for its process ID, which it writes when it listens; `false` where it ended, for the
-    /// port was taken.
+    /// Waits for its process ID, which it writes when it listens. Returns `false` if it has exited
+    /// because the port was taken.
     fn is_ready(&mut self) -> bool {
         let deadline = Instant::now() + Duration::from_secs(30);
         let pid_file = self.folder.path().join("httpd.pid");
@@ -120,7 +120,7 @@ impl Drop for Apache {
     }
 }
 
-/// Revokes a token at the server that gave it (RFC 7009).
+/// Revokes a token at the server that issued it (RFC 7009).
 fn revoke(world: &World, token_url: &str, token: &str) {
     let url = format!("{token_url}/revocation");
     let mut curl = client(world, "curl");

@@ -1,4 +1,5 @@
-//! The files for GitHub Actions and GitLab CI: their shell steps, in order, as a runner runs them.
+//! The files for GitHub Actions and GitLab CI: their shell steps, in order, executed as a runner
+//! does.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +11,7 @@ use crate::clients::integration_files::{api_requests, patient, recipe};
 use crate::clients::{Ended, client, links, run, run_with_stdin, tool, trust, world};
 use crate::harness::World;
 
-/// A runner: the program and curl are there, a configuration is not.
+/// A runner: it has the program and curl, but no configuration.
 fn runner() -> World {
     let world = world();
     trust(&world, &[]);
@@ -18,7 +19,7 @@ fn runner() -> World {
     world
 }
 
-/// A file of `integrations/` as a runner reads it, for this world's credential.
+/// A file of `integrations/` as a runner parses it, for this world's credential.
 fn workflow(world: &World, name: &str) -> Value {
     let client_id = world.sandbox.credential().client_id;
     let base_url = format!("CLOUDCONNEXA_BASE_URL: {}", world.sandbox.base_url());
@@ -29,7 +30,7 @@ fn workflow(world: &World, name: &str) -> Value {
     parsed(world, &recipe(world, name, &replacements))
 }
 
-/// YAML, read by Ansible's library.
+/// YAML, parsed by Ansible's library.
 fn parsed(world: &World, yaml: &str) -> Value {
     let mut python = client(world, tool("python3"));
     let script = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))";
@@ -53,7 +54,7 @@ fn the_yaml_files_are_yaml() {
 
 type Variables = BTreeMap<String, String>;
 
-/// The members of an `env` or `variables`, which are all texts.
+/// The members of an `env` or `variables`; all are strings.
 fn variables(value: &Value) -> Variables {
     let members = value.as_object().into_iter().flatten();
     members
@@ -69,7 +70,8 @@ fn step(world: &World, script: &str, variables: &Variables, flags: &[&str]) -> E
     run(world, bash.args(flags).arg(file).envs(variables))
 }
 
-/// Runs a job of GitHub Actions up to the step that fails: the log, and whether the job is good.
+/// Runs a job of GitHub Actions up to the step that fails; returns the log, and whether the job has
+/// succeeded.
 fn github(world: &World, secret: &str) -> (String, bool) {
     let workflow = workflow(world, "github-actions/networks.yml");
     let job = &workflow["jobs"]["networks"];
@@ -116,13 +118,13 @@ fn the_github_job_masks_the_token_before_it_uses_it() {
     let cache = world.path("runner/cloudconnexa-auth");
     assert!(
         cache.is_dir() && !world.cache().exists(),
-        "gone with the job"
+        "it is deleted with the job"
     );
     let mask = log
         .lines()
         .find_map(|line| line.strip_prefix("::add-mask::"));
     let token = mask.expect("the token is masked");
-    assert_eq!(token.len(), 64, "it is the token that is masked");
+    assert_eq!(token.len(), 64, "the token is masked");
     assert_eq!(
         log.matches(token).count(),
         1,
@@ -147,7 +149,7 @@ fn the_github_job_fails_where_there_is_no_token() {
     }
 }
 
-/// Runs the job of GitLab CI, whose runner sets `pipefail` too.
+/// Runs the job of GitLab CI, whose runner also sets `pipefail`.
 fn gitlab(world: &World, secret: &str) -> Ended {
     let file = workflow(world, "gitlab-ci/.gitlab-ci.yml");
     let job = &file["networks"];

@@ -13,7 +13,7 @@ const NETWORKS: &str = "/api/v1/networks";
 /// The ID of a network in the sandbox's sample data.
 const OFFICE: &str = "7f3a0c1e-0000-4000-8000-000000000001";
 
-/// `cloudconnexa-curl` on PATH.
+/// A world with `cloudconnexa-curl` on PATH.
 fn with_wrapper() -> World {
     let world = world();
     configure(&world, &[]);
@@ -48,7 +48,7 @@ fn the_wrapper_asks_the_api_and_neither_arguments_nor_variables_hold_the_token()
     assert_eq!(
         started(&world).into_iter().filter(curl).count(),
         1,
-        "curl was watched"
+        "curl was recorded"
     );
     started_without_token(&world);
 }
@@ -107,7 +107,7 @@ fn a_foreign_url_ends_the_wrapper_before_curl_starts() {
         assert_eq!(ended.code, Some(3), "{}", ended.story());
         assert!(
             !started(&world).iter().any(|line| line.contains("\"curl\"")),
-            "{url}: nobody is asked"
+            "{url}: curl is not started"
         );
     }
     assert_eq!(world.sandbox.requests(), []);
@@ -115,7 +115,7 @@ fn a_foreign_url_ends_the_wrapper_before_curl_starts() {
 
 #[test]
 fn the_pipe_of_the_readme_fails_where_the_program_fails() {
-    // curl asks without a header then: that must not be taken for an answer.
+    // curl then sends a request without the header; its response must not pass for an answer.
     let world = with_wrapper();
     spoil_secret(&world);
     let script = format!(

@@ -1,5 +1,5 @@
-//! skopeo and the docker CLI (no daemon), in front of docker-registry with TLS and a password file
-//! whose password is the access token.
+//! skopeo and the docker CLI (no daemon), with docker-registry as the server. It has TLS and a
+//! password file whose password is the access token.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -15,14 +15,15 @@ use crate::harness::World;
 /// docker-registry; it ends with the test.
 struct Registry {
     child: Child,
-    /// Kept open: the registry ends where nobody can read what it tells.
+    /// Kept open: the registry ends if its log cannot be written.
     _log: BufReader<ChildStderr>,
     /// `127.0.0.1:PORT`
     authority: String,
 }
 
 impl Registry {
-    /// One that lets in who is in the password file `users`; everybody, without one.
+    /// A registry that accepts the users in the password file `users`; without a file it accepts
+    /// everyone.
     fn start(world: &World, users: Option<&str>) -> Self {
         let folder = world.path("registry");
         fs::create_dir_all(&folder).unwrap();
@@ -69,7 +70,7 @@ impl Registry {
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        // A panic here would hide the first.
+        // A panic here would hide the first one.
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -80,8 +81,8 @@ fn make_certificate(folder: &Path) {
     assert!(Command::new(make).arg(folder).status().unwrap().success());
 }
 
-/// A line of a password file. bcrypt, which is all that the registry knows, hashes the first 72
-/// bytes of a password only.
+/// A line of a password file. The registry supports only bcrypt, which hashes only the first 72
+/// bytes of a password.
 fn password_line(world: &World, user: &str, password: &str) -> String {
     assert!(password.len() <= 72, "the whole token is checked");
     let mut htpasswd = patient(world, tool("htpasswd"));
@@ -89,10 +90,10 @@ fn password_line(world: &World, user: &str, password: &str) -> String {
     run_with_stdin(world, &mut htpasswd, password).succeeds()
 }
 
-/// A password that is not the program's.
+/// A password that is not from this program.
 const FOREIGN: &str = "a password of somebody else";
 
-/// A home with `docker/config.json` for a registry that takes the token as password of `oauth2`,
+/// A home with `docker/config.json`, and a registry that accepts the token as password of `oauth2`,
 /// and one more user.
 fn guarded() -> (World, Registry) {
     let world = world();
@@ -103,13 +104,13 @@ fn guarded() -> (World, Registry) {
     configure(&world, &[&registry.authority]);
     links(&world);
     place_config(&world, &registry);
-    // The same with and without a daemon on this machine.
+    // The result must not depend on a daemon on this machine.
     let nowhere = world.path("no-daemon.sock");
     world.set("DOCKER_HOST", &format!("unix://{}", nowhere.display()));
     (world, registry)
 }
 
-/// Where docker and where skopeo look first. The folder of the latter is not that of this machine.
+/// The files that docker and skopeo read first. skopeo's directory is not the one of this machine.
 fn config_files(world: &World) -> [PathBuf; 2] {
     let runtime = world.path("run");
     world.set("XDG_RUNTIME_DIR", runtime.to_str().unwrap());
@@ -126,15 +127,15 @@ fn place_config(world: &World, registry: &Registry) {
     }
 }
 
-/// skopeo with its cache of blobs in the test's home. As root it would be in `/var/lib/containers`, unless
-/// this variable of containers/storage says that the user is another one.
+/// skopeo with its cache of blobs in the test's home. For root the cache would be in
+/// `/var/lib/containers`, unless this variable of containers/storage names another user.
 fn skopeo(world: &World) -> Command {
     let mut command = watched(world, tool("skopeo"));
     command.env("_CONTAINERS_ROOTLESS_UID", "1000");
     command
 }
 
-/// Copies an image of no layers into the registry.
+/// Copies an image without layers into the registry.
 fn push(world: &World, registry: &Registry) -> Command {
     let image = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/docker-image");
     let mut command = skopeo(world);
@@ -151,7 +152,7 @@ fn skopeo_inspect(world: &World, registry: &Registry) -> Command {
     command
 }
 
-/// How often the last watched client ran the helper.
+/// How often the last watched client has started the helper.
 #[track_caller]
 fn helper_runs(world: &World) -> usize {
     let runs = started(world);
@@ -169,7 +170,7 @@ fn skopeo_writes_and_reads_an_image_with_the_token_as_password() {
 
     let image = image.without_token(&world).succeeds();
     assert!(image.contains("office/tools"), "{image}");
-    assert_eq!(world.sandbox.token_requests(), 1, "one for all");
+    assert_eq!(world.sandbox.token_requests(), 1, "one request for all");
 }
 
 #[test]
@@ -215,10 +216,10 @@ fn a_registry_that_is_not_ours_is_asked_without_a_credential() {
     place_config(&world, &registry);
 
     run(&world, &mut push(&world, &registry)).succeeds();
-    assert!(helper_runs(&world) >= 1, "the helper is asked");
+    assert!(helper_runs(&world) >= 1, "the helper is started");
     run(&world, &mut skopeo_inspect(&world, &registry)).succeeds();
 
-    assert_eq!(world.sandbox.requests(), [], "nobody is asked for a token");
+    assert_eq!(world.sandbox.requests(), [], "no token request is sent");
 }
 
 #[test]
@@ -277,7 +278,7 @@ fn docker_login_with_our_own_token_is_silent_and_a_foreign_secret_is_refused() {
     assert_eq!(
         after.contains(FOREIGN),
         before.contains(FOREIGN),
-        "docker falls back to no file"
+        "docker does not fall back to a file"
     );
 }
 
@@ -288,7 +289,7 @@ fn docker_login_sends_back_what_it_was_given_and_that_is_silent() {
     };
     let (world, registry) = guarded();
 
-    // It ends with an error all the same: without a user name it wants a daemon.
+    // It still ends with an error: without a user name it needs a daemon.
     let mut login = watched(&world, docker);
     let ended = run(&world, login.args(["login", &registry.authority]));
 

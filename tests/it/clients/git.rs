@@ -1,4 +1,4 @@
-//! Real git in front of servers that verify every token: a new one, which sends Bearer, and
+//! Real git and servers that verify every token. Two versions: a new one, which sends Bearer, and
 //! Debian's, which can only send the token as a password.
 
 use std::fs;
@@ -15,7 +15,7 @@ use crate::clients::{
 };
 use crate::harness::World;
 
-/// A git that speaks of Bearer tokens.
+/// A git that supports Bearer tokens.
 pub(super) fn new_git() -> Option<PathBuf> {
     found_or_skipped(
         "git 2.46 or newer",
@@ -23,7 +23,7 @@ pub(super) fn new_git() -> Option<PathBuf> {
     )
 }
 
-/// Debian's, which does not.
+/// Debian's git, which does not support Bearer tokens.
 fn old_git() -> Option<PathBuf> {
     let is_old = |git: &Path| version(git) < (2, 46);
     found_or_passed_over("a git older than 2.46", find("git", is_old))
@@ -37,8 +37,8 @@ fn version(git: &Path) -> (u32, u32) {
     (parts.next().unwrap(), parts.next().unwrap())
 }
 
-/// git with the configuration that we publish, and a repository behind a server that is one of
-/// the profile's hosts.
+/// git with the published configuration, and a repository on a server that is one of the profile's
+/// hosts.
 struct Fixture {
     world: World,
     resource: Resource,
@@ -91,7 +91,8 @@ impl Fixture {
         self.world.sandbox.token_requests()
     }
 
-    /// `git credential OPERATION` with a description of this server and what comes behind it.
+    /// Runs `git credential OPERATION` with the description of this server and these additional
+    /// lines.
     fn plumbing(&self, operation: &str, lines: &str) -> Ended {
         let host = self.resource.authority();
         let input = format!("{lines}protocol=https\nhost={host}\n\n");
@@ -100,7 +101,7 @@ impl Fixture {
     }
 }
 
-/// git with no configuration but the home's, and nobody to ask.
+/// git with only the configuration in the home, and without a prompt.
 pub(super) fn git(world: &World, git: &Path) -> Command {
     let mut command = client(world, git);
     command
@@ -113,7 +114,7 @@ pub(super) fn git(world: &World, git: &Path) -> Command {
     command
 }
 
-/// `integrations/git/gitconfig` as the home's, for this host.
+/// Installs `integrations/git/gitconfig` in the home, for this host.
 pub(super) fn use_published_config(world: &World, authority: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("integrations/git/gitconfig");
     let text = fs::read_to_string(path).unwrap();
@@ -147,7 +148,7 @@ fn new_git_clones_and_pushes_with_a_bearer_token() {
     in_copy(&["commit", "--quiet", "--allow-empty", "--message=two"]).succeeds();
     in_copy(&["push", "--quiet"]).succeeds();
 
-    assert_eq!(scene.token_requests(), 1, "one token for all of them");
+    assert_eq!(scene.token_requests(), 1, "one token for all requests");
     let shown = scene.resource.tokens_shown();
     assert!(shown.len() >= 6, "{shown:?}");
     assert!(
@@ -168,7 +169,7 @@ fn old_git_clones_with_the_token_as_password() {
         .run(&["clone", &scene.repository(), "copy"])
         .succeeds();
 
-    assert_eq!(scene.token_requests(), 1, "one token for both");
+    assert_eq!(scene.token_requests(), 1, "one token for both requests");
     let shown = scene.resource.tokens_shown();
     assert!(shown.len() >= 3, "{shown:?}");
     assert!(shown.iter().all(|it| it == "Basic accepted"), "{shown:?}");
@@ -196,22 +197,22 @@ fn a_revoked_token_fails_one_command_and_costs_one_token_request() {
         assert!(stderr.contains("Authentication failed"), "{stderr}");
         assert!(
             !stderr.contains("cloudconnexa-auth"),
-            "git says it: {stderr}"
+            "git reports it: {stderr}"
         );
         assert_eq!(scene.world.entries().len(), 1);
         let (_, entry) = scene.world.entry();
         assert_eq!(
             entry["token"]["refused"], true,
-            "git's `erase` has said which token it was refused with"
+            "git's `erase` has named the refused token"
         );
         assert_eq!(scene.token_requests(), 1, "which needs no request");
 
         scene.ls_remote().succeeds();
         scene.ls_remote().succeeds();
-        assert_eq!(scene.token_requests(), 2, "one for the new one");
+        assert_eq!(scene.token_requests(), 2, "one request for the new token");
         let shown = scene.resource.tokens_shown();
         let refused = shown.iter().filter(|it| it.ends_with("refused")).count();
-        assert_eq!(refused, 1, "the revoked token is shown once: {shown:?}");
+        assert_eq!(refused, 1, "the revoked token is sent once: {shown:?}");
     }
 }
 
@@ -228,7 +229,7 @@ fn an_expired_token_fails_no_command() {
         let shown = scene.resource.tokens_shown();
         assert!(
             shown.iter().all(|it| it.ends_with("accepted")),
-            "an expired token is shown to nobody: {shown:?}"
+            "an expired token is never sent: {shown:?}"
         );
     }
 }
@@ -269,7 +270,7 @@ fn eight_commands_that_are_refused_at_once_are_one_token_request_more() {
     let ends = run_in_parallel(&scene.world, &mut commands);
 
     let failed = ends.iter().filter(|ended| ended.code != Some(0)).count();
-    assert!(failed >= 1, "whoever had the revoked token");
+    assert!(failed >= 1, "the processes that had the revoked token");
     scene.ls_remote().succeeds();
     assert_eq!(
         scene.token_requests(),
@@ -315,7 +316,11 @@ fn a_server_that_refuses_every_token_costs_one_token_request_a_minute() {
         for _ in 0..4 {
             scene.ls_remote().fails();
         }
-        assert_eq!(scene.token_requests(), 2, "the first, and one for `erase`");
+        assert_eq!(
+            scene.token_requests(),
+            2,
+            "the first request, and one after `erase`"
+        );
 
         scene.world.advance(Duration::from_secs(61));
         for _ in 0..4 {
@@ -338,11 +343,14 @@ fn old_git_erases_good_tokens_at_bearer_servers_for_one_token_request_at_most() 
     assert_eq!(
         scene.resource.tokens_shown(),
         Vec::<String>::new(),
-        "it has no Bearer to send, and erases what it did not send"
+        "it does not support Bearer, and erases a token that it has not sent"
     );
     assert!(scene.token_requests() <= 2, "{}", scene.token_requests());
     scene.world.run(["token"]).succeeds();
-    assert!(scene.token_requests() <= 2, "the others keep their token");
+    assert!(
+        scene.token_requests() <= 2,
+        "other processes keep their token"
+    );
 }
 
 #[test]
@@ -378,13 +386,14 @@ fn a_token_does_not_follow_a_redirect_to_a_host_that_is_no_profiles() {
             );
 
             let moved = format!("{}/git/moved/r.git", scene.resource.url());
-            // For every host, not as we publish it, so that it is asked about the foreign one.
+            // For every host, unlike the published file, so that git asks the helper about the
+            // foreign host.
             let helper = ["-c", "credential.helper=cloudconnexa", "ls-remote", &moved];
             scene.run(&[options, &helper].concat()).fails();
 
             let shown = scene.resource.tokens_shown();
             assert!(!shown.is_empty(), "the server that redirects is ours");
-            assert!(!foreign.record().is_empty(), "git went where it was sent");
+            assert!(!foreign.record().is_empty(), "git followed the redirect");
             assert_eq!(foreign.tokens_shown(), Vec::<String>::new(), "{options:?}");
         }
     }
@@ -403,7 +412,7 @@ fn a_token_endpoint_that_hangs_does_not_hang_git() {
 
         assert!(
             stderr.contains("cloudconnexa-auth: error: "),
-            "the helper ends by itself, and says so: {stderr}"
+            "the helper exits and reports it: {stderr}"
         );
     }
 }
@@ -447,7 +456,7 @@ fn flags_stand_in_the_configuration_and_the_program_is_found_by_its_path_too() {
             let listed = scene.ls_remote();
             assert_eq!(listed.stderr, "", "{helper}");
             listed.succeeds();
-            assert_eq!(requests(), 1, "{helper}: of the profile that was named");
+            assert_eq!(requests(), 1, "{helper}: the token of the named profile");
         }
         assert_eq!(scene.token_requests(), 1);
     }
@@ -472,8 +481,8 @@ fn git_shows_why_there_is_no_token() {
 
 #[test]
 fn another_helper_is_not_given_the_token_to_keep() {
-    // The files of the home are searched for the token after each run: without the empty
-    // `helper =` of our configuration old git would write it to ~/.git-credentials.
+    // The files of the home are searched for the token after each process. Without the empty
+    // `helper =` of our configuration, old git would write the token to ~/.git-credentials.
     for git in [new_git(), old_git()].into_iter().flatten() {
         let scene = Fixture::new(git, Challenge::Both);
         let path = scene.world.home().join(".gitconfig");
@@ -567,7 +576,7 @@ fn git_asks_the_user_where_the_helper_has_nothing() {
                     "protocol=https\nhost=git.example.com\n\
                      wwwauth[]=basic realm={long}host={ours}\n"
                 ),
-                "our host stands in a long challenge of a foreign one",
+                "our host is in a long challenge of a foreign one",
             ),
         ] {
             let mut command = scene.git(&["-c", "credential.helper=cloudconnexa"]);
@@ -606,7 +615,7 @@ fn git_credential_reject_drops_the_token_it_names_and_no_other() {
         silent(scene.plumbing("approve", &naming(token.trim_end())));
         silent(scene.plumbing("reject", &naming("another")));
         assert_eq!(scene.world.token(), token.trim_end());
-        assert_eq!(scene.token_requests(), 1, "it is the token of before");
+        assert_eq!(scene.token_requests(), 1, "it is the previous token");
 
         silent(scene.plumbing("reject", &naming(token.trim_end())));
         assert_ne!(scene.world.token(), token.trim_end());

@@ -1,5 +1,5 @@
-//! Real go with the GOAUTH that we publish, in front of a module proxy that verifies every token.
-//! go is the one client that runs us again for a refused token and then tries once more.
+//! Real go with the published GOAUTH, and a module proxy that verifies every token. go is the only
+//! client that starts the helper again for a refused token and then retries once.
 
 use std::fs;
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ impl Fixture {
         command
             .env("GOENV", self.world.path("goenv"))
             .env("GOMODCACHE", self.modules(cache))
-            // No other compiler, and modules that can be removed with the test.
+            // No other toolchain, and modules that can be deleted with the test.
             .env("GOTOOLCHAIN", "local")
             .env("GOFLAGS", "-modcacherw")
             .args(arguments);
@@ -72,7 +72,7 @@ impl Fixture {
         self.world.sandbox.token_requests()
     }
 
-    /// How many requests showed a refused token.
+    /// The number of requests with a refused token.
     fn refused(&mut self) -> usize {
         let shown = self.resource.tokens_shown();
         shown.iter().filter(|it| it.ends_with("refused")).count()
@@ -89,7 +89,7 @@ fn go_downloads_a_private_module_with_the_published_environment() {
     assert_eq!(
         scene.token_requests(),
         1,
-        "the second has it from the cache"
+        "the second process gets it from the cache"
     );
     let record = scene.resource.record();
     assert!(!record.is_empty());
@@ -107,10 +107,10 @@ fn a_revoked_token_is_replaced_while_go_runs() {
 
     scene.downloads("two");
 
-    assert_eq!(scene.token_requests(), 2, "one for the new one");
-    assert_eq!(scene.refused(), 1, "the revoked token is shown once");
+    assert_eq!(scene.token_requests(), 2, "one request for the new token");
+    assert_eq!(scene.refused(), 1, "the revoked token is sent once");
     scene.downloads("three");
-    assert_eq!(scene.token_requests(), 2, "which is kept");
+    assert_eq!(scene.token_requests(), 2, "the new token is kept");
     assert_eq!(scene.refused(), 1);
 }
 
@@ -144,7 +144,7 @@ fn go_is_given_nothing_for_a_host_that_is_no_profiles() {
     assert_eq!(
         scene.token_requests(),
         1,
-        "go does not say whom it is going to ask, so the profile's own hosts got one"
+        "go does not pass the host, so the helper returns a token for the profile's hosts"
     );
 }
 
@@ -162,7 +162,10 @@ fn several_go_that_are_refused_at_once_are_one_token_request_more() {
     }
 
     assert_eq!(scene.token_requests(), 2);
-    assert!(scene.refused() >= 1, "whoever had the revoked token");
+    assert!(
+        scene.refused() >= 1,
+        "the processes that had the revoked token"
+    );
 }
 
 #[test]
@@ -194,7 +197,7 @@ fn without_a_token_go_goes_on_and_tells_why_with_x() {
     assert!(stderr.contains("401"), "{stderr}");
     assert!(
         !stderr.contains("cloudconnexa-auth: "),
-        "go keeps it to itself: {stderr}"
+        "go does not print it: {stderr}"
     );
 
     let stderr = run(

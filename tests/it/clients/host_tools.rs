@@ -1,4 +1,4 @@
-//! What sets the stage for other programs: a systemd unit, direnv, a client of MCP servers.
+//! Programs that prepare the environment of other programs: a systemd unit, direnv, an MCP client.
 
 use std::fs;
 use std::process::Command;
@@ -10,11 +10,11 @@ use crate::clients::integration_files::{api_requests, bash, patient, place, reci
 use crate::clients::{configure, links, run, run_with_stdin, spoil_secret, tool, trust, world};
 use crate::harness::{World, write_private};
 
-/// The unit and its files, in folders of this world.
+/// The unit and its files, in directories of this world.
 struct Unit {
     world: World,
     text: String,
-    /// Outside of the world, where nothing but `*.secret` may hold a secret.
+    /// Outside of the world, where only `*.secret` may contain a secret.
     credentials: TempDir,
 }
 
@@ -49,7 +49,7 @@ impl Unit {
         }
     }
 
-    /// What the unit says under a name.
+    /// The values of this key in the unit.
     fn values(&self, name: &str) -> Vec<&str> {
         let lines = self.text.lines();
         lines
@@ -57,8 +57,8 @@ impl Unit {
             .collect()
     }
 
-    /// `ExecStart`, with what systemd makes for it: the credentials, the cache folder (a link, as
-    /// with `DynamicUser`), the environment.
+    /// `ExecStart`, with the things that systemd provides: the credentials, the cache directory (a
+    /// link, as with `DynamicUser`), the environment.
     fn command(&self) -> Command {
         let world = &self.world;
         for credential in self.values("LoadCredential") {
@@ -104,7 +104,10 @@ fn a_unit_gets_its_secret_from_the_credentials_folder() {
     let report = report.without_token(&unit.world).succeeds();
     assert!(report.contains("office"), "{report}");
     let private = unit.world.path("cache/private/networks-report/tokens");
-    assert!(private.is_dir(), "the cache is where the unit says");
+    assert!(
+        private.is_dir(),
+        "the cache is in the directory of the unit"
+    );
     let names = unit.values("LoadCredential").len() + unit.values("CacheDirectory").len();
     assert_eq!(names, 2, "the unit was read");
 }
@@ -159,7 +162,7 @@ fn the_headers_for_an_mcp_server_are_one_object_of_texts() {
 
     let headers: Value = serde_json::from_str(&printed).unwrap();
     let members = headers.as_object().unwrap();
-    assert_eq!(members.len(), 1, "nothing but the one header");
+    assert_eq!(members.len(), 1, "only the one header");
     let authorization = members["Authorization"].as_str().unwrap();
     assert_eq!(authorization, format!("Bearer {}", world.token()));
     assert_eq!(printed.lines().count(), 1);

@@ -1,4 +1,4 @@
-//! `http`, which takes a header from a file.
+//! `http`, which can read a header from a file.
 
 use crate::clients::integration_files::{
     api_requests, bash, first_on_path, place, started, started_without_token, watched,
@@ -6,7 +6,7 @@ use crate::clients::integration_files::{
 use crate::clients::{configure, links, run, spoil_secret, tool, trust, world};
 use crate::harness::World;
 
-/// `cloudconnexa-http` and `http` on PATH.
+/// A world with `cloudconnexa-http` and `http` on PATH.
 fn with_wrapper() -> World {
     let world = world();
     configure(&world, &[]);
@@ -37,7 +37,7 @@ fn the_wrapper_asks_the_api_and_neither_arguments_nor_variables_hold_the_token()
 
     assert!(answer.contains("office"), "{answer}");
     let http = |line: &String| line.contains("Authorization:@");
-    assert!(started(&world).iter().any(http), "HTTPie was watched");
+    assert!(started(&world).iter().any(http), "HTTPie was recorded");
     started_without_token(&world);
 }
 
@@ -68,7 +68,7 @@ fn without_a_token_or_for_a_foreign_host_httpie_is_not_started() {
     let foreign = "cloudconnexa-http https://acme.api.openvpn.com.evil.test/";
     assert_eq!(bash(&world, foreign).code, Some(3));
     assert_eq!(bash(&world, "cloudconnexa-http --form").code, Some(3));
-    // To HTTPie the first of the two is the URL, and the second one a header.
+    // HTTPie takes the first argument as the URL, and the second as a header.
     let two = format!("cloudconnexa-http evil.test {}", networks_url(&world));
     for call in ["cloudconnexa-http localhost/", &two] {
         let ended = bash(&world, call);

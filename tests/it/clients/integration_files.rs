@@ -1,4 +1,4 @@
-//! The files of `integrations/`, put in place as a user would, and clients watched at their argv.
+//! The files of `integrations/`, installed as by a user, and clients whose arguments are recorded.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -10,13 +10,13 @@ use std::process::Command;
 use crate::clients::{Ended, client, links, published, run, tool, write_program};
 use crate::harness::World;
 
-/// A file of `integrations/` with the sandbox in place of the API, and further replacements.
+/// A file of `integrations/` with the sandbox instead of the API, and additional replacements.
 #[track_caller]
 pub(crate) fn recipe(world: &World, name: &str, replaced: &[(&str, &str)]) -> String {
     published(name, replaced).replace("https://acme.api.openvpn.com", world.sandbox.base_url())
 }
 
-/// Puts a file of `integrations/` in place, executable where it is so there.
+/// Installs a file of `integrations/`; it is executable if the original is.
 #[track_caller]
 pub(crate) fn place(world: &World, name: &str, to: &Path, replaced: &[(&str, &str)]) {
     let text = recipe(world, name, replaced);
@@ -30,14 +30,14 @@ pub(crate) fn place(world: &World, name: &str, to: &Path, replaced: &[(&str, &st
     }
 }
 
-/// A client that may take a minute, and starts nothing that outlives it by much.
+/// A client with a time limit of one minute; `timeout` also ends the processes of its group.
 pub(crate) fn patient(world: &World, program: impl AsRef<OsStr>) -> Command {
     let mut command = client(world, "timeout");
     command.args(["--kill-after=5", "60"]).arg(program);
     command
 }
 
-/// The same, with the arguments and variables of every program that it starts written down.
+/// Like `patient`, and records the arguments and variables of every program that the client starts.
 pub(crate) fn watched(world: &World, program: impl AsRef<OsStr>) -> Command {
     let mut command = patient(world, tool("strace"));
     command.args(["-f", "-qq", "-v", "-e", "trace=execve", "-s", "65535", "-o"]);
@@ -45,12 +45,12 @@ pub(crate) fn watched(world: &World, program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Each program that the last watched client started, with its arguments and variables.
+/// All programs that the last watched client has started, with their arguments and variables.
 #[track_caller]
 pub(crate) fn started(world: &World) -> Vec<String> {
     let text = fs::read_to_string(world.path("started")).unwrap();
     let mut starts: Vec<String> = Vec::new();
-    // A call is in two lines where another process came in between.
+    // A call takes two lines if output of another process interrupted it.
     let mut begun: HashMap<&str, &str> = HashMap::new();
     for line in text.lines() {
         let (process, call) = line.split_once(' ').unwrap();
@@ -61,25 +61,25 @@ pub(crate) fn started(world: &World) -> Vec<String> {
             starts.push(arguments.to_owned());
         }
     }
-    assert!(!starts.is_empty(), "strace saw something: {text}");
+    assert!(!starts.is_empty(), "strace has recorded calls: {text}");
     starts
 }
 
-/// Fails if a program was started with a token. (The search of the world's files finds it too; this
-/// says what it means.)
+/// Fails if a program was started with a token. The search of the world's files finds that too, but
+/// this error is clearer.
 #[track_caller]
 pub(crate) fn started_without_token(world: &World) {
     for token in world.canaries().tokens {
         let leak = started(world).into_iter().find(|it| it.contains(&token));
         assert_eq!(
             leak, None,
-            "others can read arguments, and children variables"
+            "other users can read arguments, and children inherit variables"
         );
     }
 }
 
 impl Ended {
-    /// Its stdout holds no token either.
+    /// Requires that stdout contains no token either.
     #[track_caller]
     pub(crate) fn without_token(self, world: &World) -> Self {
         for token in world.canaries().tokens {
@@ -89,7 +89,8 @@ impl Ended {
     }
 }
 
-/// A `cloudconnexa-auth` before the real one on PATH that writes each run's first argument down.
+/// Installs a `cloudconnexa-auth` before the real one on PATH; it records the first argument of
+/// each process.
 pub(crate) fn count_runs(world: &World) {
     let real = links(world).join("cloudconnexa-auth");
     let text = format!(
@@ -103,27 +104,27 @@ pub(crate) fn count_runs(world: &World) {
     first_on_path(world, &folder);
 }
 
-/// The verbs of all runs so far.
+/// The subcommands of all processes so far.
 pub(crate) fn runs(world: &World) -> Vec<String> {
     let text = fs::read_to_string(world.path("runs")).unwrap_or_default();
     text.lines().map(str::to_owned).collect()
 }
 
-/// Puts a folder first on the world's PATH.
+/// Puts a directory first on the world's PATH.
 pub(crate) fn first_on_path(world: &World, folder: &Path) {
     let variables = world.variables();
     let (_, path) = variables.iter().find(|(name, _)| name == "PATH").unwrap();
     world.set("PATH", &format!("{}:{path}", folder.display()));
 }
 
-/// Drops the token from the cache, as the README says.
+/// Removes the token from the cache with the command in the README.
 #[track_caller]
 pub(crate) fn drop_the_token(world: &World) {
     let script = "echo '{\"profile\": \"prod\"}' | cloudconnexa-auth erase";
     assert_eq!(bash(world, script).succeeds(), "{}\n");
 }
 
-/// The API requests so far, as `GET /api/v1/networks 200`.
+/// All API requests so far, as `GET /api/v1/networks 200`.
 pub(crate) fn api_requests(world: &World) -> Vec<String> {
     let requests = world.sandbox.requests();
     let api = requests.iter().filter(|it| !it.is_token_request());
@@ -131,7 +132,7 @@ pub(crate) fn api_requests(world: &World) -> Vec<String> {
         .collect()
 }
 
-/// Runs a script with bash, stdin empty.
+/// Runs a script with bash and an empty stdin.
 #[track_caller]
 pub(crate) fn bash(world: &World, script: &str) -> Ended {
     run(world, patient(world, "bash").args(["-c", script]))

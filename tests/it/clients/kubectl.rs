@@ -1,5 +1,5 @@
-//! Real kubectl with the kubeconfig that we publish, straight against the sandbox: an HTTPS server
-//! that wants a Bearer token is all that `get --raw` needs.
+//! Real kubectl with the published kubeconfig, directly against the sandbox: `get --raw` needs only
+//! an HTTPS server that accepts Bearer tokens.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// Nothing where there is no kubectl.
+    /// Returns `None` if kubectl is not installed.
     fn new() -> Option<Self> {
         let kubectl = preinstalled("kubectl")?;
         let world = world();
@@ -61,7 +61,7 @@ impl Fixture {
         self.world.sandbox.token_requests()
     }
 
-    /// The answers of the sandbox's API.
+    /// The response statuses of the sandbox's API.
     fn statuses(&self) -> Vec<Option<u16>> {
         let requests = self.world.sandbox.requests().into_iter();
         let of_api = requests.filter(|it| it.path == "/api/v1/networks");
@@ -79,7 +79,7 @@ fn kubectl_reads_the_api_with_the_published_kubeconfig() {
     assert_eq!(
         scene.token_requests(),
         1,
-        "the second has it from the cache"
+        "the second process gets it from the cache"
     );
     assert_eq!(scene.statuses(), [Some(200), Some(200)]);
 }
@@ -94,7 +94,7 @@ fn kubectl_is_answered_in_the_version_it_asks_in_and_with_or_without_the_server(
         &[server, beta][..],
         &[server, silent],
         &[server, beta, silent],
-        // The older version knows no such line.
+        // The older version does not have this line.
         &[server, beta, ("        interactiveMode: Never\n", "")],
     ] {
         scene.use_kubeconfig(replaced);
@@ -126,10 +126,10 @@ fn kubectl_gets_no_token_for_a_server_that_is_no_profiles() {
 
     assert!(
         stderr.contains("cloudconnexa-auth: error: ") && stderr.contains(foreign.authority()),
-        "the reason is told: {stderr}"
+        "the reason is reported: {stderr}"
     );
     assert_eq!(foreign.tokens_shown(), Vec::<String>::new());
-    assert_eq!(scene.token_requests(), 0, "nor is one asked for");
+    assert_eq!(scene.token_requests(), 0, "nor is one requested");
 }
 
 #[test]
@@ -141,12 +141,12 @@ fn without_cluster_info_kubectl_takes_the_token_wherever_the_kubeconfig_says() {
 
     scene.networks().fails();
 
-    // Not what anybody wants: nothing tells us the server then. It is why the published file has
-    // that line, and why its page warns of files that do not.
+    // This is not the desired result: without that line kubectl does not report the server.
+    // Therefore the published file has the line, and its page warns of files that do not.
     let shown = foreign.tokens_shown();
     assert!(
         shown.iter().any(|it| it == "Bearer accepted"),
-        "now kubectl tells the server? Then the page's warning can go: {shown:?}"
+        "if kubectl now passes the server, remove the warning of the page: {shown:?}"
     );
 }
 
@@ -160,7 +160,7 @@ fn kubectl_gets_no_token_for_a_server_that_it_does_not_verify() {
     let stderr = scene.networks().fails();
 
     assert!(stderr.contains("insecure-skip-tls-verify"), "{stderr}");
-    assert_eq!(scene.statuses(), [], "anybody could have been that server");
+    assert_eq!(scene.statuses(), [], "it could have been any server");
     assert_eq!(scene.token_requests(), 0);
 }
 
@@ -177,7 +177,7 @@ fn a_refused_token_fails_kubectl_until_it_is_dropped_by_hand() {
     assert_eq!(
         scene.token_requests(),
         1,
-        "kubectl does not tell that it was refused"
+        "kubectl does not report that the token was refused"
     );
 
     let erase = scene.world.run(["erase"]);
@@ -214,7 +214,7 @@ fn kubectl_shows_why_there_is_no_token() {
     assert_eq!(
         scene.token_requests(),
         asked,
-        "a refusal is not asked for again and again"
+        "a refused request is not repeated"
     );
     assert_eq!(scene.statuses(), [], "without a token there is no request");
 }

@@ -8,7 +8,7 @@ use crate::clients::integration_files::{
 use crate::clients::{configure, links, revoke_tokens, run, spoil_secret, trust, world};
 use crate::harness::World;
 
-/// A home with the Makefile and what it includes.
+/// A home with the Makefile and the file that it includes.
 fn project() -> World {
     let world = world();
     configure(&world, &[]);
@@ -82,7 +82,7 @@ fn a_path_that_makes_another_host_of_the_url_ends_before_curl_starts() {
         assert_eq!(ended.code, Some(2), "{}", ended.story());
         assert!(ended.stderr.contains("own hosts only"), "{}", ended.story());
     }
-    assert_eq!(world.sandbox.requests(), [], "nobody is asked");
+    assert_eq!(world.sandbox.requests(), [], "no request is sent");
 }
 
 #[test]

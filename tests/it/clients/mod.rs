@@ -1,5 +1,5 @@
-//! Real clients that run the program, and a server that asks the sandbox about every token that
-//! it is shown.
+//! Real clients that run the program, and a server that asks the sandbox about every token that it
+//! receives.
 
 mod ansible;
 mod bazel_peer;
@@ -44,13 +44,13 @@ const NAMES: [&str; 6] = [
     "terraform-credentials-cloudconnexa",
 ];
 
-/// A world without a rate limit: there the API, which the resource server asks, draws on the
-/// same bucket as token requests.
+/// A world without a rate limit. The resource server calls the API, and that would count towards
+/// the rate limit of token requests.
 pub(crate) fn world() -> World {
     World::without_profile(Sandbox::builder().no_rate_limit())
 }
 
-/// A world, and a server that wants its tokens as bearer tokens and is one of the profile's hosts.
+/// A world, and a server that requires bearer tokens and is one of the profile's hosts.
 pub(crate) fn guarded() -> (World, Resource) {
     let world = world();
     let resource = Resource::start(&world, Challenge::Bearer);
@@ -58,7 +58,7 @@ pub(crate) fn guarded() -> (World, Resource) {
     (world, resource)
 }
 
-/// What the resource server asks for.
+/// The authentication that the resource server requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Challenge {
     Bearer,
@@ -66,19 +66,19 @@ pub(crate) enum Challenge {
     Both,
 }
 
-/// A request that the resource server was sent.
+/// A request to the resource server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Asked {
     pub(crate) method: String,
-    /// Without the query.
+    /// The path without the query.
     pub(crate) path: String,
-    /// Of the Authorization header; nothing without one.
+    /// The scheme of the Authorization header, if there is one.
     pub(crate) scheme: Option<String>,
-    /// Whether the sandbox called its token good; nothing without one.
+    /// Whether the sandbox accepted the token, if there is one.
     pub(crate) accepted: Option<bool>,
 }
 
-/// The server of `tests/servers/resource`; it ends with the test, for then its stdin closes.
+/// The server of `tests/servers/resource`. It ends with the test, because its stdin is closed then.
 pub(crate) struct Resource {
     child: Child,
     stdout: BufReader<ChildStdout>,
@@ -87,13 +87,13 @@ pub(crate) struct Resource {
 }
 
 impl Resource {
-    /// A server that accepts the tokens of this world. From here on the world's runs and clients
-    /// trust its certificate and the sandbox's.
+    /// Starts a server that accepts the tokens of this world. From now on, the world's processes
+    /// and clients trust its certificate and the sandbox's.
     pub(crate) fn start(world: &World, challenge: Challenge) -> Self {
         Self::verified_by(world, &world.sandbox, challenge)
     }
 
-    /// The same, but it accepts the tokens of `sandbox` only.
+    /// Like `start`, but it accepts only tokens of `sandbox`.
     pub(crate) fn verified_by(world: &World, sandbox: &Sandbox, challenge: Challenge) -> Self {
         let directory = world.path("resource");
         fs::create_dir_all(&directory).unwrap();
@@ -141,23 +141,23 @@ impl Resource {
         self.url.strip_prefix("https://").unwrap()
     }
 
-    /// Where its modules find their files.
+    /// The directory with the files of its modules.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Makes it a host of the world's only profile, `prod`.
+    /// Adds it to the hosts of the world's only profile, `prod`.
     pub(crate) fn configure(&self, world: &World) {
         configure(world, &[self.authority()]);
     }
 
-    /// What it was asked so far.
+    /// All requests so far.
     pub(crate) fn record(&mut self) -> Vec<Asked> {
         writeln!(self.child.stdin.as_mut().unwrap(), "record").unwrap();
         serde_json::from_str(&read_line(&mut self.stdout)).unwrap()
     }
 
-    /// For each request with a token `Bearer accepted`, `Basic refused` and so on.
+    /// For each request with a token, `Bearer accepted`, `Basic refused` and so on.
     pub(crate) fn tokens_shown(&mut self) -> Vec<String> {
         let shown = |asked: Asked| {
             let verdict = if asked.accepted? {
@@ -173,7 +173,7 @@ impl Resource {
 
 impl Drop for Resource {
     fn drop(&mut self) {
-        // A panic here would hide the first.
+        // A panic here would hide the first one.
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -186,7 +186,7 @@ fn read_line(stdout: &mut BufReader<ChildStdout>) -> String {
     line.trim_end().to_owned()
 }
 
-/// Writes the configuration: one profile, `prod`, for the sandbox and these further hosts.
+/// Writes the configuration: one profile, `prod`, for the sandbox and these additional hosts.
 pub(crate) fn configure(world: &World, hosts: &[&str]) {
     world.write_config(&format!(
         "{}hosts = {hosts:?}\n",
@@ -194,7 +194,7 @@ pub(crate) fn configure(world: &World, hosts: &[&str]) {
     ));
 }
 
-/// Makes the world's runs and clients trust the sandbox and these certificates, and no others.
+/// Makes the world's processes and clients trust only the sandbox and these certificates.
 pub(crate) fn trust(world: &World, certificates: &[PathBuf]) {
     let mut bundle = world.sandbox.ca_pem().to_owned();
     for certificate in certificates {
@@ -214,7 +214,7 @@ pub(crate) fn trust(world: &World, certificates: &[PathBuf]) {
     }
 }
 
-/// A file of `integrations/` as a user has it, with these hosts, paths and names replaced.
+/// A file of `integrations/` as a user installs it, with these hosts, paths and names replaced.
 #[track_caller]
 pub(crate) fn published(name: &str, replaced: &[(&str, &str)]) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("integrations");
@@ -226,8 +226,8 @@ pub(crate) fn published(name: &str, replaced: &[(&str, &str)]) -> String {
     text
 }
 
-/// Writes a program. Another process does it: a file that this one has open for writing while
-/// another thread starts a program cannot be run ("text file busy").
+/// Writes a program. Another process writes it: if this process had the file open while another
+/// thread starts a program, it could not be started ("text file busy").
 pub(crate) fn write_program(path: &Path, text: &str) {
     let from = path.with_extension("text");
     fs::write(&from, text).unwrap();
@@ -240,19 +240,19 @@ pub(crate) fn write_program(path: &Path, text: &str) {
     fs::remove_file(from).unwrap();
 }
 
-/// Takes every token away that the world's credential has; the program's cache keeps its own.
+/// Revokes all tokens of the world's credential; they stay in the program's cache.
 pub(crate) fn revoke_tokens(world: &World) {
     let credential = world.sandbox.credential();
     world.sandbox.revoke_tokens(&credential.client_id);
 }
 
-/// Makes the world's client secret a wrong one.
+/// Replaces the world's client secret by a wrong one.
 pub(crate) fn spoil_secret(world: &World) {
     let credential = world.sandbox.credential();
     world.sandbox.rotate_secret(&credential.client_id);
 }
 
-/// Puts the program and its other names first on the world's PATH; the folder.
+/// Puts the program and its other names first on the world's PATH; returns their directory.
 pub(crate) fn links(world: &World) -> PathBuf {
     let folder = world.path("bin");
     if !folder.exists() {
@@ -269,7 +269,7 @@ pub(crate) fn machine_path() -> String {
     std::env::var("PATH").unwrap()
 }
 
-/// A program with the world's variables and no others, in the world's home.
+/// A program in the world's home, with only the world's variables.
 pub(crate) fn client(world: &World, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command
@@ -280,14 +280,14 @@ pub(crate) fn client(world: &World, program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Runs a client, with nothing on stdin, to its end. Neither it nor the files it leaves may show a
-/// secret, and a token only stdout.
+/// Runs a client with an empty stdin until it ends. stderr and files must contain no secret and no
+/// token; stdout may contain a token.
 #[track_caller]
 pub(crate) fn run(world: &World, command: &mut Command) -> Ended {
     run_with_stdin(world, command, "")
 }
 
-/// The same with this on stdin.
+/// Like `run`, with this stdin.
 #[track_caller]
 pub(crate) fn run_with_stdin(world: &World, command: &mut Command, stdin: &str) -> Ended {
     let before = world.canaries();
@@ -295,7 +295,7 @@ pub(crate) fn run_with_stdin(world: &World, command: &mut Command, stdin: &str) 
     ended(world, command, &before, running.wait_with_output().unwrap())
 }
 
-/// Runs several at once; the ends of all.
+/// Runs several clients in parallel; returns their results.
 #[track_caller]
 pub(crate) fn run_in_parallel(world: &World, commands: &mut [Command]) -> Vec<Ended> {
     let before = world.canaries();
@@ -314,7 +314,7 @@ fn start(command: &mut Command, stdin: &str) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
-    // One that does not read its stdin may end before it is written.
+    // A process that does not read its stdin may end before all is written.
     drop(child.stdin.take().unwrap().write_all(stdin.as_bytes()));
     child
 }
@@ -331,7 +331,7 @@ fn ended(world: &World, command: &Command, before: &Canaries, output: Output) ->
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     };
-    // A token may be in the cache before, or after, and in between was in both.
+    // The cache may contain another token after the process than before; search for both.
     for canaries in [before, &world.canaries()] {
         canaries.check("stderr", &output.stderr, Allowed::Nothing);
         canaries.check("stdout", &output.stdout, Allowed::Tokens);
@@ -340,7 +340,7 @@ fn ended(world: &World, command: &Command, before: &Canaries, output: Output) ->
     ended
 }
 
-/// How a client ended.
+/// The result of a client.
 #[derive(Debug)]
 pub(crate) struct Ended {
     command: String,
@@ -350,21 +350,21 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// stdout, after exit 0.
+    /// Returns stdout; requires exit code 0.
     #[track_caller]
     pub(crate) fn succeeds(self) -> String {
         assert_eq!(self.code, Some(0), "{}", self.story());
         self.stdout
     }
 
-    /// stderr, after another exit than 0.
+    /// Returns stderr; requires another exit code than 0.
     #[track_caller]
     pub(crate) fn fails(self) -> String {
         assert_ne!(self.code, Some(0), "{}", self.story());
         self.stderr
     }
 
-    /// All of it, for a message.
+    /// The complete result, for a message.
     pub(crate) fn story(&self) -> String {
         format!(
             "{} gave {:?}\n--- stdout\n{}--- stderr\n{}",
@@ -373,8 +373,8 @@ impl Ended {
     }
 }
 
-/// A program that `tests/setup.sh` installs. If it is missing, the set-up has not run: the suite ends
-/// with one message instead of a failure in each test.
+/// A program that `tests/setup.sh` installs. If it is missing, the script has not run; the test suite
+/// then exits with one message instead of a failure in each test.
 #[expect(clippy::exit, reason = "one message instead of hundreds")]
 pub(crate) fn tool(name: &str) -> PathBuf {
     find(name, |_| true).unwrap_or_else(|| {
@@ -400,14 +400,14 @@ pub(crate) fn found_or_skipped(name: &str, found: Option<PathBuf>) -> Option<Pat
     found_or_passed_over(name, found)
 }
 
-/// The same for what no continuous integration has on every machine.
+/// Like `found_or_skipped`, for programs that not every CI machine has.
 pub(crate) fn found_or_passed_over(name: &str, found: Option<PathBuf>) -> Option<PathBuf> {
     if found.is_some() {
         return found;
     }
     let test = std::thread::current().name().unwrap_or("?").to_owned();
     let line = format!("skipped: {name} is not available\n");
-    // Not by a macro, whose output would be shown for a failing test only.
+    // A macro would show the line for failing tests only.
     std::io::stderr()
         .write_all(format!("{test}: {line}").as_bytes())
         .unwrap();
@@ -419,8 +419,8 @@ pub(crate) fn found_or_passed_over(name: &str, found: Option<PathBuf>) -> Option
     None
 }
 
-/// The first program of that name that is as wanted: of what was installed for the tests, on PATH,
-/// or in a folder of system programs.
+/// The first program of that name that meets the condition. Searches the programs installed for the
+/// tests, PATH, and the directories of system programs.
 pub(crate) fn find(name: &str, is_wanted: impl Fn(&Path) -> bool) -> Option<PathBuf> {
     let tools = test_tools();
     let own = [
@@ -435,7 +435,7 @@ pub(crate) fn find(name: &str, is_wanted: impl Fn(&Path) -> bool) -> Option<Path
         .find(|program| program.is_file() && is_wanted(program))
 }
 
-/// Where `tests/setup.sh` installs.
+/// The directory into which `tests/setup.sh` installs.
 pub(crate) fn test_tools() -> PathBuf {
     let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-tools");
     std::env::var_os("TEST_TOOLS").map_or_else(usual, PathBuf::from)

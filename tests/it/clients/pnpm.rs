@@ -1,4 +1,4 @@
-//! Real pnpm with the `npmrc` that we publish, in front of a registry that verifies every token.
+//! Real pnpm with the published `npmrc`, and a registry that verifies every token.
 
 use std::fs;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ impl Fixture {
         scene
     }
 
-    /// The published file for this registry, and the authorities: pnpm does not heed
+    /// The published file for this registry, and the CA certificates: pnpm ignores
     /// `NODE_EXTRA_CA_CERTS`.
     fn npmrc(&self, helper: &str) -> String {
         let host = format!("{}/npm", self.resource.authority());
@@ -55,7 +55,7 @@ impl Fixture {
         command
             .arg("install")
             .current_dir(self.project())
-            // It would ask the public registry for a newer pnpm, and wait before it tries again.
+            // Otherwise it asks the public registry for a newer pnpm, and waits before retries.
             .env("npm_config_update_notifier", "false")
             .env("npm_config_fetch_retries", "0");
         run(&self.world, &mut command)
@@ -124,11 +124,7 @@ fn pnpm_stops_where_there_is_no_token() {
         told.contains("ERR_PNPM_TOKEN_HELPER_ERROR_STATUS"),
         "{told}"
     );
-    assert_eq!(
-        scene.resource.record(),
-        [],
-        "nothing is asked for without it"
-    );
+    assert_eq!(scene.resource.record(), [], "no request is sent without it");
     assert!(!scene.installed().exists());
 }
 
@@ -143,7 +139,7 @@ fn a_refused_token_fails_pnpm_until_it_is_dropped_by_hand() {
     ended.fails();
     assert!(told.contains("ERR_PNPM_FETCH_401"), "{told}");
     assert_eq!(scene.resource.tokens_shown(), ["Bearer refused"]);
-    assert_eq!(scene.token_requests(), 1, "pnpm does not tell it");
+    assert_eq!(scene.token_requests(), 1, "pnpm does not report it");
 
     let erase = scene.world.run(["erase"]);
     erase.stdin("{\"profile\": \"prod\"}").succeeds();

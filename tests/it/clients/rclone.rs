@@ -1,4 +1,4 @@
-//! rclone, with a `webdav` folder behind the token.
+//! rclone, with a `webdav` directory that requires the token.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use crate::clients::integration_files::{count_runs, drop_the_token, patient, pla
 use crate::clients::{Challenge, Resource, links, revoke_tokens, run, spoil_secret, tool, world};
 use crate::harness::World;
 
-/// A folder `acme:` with one file.
+/// A directory `acme:` with one file.
 fn folder() -> (World, Resource) {
     let world = world();
     let resource = Resource::start(&world, Challenge::Bearer);
@@ -20,7 +20,7 @@ fn folder() -> (World, Resource) {
     (world, resource)
 }
 
-/// rclone that tries no more than three times; ten times is its default.
+/// rclone with at most three tries; its default is ten.
 fn rclone(world: &World) -> Command {
     let mut command = patient(world, tool("rclone"));
     command.args(["--config", "rclone.conf", "--low-level-retries", "3"]);
@@ -38,7 +38,11 @@ fn files_are_listed_and_read_with_the_token() {
         (list.as_str(), text.as_str()),
         ("report.txt\n", "quarterly\n")
     );
-    assert_eq!(runs(&world), ["token", "token"], "one run a command");
+    assert_eq!(
+        runs(&world),
+        ["token", "token"],
+        "one process for each command"
+    );
     assert_eq!(world.sandbox.token_requests(), 1);
     let shown = resource.tokens_shown();
     assert!(shown.iter().all(|it| it == "Bearer accepted"), "{shown:?}");
@@ -46,7 +50,7 @@ fn files_are_listed_and_read_with_the_token() {
 
 #[test]
 fn a_revoked_token_is_given_again_until_it_is_erased() {
-    // rclone runs the command again at each 401, but does not say why.
+    // rclone starts the command again at each 401, but does not pass the reason.
     let (world, mut resource) = folder();
     world.token();
     revoke_tokens(&world);
@@ -54,7 +58,7 @@ fn a_revoked_token_is_given_again_until_it_is_erased() {
     let stderr = run(&world, rclone(&world).args(["cat", "acme:report.txt"])).fails();
 
     assert!(stderr.contains("401 Unauthorized"), "{stderr}");
-    assert!(runs(&world).len() > 1, "it was run again");
+    assert!(runs(&world).len() > 1, "it was started again");
     assert_eq!(world.sandbox.token_requests(), 1, "for the same token");
     let shown = resource.tokens_shown();
     assert!(shown.iter().all(|it| it == "Bearer refused"), "{shown:?}");

@@ -1,5 +1,5 @@
-//! `setup`, then the real tool, then `setup --undo`: the previous values are restored, with the mode
-//! of the file and the link to it. If `setup` edits the file, it is restored byte for byte.
+//! `setup`, then the real tool, then `setup --undo`: the previous values are restored, with the
+//! mode of the file and the link to it. If `setup` edits the file, it is restored byte for byte.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -12,22 +12,23 @@ use crate::clients::{
 };
 use crate::harness::{PROGRAM, World};
 
-/// The program under its own name only, first on PATH; a server that is one of the profile's hosts.
+/// The program under its own name only, first on PATH, and a server that is one of the profile's
+/// hosts.
 struct Fixture {
     world: World,
     resource: Resource,
 }
 
-/// What stands in the way of an editor.
+/// The state of the tool's file before `setup`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// There is no file.
+    /// The file does not exist.
     Absent,
     /// Mode 0644, ends in a line feed.
     Plain,
     /// Mode 0600, does not end in a line feed.
     Open,
-    /// A link to a file elsewhere, of mode 0640, with CR LF.
+    /// A link to a file in another directory, of mode 0640, with CR LF.
     Linked,
 }
 
@@ -68,13 +69,14 @@ impl Fixture {
         run(&self.world, &mut command)
     }
 
-    /// Setup, the tool, undo, for a file in each of its forms. `text` is its other content, which
-    /// is restored byte for byte.
+    /// Runs `setup`, the tool, and the undo, for a file in each form. `text` is the other content
+    /// of the file, which must be restored byte for byte.
     fn round(&self, tool: &str, file: &Path, text: &str, uses: impl Fn(&Self)) {
         self.round_of(tool, file, text, None, uses);
     }
 
-    /// The same for a tool that changes its own file: the values that `list` prints are restored.
+    /// Like `round`, for a tool that changes its own file: the values that `list` prints are
+    /// restored.
     fn round_of(
         &self,
         tool: &str,
@@ -110,7 +112,7 @@ impl Fixture {
             let ended = self.setup(&[tool]);
             assert!(
                 ended.stderr.starts_with(&printed),
-                "the same is shown: {}",
+                "the output is the same: {}",
                 ended.story()
             );
             assert!(ended.succeeds().starts_with("set up: "));
@@ -129,7 +131,7 @@ impl Fixture {
             assert_eq!(
                 Seen::of(file, &real),
                 after,
-                "twice is once: {tool} {form:?}"
+                "a second setup changes nothing: {tool} {form:?}"
             );
             let listed = self.state(tool);
             assert_eq!(listed, "set_up", "{tool} {form:?}");
@@ -139,12 +141,12 @@ impl Fixture {
             assert_eq!(
                 Seen::of(file, &real).text,
                 after.text,
-                "the tool left it alone"
+                "the tool has not changed it"
             );
             let told = self.setup(&[tool, "--undo"]);
             assert!(
                 told.stderr.contains("- ") || list.is_some() && told.stderr.contains("+ "),
-                "what goes is shown: {}",
+                "the removed settings are shown: {}",
                 told.story()
             );
             assert!(told.succeeds().starts_with("undone: "));
@@ -176,7 +178,7 @@ impl Fixture {
         state["state"].as_str().unwrap().to_owned()
     }
 
-    /// The file in that form; where it really stands.
+    /// Creates the file in that form; returns the path of the real file.
     fn make(&self, file: &Path, text: &str, form: Form) -> PathBuf {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         let (real, mode) = match form {
@@ -206,7 +208,7 @@ impl Fixture {
     }
 }
 
-/// A file as anybody can see it.
+/// The visible state of a file.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     text: Option<Vec<u8>>,
@@ -225,7 +227,7 @@ impl Seen {
     }
 }
 
-/// What stands in a folder.
+/// The entries of a directory.
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -279,7 +281,7 @@ fn terraform() {
         return;
     };
     let scene = Fixture::new(Challenge::Bearer);
-    // A host without a dot would be a folder's name.
+    // terraform takes a host without a dot as a directory.
     let host = scene.resource.authority().replace("localhost", "127.0.0.1");
     configure(&scene.world, &[&host]);
     let module = published(
@@ -329,7 +331,7 @@ fn kubectl() {
     scene.round_of("kubectl", &file, text, Some(&list), reads);
     assert_eq!(scene.token_requests(), 1);
 
-    // kubectl itself writes the file anew, and drops every comment.
+    // kubectl itself rewrites the file, and drops every comment.
     fs::write(&file, text).unwrap();
     scene.setup(&["kubectl"]).succeeds();
     let mut command = client(&scene.world, &program);
@@ -337,7 +339,7 @@ fn kubectl() {
     run(&scene.world, &mut command).succeeds();
     assert!(
         !fs::read_to_string(&file).unwrap().contains('#'),
-        "as the page says"
+        "the result is as documented"
     );
     reads(&scene);
     assert_eq!(scene.state("kubectl"), "set_up");
@@ -442,8 +444,8 @@ fn pnpm() {
     assert_eq!(scene.token_requests(), 1);
 }
 
-/// Bazel cannot be installed here: what it does with its flag is done in its place, which is to run
-/// the program behind the host with `get`.
+/// Bazel cannot be installed here. This test does what Bazel does with its flag: it runs the
+/// program after the host with `get`.
 #[test]
 fn bazel_as_far_as_its_flag() {
     let scene = Fixture::new(Challenge::Bearer);
@@ -476,7 +478,7 @@ fn make() {
     assert_eq!(
         fs::metadata(&file).unwrap().mode() & 0o444,
         0o444,
-        "a project is shared"
+        "the files of a project are shared"
     );
     let mut command = client(&scene.world, "make");
     command.arg("networks.json").current_dir(scene.project());
@@ -499,7 +501,7 @@ fn ansible() {
     let scene = Fixture::new(Challenge::Bearer);
     let file = scene.project().join("cloudconnexa.yml");
     let play = published("ansible/playbook.yml", &[]);
-    // Instead of the variables in it, those of the file.
+    // Use the variables of the file instead of those in the play.
     let (head, tail) = play.split_once("  vars:\n").unwrap();
     let tasks = tail.split_once("  tasks:\n").unwrap().1;
     let play = format!("{head}  vars_files: [cloudconnexa.yml]\n  tasks:\n{tasks}");
@@ -557,7 +559,8 @@ fn cargo_login_keeps_tokens_of_other_registries_as_before() {
     let url = scene.resource.url();
     let registry = format!("[registries.other]\nindex = \"sparse+{url}/crates/index/\"\n");
     fs::write(project.join(".cargo/config.toml"), registry).unwrap();
-    // A server of no profile; that it takes the sandbox's tokens does not make it one.
+    // A server of no profile. It accepts the sandbox's tokens, but that does not add it to a
+    // profile.
     configure(&scene.world, &[]);
     scene.setup(&["cargo"]).succeeds();
     let credential = scene.world.sandbox.credential();
@@ -574,5 +577,5 @@ fn cargo_login_keeps_tokens_of_other_registries_as_before() {
     run_with_stdin(&scene.world, &mut login, &format!("{token}\n")).succeeds();
 
     let kept = fs::read_to_string(scene.home(".cargo/credentials.toml")).unwrap();
-    assert!(kept.contains(&token), "cargo:token has it, and not we");
+    assert!(kept.contains(&token), "it is stored by cargo:token");
 }

@@ -1,4 +1,4 @@
-//! The snippets for Python, Node and Go, run as they stand, and driven by small programs of
+//! The snippets for Python, Node and Go, executed unchanged by small programs in
 //! `tests/clients/snippets/`.
 
 use std::fs;
@@ -24,7 +24,7 @@ enum Language {
 use Language::{Go, Node, Python};
 
 impl Language {
-    /// A home with the snippet and what drives it.
+    /// A home with the snippet and its driver.
     fn world(self) -> World {
         let world = world();
         configure(&world, &[]);
@@ -47,7 +47,7 @@ impl Language {
         world
     }
 
-    /// The snippet as a program.
+    /// Runs the snippet as a program.
     fn program(self, world: &World, url: &str) -> Command {
         match self {
             Python => with(patient(world, tool("python3")), &["cloudconnexa.py", url]),
@@ -56,7 +56,7 @@ impl Language {
         }
     }
 
-    /// What makes four requests with it, the last of them a day later.
+    /// The driver, which makes four requests with the snippet, the last of them a day later.
     fn driver(self, world: &World, url: &str) -> Command {
         let mut command = match self {
             Python => with(patient(world, tool("python3")), &["drive.py"]),
@@ -73,7 +73,7 @@ fn with(mut command: Command, arguments: &[&str]) -> Command {
     command
 }
 
-/// go, with the standard library as `tests/setup.sh` has compiled it.
+/// go, with the standard library that `tests/setup.sh` has compiled.
 fn go(world: &World) -> Command {
     let mut command = client(world, "timeout");
     command.args(["--kill-after=5", "300"]).arg(tool("go"));
@@ -106,7 +106,11 @@ fn each_keeps_the_headers_until_they_expire() {
         run(&world, &mut language.driver(&world, &networks_url(&world))).succeeds();
 
         assert_eq!(api_requests(&world).len(), 4, "{language:?}");
-        assert_eq!(runs(&world), ["get", "get"], "{language:?}: once a day");
+        assert_eq!(
+            runs(&world),
+            ["get", "get"],
+            "{language:?}: one request a day"
+        );
     }
 }
 
@@ -129,7 +133,7 @@ fn each_replaces_a_token_that_is_refused() {
 fn each_tries_a_refusing_server_twice_and_no_more() {
     for language in [Python, Node, Go] {
         let world = language.world();
-        // Another tenant's API: no token of ours will do there.
+        // The API of another tenant, which accepts none of our tokens.
         let other = Sandbox::builder().http().no_rate_limit().start();
         configure(&world, &[&other.address().to_string()]);
         let url = format!("{}/api/v1/networks", other.base_url());
@@ -181,7 +185,7 @@ fn the_go_snippet_is_formatted_and_passes_vet() {
 
 #[test]
 fn the_node_module_can_be_imported_where_no_file_is_the_program() {
-    // The second word of `argv` is `-` there.
+    // In Node, the second element of `argv` is `-`.
     let world = Node.world();
     let mut node = patient(&world, tool("node"));
     node.args(["--input-type=module", "-"]);

@@ -1,6 +1,5 @@
-//! Real terraform with the files that we publish, in front of a module registry that verifies every
-//! token; and the provider `external` as a caller that behaves as it does, since its binary cannot
-//! be installed here.
+//! Real terraform with the published files, and a module registry that verifies every token. The
+//! provider `external` cannot be installed here; a function calls the program in the same way.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,10 +18,10 @@ use crate::harness::{PROGRAM, World};
 
 const REGISTRY: &str = "registry.acme.internal";
 const API: &str = "https://acme.api.openvpn.com";
-/// What the registry's log-in gives, see `tests/servers/resource/terraform.py`.
+/// The token that the registry's login gives, see `tests/servers/resource/terraform.py`.
 const TOKEN_OF_LOGIN: &str = "token-of-a-person";
 
-/// terraform with the credentials helper in its folder, and a module of a private registry.
+/// terraform with the credentials helper in its directory, and a module of a private registry.
 struct Fixture {
     world: World,
     resource: Resource,
@@ -30,7 +29,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// Nothing where there is no terraform.
+    /// Returns `None` if terraform is not installed.
     fn new() -> Option<Self> {
         Self::with_helper("terraform-credentials-cloudconnexa")
     }
@@ -56,7 +55,7 @@ impl Fixture {
         Some(scene)
     }
 
-    /// The registry as terraform takes it: a host without a dot would be a folder's name.
+    /// The registry's host for terraform, which takes a name without a dot as a directory.
     fn host(&self) -> String {
         self.resource.authority().replace("localhost", "127.0.0.1")
     }
@@ -75,7 +74,7 @@ impl Fixture {
         run(&self.world, &mut self.terraform(arguments))
     }
 
-    /// `terraform init` that knows nothing from before.
+    /// Runs `terraform init` without any cached data.
     fn init(&self) -> Ended {
         drop(fs::remove_dir_all(self.project().join(".terraform")));
         self.run(&["init", "-no-color"])
@@ -86,7 +85,7 @@ impl Fixture {
     }
 }
 
-/// terraform with no configuration but the home's.
+/// terraform with only the configuration in the home.
 fn terraform(world: &World, program: &Path) -> Command {
     let mut command = client(world, program);
     command.env("CHECKPOINT_DISABLE", "1");
@@ -105,7 +104,7 @@ fn terraform_installs_a_private_module_with_the_published_configuration() {
     assert_eq!(
         scene.token_requests(),
         1,
-        "the second has it from the cache"
+        "the second process gets it from the cache"
     );
     for asked in scene.resource.record() {
         let is_archive = asked.path.contains("/archives/");
@@ -177,7 +176,7 @@ fn without_a_token_terraform_goes_on_and_tells_why_in_its_log_only() {
     assert_eq!(
         scene.token_requests(),
         asked,
-        "a refusal is not asked for again and again"
+        "a refused request is not repeated"
     );
 }
 
@@ -190,7 +189,7 @@ fn a_refused_token_fails_terraform_until_it_is_dropped_by_hand() {
     revoke_tokens(&scene.world);
 
     scene.init().fails();
-    assert_eq!(scene.token_requests(), 1, "terraform does not tell it");
+    assert_eq!(scene.token_requests(), 1, "terraform does not report it");
 
     let erase = scene.world.run(["erase"]);
     erase.stdin("{\"profile\": \"prod\"}").succeeds();
@@ -207,18 +206,14 @@ fn terraform_is_given_a_new_token_in_the_last_half_of_the_old_ones_life() {
 
     scene.world.advance(Duration::from_secs(5 * 3600));
     scene.init().succeeds();
-    assert_eq!(
-        scene.token_requests(),
-        1,
-        "it has seven of twelve hours left"
-    );
+    assert_eq!(scene.token_requests(), 1, "seven of twelve hours are left");
 
     scene.world.advance(Duration::from_secs(2 * 3600));
     scene.init().succeeds();
     assert_eq!(
         scene.token_requests(),
         2,
-        "terraform asks once and may run for hours"
+        "terraform requests it once and may run for hours"
     );
 }
 
@@ -236,7 +231,11 @@ fn terraform_logout_succeeds_and_drops_nothing() {
     }
 
     scene.init().succeeds();
-    assert_eq!(scene.token_requests(), 1, "the others keep their token");
+    assert_eq!(
+        scene.token_requests(),
+        1,
+        "other processes keep their token"
+    );
 }
 
 #[test]
@@ -257,7 +256,7 @@ fn terraform_login_is_told_that_a_persons_token_is_not_kept() {
     stdin.write_all(b"yes\n").unwrap();
     let mut stdout = BufReader::new(login.0.stdout.take().unwrap());
 
-    // What a browser does: the log-in page sends it to the address that terraform listens on.
+    // Acts as the browser: the login page redirects to the address on which terraform listens.
     let mut line = String::new();
     while !line.contains("redirect_uri=") {
         line.clear();
@@ -271,7 +270,7 @@ fn terraform_login_is_told_that_a_persons_token_is_not_kept() {
         .replace("%3A", ":")
         .replace("%2F", "/");
     let state = parameter("state");
-    // terraform may be gone before its page is read; that it has the code is seen below.
+    // terraform may exit before its page is read; the assertions below show that it has the code.
     drop(ureq::get(format!("{back}?code=any&state={state}")).call());
 
     let mut told = String::new();
@@ -286,7 +285,7 @@ fn terraform_login_is_told_that_a_persons_token_is_not_kept() {
     assert!(!told.contains(TOKEN_OF_LOGIN), "{told}");
 }
 
-/// A client that ends with the test, also where that fails.
+/// A client that is ended with the test, also if the test fails.
 struct Started(Child);
 
 impl Drop for Started {
@@ -301,7 +300,7 @@ fn store_of_our_own_token_is_silent_as_terraform_wants_it() {
     let world = world();
     configure(&world, &[REGISTRY]);
     let token = world.token();
-    // In terraform's own form: no newline at the end.
+    // Terraform's own format: no newline at the end.
     let own = json!({ "token": token }).to_string();
     let run = world.run(["terraform", "store", REGISTRY]).stdin(own);
 
@@ -359,8 +358,8 @@ fn the_published_command_gives_terraform_an_ephemeral_token_that_no_state_holds(
     assert_eq!(world.sandbox.token_requests(), 1);
 }
 
-/// Puts a program in terraform's place which writes down what the official provider, that cannot be
-/// installed here, would find.
+/// Installs a program as `terraform`. It records the values that the official provider would get,
+/// which cannot be installed here.
 fn note_taker(world: &World) -> PathBuf {
     let terraform = "#!/bin/sh\n\
         echo \"${CLOUDCONNEXA_CLIENT_ID-none} ${CLOUDCONNEXA_CLIENT_SECRET-none} $*\" > seen.secret\n";
@@ -406,17 +405,17 @@ fn the_published_command_gives_terraform_the_credentials_for_the_official_provid
     let found = fs::read_to_string(&seen).unwrap();
     assert_eq!(
         found, "none none apply\n",
-        "the secret is for those who ask for it"
+        "the secret is passed only on request"
     );
 }
 
-/// What `data "external"` of the published file runs: `program` and `query`.
+/// The `program` and `query` of `data "external"` in the published file.
 fn external() -> (Vec<String>, BTreeMap<String, String>) {
     let text = published("terraform/external/main.tf", &[]);
     let program = text
         .lines()
         .find_map(|it| it.trim().strip_prefix("program = "));
-    // A list of texts is written in HCL as in JSON.
+    // A list of strings has the same syntax in HCL and in JSON.
     let program = serde_json::from_str(program.unwrap()).unwrap();
     let query = text.split("query = {").nth(1).unwrap();
     let query = query.split('}').next().unwrap().trim().lines();
@@ -428,9 +427,9 @@ fn external() -> (Vec<String>, BTreeMap<String, String>) {
     (program, query.collect())
 }
 
-/// Calls the program as the provider `external` 2.x does: no shell, found by PATH, the query as one
-/// JSON object with no newline, the provider's environment. An answer is read only after exit 0,
-/// and has to be an object of texts; after any other exit stderr is what the user is shown.
+/// Calls the program as the provider `external` 2.x does: no shell, found in PATH, the query as one
+/// JSON object without a newline, the environment of the provider. An answer is only read after
+/// exit code 0, and must be an object of strings; after any other exit code the user sees stderr.
 #[track_caller]
 fn call_external(world: &World, query: &BTreeMap<String, String>) -> Result<Value, String> {
     let (program, _) = external();
@@ -441,14 +440,14 @@ fn call_external(world: &World, query: &BTreeMap<String, String>) -> Result<Valu
     );
     let ended = run_with_stdin(world, &mut command, &json!(query).to_string());
     if ended.code != Some(0) {
-        assert_eq!(ended.stdout, "", "no half of an answer");
+        assert_eq!(ended.stdout, "", "no partial answer");
         return Err(ended.stderr);
     }
     assert_eq!(ended.stderr, "");
     let result: Value = serde_json::from_str(&ended.stdout).unwrap();
     let members = result.as_object().unwrap();
     for (name, value) in members {
-        assert!(value.is_string(), "{name} is no text: {result}");
+        assert!(value.is_string(), "{name} is not a string: {result}");
     }
     Ok(result)
 }
@@ -467,7 +466,7 @@ fn the_provider_external_is_given_texts_only() {
     assert_eq!(
         result["authorization"],
         format!("Bearer {token}"),
-        "what the published `locals` take"
+        "the keys that the published `locals` use"
     );
     assert_eq!(result["profile"], "prod");
     assert_eq!(result["base_url"], world.sandbox.base_url());
@@ -476,11 +475,11 @@ fn the_provider_external_is_given_texts_only() {
     let without = call_external(&world, &BTreeMap::new()).unwrap();
     assert_eq!(
         without["access_token"], token,
-        "no query at all is sent as an empty one"
+        "a missing query is sent as an empty one"
     );
     assert_ne!(
         without["usable_until"], result["usable_until"],
-        "the half hour of the published query counts"
+        "the half hour of the published query applies"
     );
     assert_eq!(world.sandbox.token_requests(), 1);
 }

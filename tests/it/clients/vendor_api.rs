@@ -1,4 +1,4 @@
-//! A Go program that was written from the vendor's API reference, against the sandbox.
+//! A Go program written from the vendor's API reference, against the sandbox.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::clients::{client, configure, links, run, test_tools, tool, trust, world};
 use crate::harness::{PROGRAM, World};
 
-/// A home with the program's source.
+/// A home with the source of the program.
 fn prepare() -> World {
     let world = world();
     configure(&world, &[]);
@@ -50,5 +50,5 @@ fn api_is_as_documented_with_a_token() {
 #[test]
 fn api_is_as_documented_with_credentials() {
     let requests = run_through_exec(&["--with-credentials"]);
-    assert_eq!(requests, 2, "ours, and that of the program");
+    assert_eq!(requests, 2, "our request, and the one of the program");
 }
