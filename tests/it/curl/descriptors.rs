@@ -1,4 +1,4 @@
-//! The token goes to curl through a pipe, and no option of curl reads it a second time.
+//! The token is sent to curl through a pipe, and no option of curl can read it a second time.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use crate::harness::World;
 use super::server::{Server, reply};
 use super::{NETWORKS, world, world_for};
 
-/// How many processes run at a time.
+/// The number of processes that run in parallel.
 const AT_ONCE: usize = 8;
 
 /// The options of the installed curl that take a value.
@@ -26,7 +26,7 @@ fn valued_options(world: &World) -> Vec<String> {
         .collect()
 }
 
-/// Every way in which curl takes a file in a value, for one descriptor.
+/// Every way in which curl takes a file as a value, for one descriptor.
 fn forms(descriptor: &str) -> Vec<String> {
     let (dev, proc) = (
         format!("/dev/fd/{descriptor}"),
@@ -37,7 +37,7 @@ fn forms(descriptor: &str) -> Vec<String> {
     of_dev.chain([proc.clone(), format!("@{proc}")]).collect()
 }
 
-/// Puts a program named `curl` first on PATH.
+/// Installs a program named `curl`, first on PATH.
 fn replace_curl(world: &World, script: &str) {
     let bin = world.path("bin");
     fs::create_dir_all(&bin).unwrap();

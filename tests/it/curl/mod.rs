@@ -1,4 +1,4 @@
-//! `curl`: the real one, against the sandbox and against servers that say what they like.
+//! `curl`: the real one, against the sandbox and against servers with arbitrary responses.
 
 mod descriptors;
 mod renewal;
@@ -20,12 +20,12 @@ use crate::hosts;
 
 use server::{Server, reply};
 
-/// How long a test waits for what has to happen, so that it fails and does not hang.
+/// How long a test waits for an event, so that it fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const NETWORKS: &str = "/api/v1/networks";
 
-/// A world with the profile `prod`, for the sandbox and these further hosts.
+/// A world with the profile `prod`, for the sandbox and these additional hosts.
 fn world(hosts: &[&str]) -> World {
     let world = World::without_profile(Sandbox::builder().no_rate_limit());
     let text = format!("{}hosts = {hosts:?}\n", world.profile_text("prod"));
@@ -33,12 +33,12 @@ fn world(hosts: &[&str]) -> World {
     world
 }
 
-/// The same with a server of plain HTTP.
+/// Like `world`, with a server of plain HTTP.
 fn world_for(server: &Server) -> World {
     world(&[&server.authority()])
 }
 
-/// The statuses with which the API has answered.
+/// The statuses of the API's responses.
 fn statuses(world: &World) -> Vec<u16> {
     let requests = world.sandbox.requests().into_iter();
     let of_api = requests.filter(|request| !request.is_token_request());
@@ -87,7 +87,7 @@ fn a_path_without_its_slash_is_told_to_have_one() {
     assert_eq!(world.sandbox.token_requests(), 0);
 }
 
-/// Every process of this machine: its arguments, and its environment where that can be read.
+/// All processes of this machine: their arguments, and their environment if it can be read.
 fn processes() -> BTreeMap<String, (String, String)> {
     let read = |id: &str, file: &str| {
         let bytes = fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
@@ -110,7 +110,7 @@ fn the_token_is_in_nobodys_arguments_environment_or_files_while_curl_runs() {
         let (release, is_released) = mpsc::channel::<()>();
         let server = Server::start(move |_, stream| {
             arrived.send(()).unwrap();
-            // A test that has failed releases nothing.
+            // If the test has failed, it releases nothing.
             let _ = is_released.recv();
             reply(stream, "200 OK", "", "answer\n");
         });
@@ -144,7 +144,7 @@ fn the_token_is_in_nobodys_arguments_environment_or_files_while_curl_runs() {
         let expected = format!("Authorization: Bearer {token}\r\n");
         assert!(
             server.requests()[0].contains(&expected),
-            "the server has it"
+            "the server got the token"
         );
     }
 }
@@ -155,7 +155,7 @@ fn no_other_host_is_ever_asked() {
     world.token();
     for uri in hosts::FOREIGN {
         for flags in [&["curl"][..], &["curl", "--profile", "acme"]] {
-            // Such an argument no program can be given; and some begin like a flag of ours.
+            // An argument cannot contain a NUL; and some begin like one of our flags.
             if uri.contains('\0') {
                 continue;
             }
@@ -184,7 +184,7 @@ fn no_other_host_is_ever_asked() {
         let stderr = world.run(["curl", path]).fails(code);
         assert!(stderr.contains("error: "), "{path:?}: {stderr}");
     }
-    assert_eq!(world.sandbox.requests().len(), 1, "but for the token");
+    assert_eq!(world.sandbox.requests().len(), 1, "except for the token");
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn arguments_that_would_give_the_token_away_start_nothing_and_ask_nobody() {
         assert!(stderr.contains("`curl`: "), "{arguments:?}: {stderr}");
         assert!(!stderr.contains(&url), "nor shown");
     }
-    assert!(world.sandbox.requests().is_empty(), "no token is asked for");
+    assert!(world.sandbox.requests().is_empty(), "no token is requested");
     assert!(server.requests().is_empty());
 }
 
@@ -240,13 +240,13 @@ fn options_are_read_as_the_installed_curl_reads_them() {
         };
         let (name, behind) = option.split_once(' ').unwrap();
         let flag = format!("--{name}");
-        // The value of this one may be left out.
+        // The value of this option is optional.
         let takes_value = behind.starts_with(['<', '[']) && name != "help";
         let further: &[&str] = if takes_value { &[] } else { &["word"] };
         let all = [&["curl", NETWORKS, &flag], further].concat();
         let stderr = world.run_all(&all).fails(2);
         if stderr.contains("is no option") {
-            // That of a later curl; it is refused.
+            // An option of a later curl; it is refused.
             continue;
         }
         let is_refused = stderr.contains(&format!("error: `curl`: `{flag}` "));
@@ -497,7 +497,7 @@ fn an_answer_flows_while_it_comes() {
 
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
-    assert_eq!(line, "first\n", "before the rest is there");
+    assert_eq!(line, "first\n", "before the rest has arrived");
     release.send(()).unwrap();
 
     let mut rest = Vec::new();
@@ -521,7 +521,7 @@ fn on_a_terminal_there_is_the_answer_and_no_progress_meter() {
     let seen = world.run(["-c", &script]).through_shell().succeeds();
     assert!(
         seen.contains("% Total"),
-        "as curl does where it writes a file: {seen}"
+        "as curl does if it writes a file: {seen}"
     );
 }
 
@@ -550,7 +550,7 @@ fn a_reader_that_goes_away_ends_curl() {
         server.url()
     );
     let printed = world.run(["-c", &script]).through_shell().succeeds();
-    assert_eq!(printed, "\n23\n", "as curl ends without us");
+    assert_eq!(printed, "\n23\n", "the exit code of curl alone");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! A token that the API refuses: dropped, and one more try with a new one, where a try may be.
+//! A token that the API refuses is dropped, and the request is retried with a new one if that is
+//! allowed.
 
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,12 +32,12 @@ fn a_refused_token_is_renewed_once_and_the_answer_is_given_once() {
             "{printed}"
         );
         assert_eq!(statuses(&world), [401, 200], "{arguments:?}");
-        assert_eq!(world.sandbox.token_requests(), 2, "one more");
+        assert_eq!(world.sandbox.token_requests(), 2, "one more request");
         world.run_all(&all).succeeds();
         assert_eq!(
             world.sandbox.token_requests(),
             2,
-            "everybody has the new one"
+            "all callers get the new one"
         );
     }
 }
@@ -53,7 +54,7 @@ fn headers_and_what_is_written_out_are_those_of_the_second_answer_alone() {
     assert!(printed.ends_with("\n200\n"), "{printed}");
 
     revoke_tokens(&world);
-    // A minute later it may be dropped again.
+    // A minute later the token may be dropped again.
     world.advance(Duration::from_secs(61));
     let printed = world.run(["curl", NETWORKS, "-sSI"]).succeeds();
     assert!(
@@ -156,7 +157,7 @@ fn a_server_that_refuses_whatever_it_is_given_costs_one_token_request_a_minute()
     world.token();
 
     let first = world.run(["curl", &server.url(), "-sS"]).succeeds();
-    assert_eq!(first, "refused\n", "the second answer, once");
+    assert_eq!(first, "refused\n", "only the second response, once");
     assert_eq!(
         (server.requests().len(), world.sandbox.token_requests()),
         (2, 2)
@@ -168,7 +169,7 @@ fn a_server_that_refuses_whatever_it_is_given_costs_one_token_request_a_minute()
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(22), ""));
     assert!(
         outcome.stderr.contains("curl: (22)"),
-        "what was held back is told"
+        "the omitted response is reported"
     );
     assert_eq!(
         (server.requests().len(), world.sandbox.token_requests()),
@@ -246,7 +247,7 @@ fn the_time_that_curl_took_is_not_taken_from_the_new_token() {
     let world = world_for(&server);
     world.token();
 
-    // The first answer comes when `--timeout` is over.
+    // The first response comes after `--timeout` has passed.
     let printed = world
         .run(["curl", "--timeout", "3s", &server.url(), "-sS"])
         .succeeds();

@@ -1,19 +1,19 @@
-//! A server on loopback that says what a test makes it say, over plain HTTP.
+//! A server on loopback with responses that the test defines, over plain HTTP.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// It listens until the test process ends.
+/// A server that listens until the test process ends.
 pub(super) struct Server {
     address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    /// Each connection has one request; `answer` is given it, body included, and writes whatever
-    /// it likes.
+    /// Each connection has one request. `answer` gets it, including the body, and writes any
+    /// response.
     pub(super) fn start(answer: impl Fn(&str, &mut TcpStream) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -30,7 +30,7 @@ impl Server {
         Self { address, heads }
     }
 
-    /// One that says the same to everybody.
+    /// A server that always sends the same response.
     pub(super) fn saying(status: &'static str, body: &'static str) -> Self {
         Self::start(move |_, stream| reply(stream, status, "", body))
     }
@@ -45,13 +45,14 @@ impl Server {
         self.address.to_string()
     }
 
-    /// Every request so far.
+    /// All requests so far.
     pub(super) fn requests(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
 }
 
-/// Sends a whole answer; `headers` end in CRLF each. A client that is gone wants none.
+/// Sends a complete response; each of the `headers` ends in CRLF. Errors are ignored, because the
+/// client may have closed the connection.
 pub(super) fn reply(stream: &mut TcpStream, status: &str, headers: &str, body: &str) {
     let length = body.len();
     let answer = format!(
@@ -60,7 +61,7 @@ pub(super) fn reply(stream: &mut TcpStream, status: &str, headers: &str, body: &
     drop(stream.write_all(answer.as_bytes()));
 }
 
-/// The head, and as much body as it tells of.
+/// Reads the head, and as much of the body as the head announces.
 fn read_request(stream: &mut TcpStream) -> String {
     let mut request = String::new();
     let mut byte = [0];

@@ -1,4 +1,4 @@
-//! Whom curl trusts, and where it connects.
+//! The certificates that curl trusts, and the hosts it connects to.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::harness::World;
 
 use super::{NETWORKS, world};
 
-/// A world whose profile names the sandbox's CA, and whose environment does not.
+/// A world whose profile has the sandbox's CA, but whose environment does not.
 fn world_with_ca_file() -> World {
     let world = world(&[]);
     let file = world.path("profile-ca.pem");
@@ -34,13 +34,17 @@ fn curl_trusts_the_profiles_ca_file() {
     let outcome = world
         .run(["curl", NETWORKS, "-s", "--cacert", other])
         .outcome();
-    assert_eq!(outcome.code, Some(60), "an option of the caller wins");
+    assert_eq!(
+        outcome.code,
+        Some(60),
+        "an option of the caller has priority"
+    );
 }
 
 #[test]
 fn root_and_server_are_not_chosen_together() {
     let world = world_with_ca_file();
-    // Nothing listens on port 1.
+    // No process listens on port 1.
     let connect_to = "::127.0.0.1:1".to_owned();
     for routing in [
         &["--connect-to", connect_to.as_str()][..],
@@ -58,7 +62,7 @@ fn root_and_server_are_not_chosen_together() {
     }
     assert!(world.sandbox.requests().is_empty(), "no token is requested");
 
-    // The profile's own `ca_file` is no choice of the caller, so curl gets as far as the server.
+    // `ca_file` of the profile is not an option of the caller, so curl reaches the server.
     let all = ["curl", NETWORKS, "-sS", "--connect-to", &connect_to];
     let outcome = world.run_all(&all).outcome();
     assert_eq!(outcome.code, Some(7), "no connection: {outcome:?}");
