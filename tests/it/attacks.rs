@@ -1,5 +1,5 @@
-//! Attacks that worked on other programs of this field, tried on this one. docs/cves.md tells which
-//! is which; where another file has the attack already, its row there names that test.
+//! Attacks that worked on other programs of this kind, tried on this one. docs/cves.md lists them;
+//! if another file tests an attack, its row there names that test.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,8 +15,8 @@ use crate::hosts::acme;
 
 const MINE: &str = "acme.api.openvpn.com";
 
-/// What each protocol is sent that asks for a credential for `host`; None where its own framing
-/// ends at a byte of it, so that the tool cannot send it.
+/// The input with which each protocol asks for a credential for `host`. A protocol is left out if
+/// its framing ends at a byte of `host`, because then the tool cannot send it.
 fn asked_for<'a>(world: &'a World, host: &str) -> Vec<(&'static str, Run<'a>)> {
     let uri = format!("https://{host}/");
     let cluster = json!({
@@ -61,7 +61,7 @@ fn asked_for<'a>(world: &'a World, host: &str) -> Vec<(&'static str, Run<'a>)> {
                 .set("KUBERNETES_EXEC_INFO", &cluster.to_string()),
         ),
     ];
-    // Neither argv nor a variable can hold a NUL.
+    // Neither an argument nor a variable can contain a NUL.
     if !host.contains('\0') {
         asked.extend([
             ("terraform", world.run(["terraform", "get", host])),
@@ -95,8 +95,8 @@ fn is_nobodys(world: &World, host: &str) {
     }
 }
 
-/// CVE-2020-5260, CVE-2024-52006, CVE-2024-50338, CVE-2024-53263, CVE-2025-23040: a reader that ends
-/// a line where the writer did not takes what follows for a host of its own.
+/// CVE-2020-5260, CVE-2024-52006, CVE-2024-50338, CVE-2024-53263, CVE-2025-23040: the reader ended
+/// a line at another byte than the writer, and took the rest for another host.
 #[test]
 fn what_ends_a_line_somewhere_brings_no_second_host() {
     let world = acme();
@@ -112,24 +112,30 @@ fn what_ends_a_line_somewhere_brings_no_second_host() {
             is_nobodys(&world, &format!("evil.test/{end}{key}{MINE}"));
         }
     }
-    assert_eq!(world.sandbox.token_requests(), 1, "and nobody is asked");
+    assert_eq!(
+        world.sandbox.token_requests(),
+        1,
+        "and no further request is sent"
+    );
 }
 
-/// The attack asks for nothing where it must not, so the helper must answer where it may.
+/// The attack asks for a host that must not get a token; the helper must still answer for the right
+/// host.
 #[test]
 fn what_the_attacks_are_made_of_is_answered_for_our_own_host() {
     let world = acme();
     let token = world.token();
     for (protocol, run) in asked_for(&world, MINE) {
         let Outcome { stdout, .. } = run.outcome();
-        // That tool said that it was refused the token, and got a new one.
+        // The tool reported that the token was refused, and got a new one.
         let now = world.token();
         let is_given = stdout.contains(&token) || stdout.contains(&now);
         assert!(is_given, "{protocol} says {stdout:?}");
     }
 }
 
-/// CVE-2020-11008: a request without a host, or without a protocol, was answered with any credential.
+/// CVE-2020-11008: a request without a host or a protocol was answered with an arbitrary
+/// credential.
 #[test]
 fn a_request_that_names_no_server_is_nobodys() {
     let world = World::new();
@@ -174,8 +180,8 @@ fn a_request_that_names_no_server_is_nobodys() {
     }
 }
 
-/// CVE-2024-53858 (gh) and the helper of GitHub Codespaces: a token of the environment was offered to
-/// every host that a submodule named.
+/// CVE-2024-53858 (gh) and the helper of GitHub Codespaces: a token of the environment was offered
+/// to every host that a submodule named.
 #[test]
 fn the_credentials_of_the_environment_are_for_their_own_host() {
     let world = World::new();
@@ -209,14 +215,16 @@ fn the_credentials_of_the_environment_are_for_their_own_host() {
     ] {
         is_nobodys(&world, &host);
     }
-    // go asks before it knows for whom, and is told for whom the answer is (CVE-2024-45340).
+    // go asks before it knows the host; the answer lists the hosts it is valid for
+    // (CVE-2024-45340).
     let answer = world.run(["go"]).succeeds();
     let hosts: Vec<&str> = answer.lines().take_while(|line| !line.is_empty()).collect();
     assert_eq!(hosts, [world.sandbox.base_url()]);
     assert!(answer.contains(&token));
 }
 
-/// CVE-2021-41092: docker whose helper could not be run sent what it had to another registry.
+/// CVE-2021-41092: if its helper could not be started, docker sent other stored credentials to the
+/// registry.
 #[test]
 fn a_keychain_that_cannot_be_run_is_the_end_and_no_other_source_is_tried() {
     let world = World::without_profile(Sandbox::builder());
@@ -227,7 +235,7 @@ fn a_keychain_that_cannot_be_run_is_the_end_and_no_other_source_is_tried() {
         world.sandbox.base_url(),
         credential.client_id
     ));
-    // What could be taken in its place, rightly or not.
+    // Other credentials that could be used instead, correctly or not.
     world.write_secret("prod.secret", &credential.client_secret);
     world.set("CLOUDCONNEXA_CLIENT_SECRET", &credential.client_secret);
     world.set("PROD_CLIENT_SECRET", &credential.client_secret);
@@ -241,14 +249,12 @@ fn a_keychain_that_cannot_be_run_is_the_end_and_no_other_source_is_tried() {
         .set("PATH", &path)
         .fails(3);
 
-    assert!(
-        world.sandbox.requests().is_empty(),
-        "nobody is sent anything"
-    );
+    assert!(world.sandbox.requests().is_empty(), "no request is sent");
 }
 
 /// CVE-2020-26233 (Git Credential Manager), CVE-2020-27955 and CVE-2021-21237 (git-lfs),
-/// CVE-2019-15752 (docker): a program was taken from the folder that a hostile repository filled.
+/// CVE-2019-15752 (docker): a program was started from a directory with the content of a hostile
+/// repository.
 #[test]
 fn no_program_is_taken_from_the_folder_that_one_stands_in() {
     let world = World::without_profile(Sandbox::builder());
@@ -264,7 +270,7 @@ fn no_program_is_taken_from_the_folder_that_one_stands_in() {
         + &profile("keychain", "{ docker_helper = \"planted\" }")
         + &profile("command", "{ command = [\"planted-command\"] }");
     world.write_config(&text);
-    // Every run of a test starts in this folder.
+    // Every process of a test starts in this directory.
     let planted = format!("#!/bin/sh\necho run >> '{}'\n", world.path("run").display());
     for name in [
         "curl",
@@ -302,10 +308,10 @@ fn no_program_is_taken_from_the_folder_that_one_stands_in() {
         .outcome();
     world.run(["status"]).outcome();
 
-    assert!(!world.path("run").exists(), "a planted program was run");
+    assert!(!world.path("run").exists(), "a planted program was started");
 }
 
-/// CVE-2022-24765: git took its configuration from a folder of somebody else's.
+/// CVE-2022-24765: git read its configuration from a directory of another user.
 #[test]
 fn a_repository_configures_nothing() {
     let world = World::new();
@@ -339,7 +345,7 @@ fn a_repository_configures_nothing() {
 
     world.run(["token"]).succeeds();
     for (name, value) in [("XDG_CONFIG_HOME", "."), ("XDG_CONFIG_HOME", ".config")] {
-        // A relative folder would be the repository's.
+        // A relative directory would be in the repository.
         world.run(["token"]).set(name, value).succeeds();
         let listed = world.run(["list"]).set(name, value).succeeds();
         assert!(!listed.contains("evil"), "{listed}");
@@ -354,13 +360,19 @@ fn a_repository_configures_nothing() {
         )
         .succeeds();
 
-    assert!(trap.sandbox.requests().is_empty(), "nobody is sent there");
-    assert!(!world.path("run").exists(), "no command of its was run");
+    assert!(
+        trap.sandbox.requests().is_empty(),
+        "no request is sent there"
+    );
+    assert!(
+        !world.path("run").exists(),
+        "none of its commands was started"
+    );
     assert_eq!(world.sandbox.token_requests(), 1);
 }
 
-/// CVE-2017-1000117 and CVE-2018-17456 (git), CVE-2024-52308 (gh), CVE-2024-3817 (go-getter, as
-/// terraform uses it): a host or a name that begins with a dash was an option of the next program.
+/// CVE-2017-1000117 and CVE-2018-17456 (git), CVE-2024-52308 (gh), CVE-2024-3817 (go-getter, used
+/// by terraform): a host or a name that began with a dash became an option of the next program.
 #[test]
 fn a_value_that_looks_like_an_option_is_none() {
     let world = acme();
@@ -402,8 +414,8 @@ fn a_value_that_looks_like_an_option_is_none() {
     }
 }
 
-/// Expansion of variables in a configuration that a repository brings (`${…}` of npm's and yarn's
-/// files) hands the environment to whoever wrote it. Nothing here expands anything.
+/// If variables in a configuration of a repository are expanded (`${…}` in files of npm and yarn),
+/// its author gets the environment. This program expands nothing.
 #[test]
 fn nothing_is_expanded_that_was_sent_or_configured() {
     let world = acme();
@@ -422,7 +434,7 @@ fn nothing_is_expanded_that_was_sent_or_configured() {
         is_nobodys(&world, &format!("{text}.evil.test"));
         is_nobodys(&world, &format!("evil.test/{text}"));
         is_nobodys(&world, &format!("{MINE}{text}"));
-        // The user name comes back in the answer, as it was said.
+        // The answer contains the user name unchanged.
         let stdin = format!("protocol=https\nhost={MINE}\nusername={text}\n");
         let answer = world.run(["git", "get"]).stdin(stdin).succeeds();
         let expected = format!("username={text}\npassword={token}\n");
@@ -441,8 +453,8 @@ fn nothing_is_expanded_that_was_sent_or_configured() {
     assert!(!ran.exists());
 }
 
-/// CVE-2024-50349 (git), CVE-2021-25743 (kubectl): what a server or a host name held drove the
-/// terminal of whoever read the message.
+/// CVE-2024-50349 (git), CVE-2021-25743 (kubectl): text of a server or a host name controlled the
+/// terminal of the user who read the message.
 #[test]
 fn nothing_that_was_sent_drives_the_terminal() {
     let world = World::new();
@@ -498,8 +510,8 @@ fn nothing_that_was_sent_drives_the_terminal() {
     }
 }
 
-/// CVE-2026-3783, CVE-2024-11053 and CVE-2025-0167 (curl), CVE-2024-47081 (requests): a `.netrc` took
-/// the place of the credential, or the credential went where a `.netrc` pointed.
+/// CVE-2026-3783, CVE-2024-11053 and CVE-2025-0167 (curl), CVE-2024-47081 (requests): a `.netrc`
+/// replaced the credential, or the credential was sent to a host that a `.netrc` named.
 #[test]
 fn a_netrc_is_neither_read_nor_followed() {
     let world = World::without_profile(Sandbox::builder().no_rate_limit());
@@ -534,8 +546,8 @@ fn a_netrc_is_neither_read_nor_followed() {
     }
 }
 
-/// CVE-2019-11244 (kubectl's cache) and CVE-2023-38497 (cargo): files were as open as the umask let
-/// them be.
+/// CVE-2019-11244 (kubectl's cache) and CVE-2023-38497 (cargo): the umask alone decided who could
+/// read the files.
 #[test]
 fn what_is_secret_is_private_whatever_the_umask() {
     let mode = |path: &Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777;
@@ -560,7 +572,7 @@ fn what_is_secret_is_private_whatever_the_umask() {
             assert_eq!(mode(&file.unwrap().path()), 0o600, "umask {umask}");
             count += 1;
         }
-        assert!(count >= 2, "an entry and its lock");
+        assert!(count >= 2, "an entry and its lock file");
         let secret = world.config_folder().join("kept.secret");
         assert_eq!(mode(&secret), 0o600, "umask {umask}");
     }

@@ -1,5 +1,5 @@
-//! The cache: what makes an entry good, what makes it a miss, and that nothing about it can fail a
-//! good answer.
+//! The cache: which entries are hits, which are misses, and that no problem with the cache makes a
+//! request fail.
 
 use std::time::Duration;
 
@@ -26,10 +26,11 @@ fn a_warm_call_asks_nobody() {
 fn a_token_is_handed_out_until_its_margin_and_not_after_it() {
     let world = World::new();
     let first = world.token();
-    // In the last fifth one caller refreshes; without a server it goes on with what it has.
+    // In the last fifth of the lifetime one caller refreshes; without a server it uses the cached
+    // token.
     world.sandbox.always(Some(Fault::Reset));
     world.advance(Duration::from_secs(43_199 - 70));
-    assert_eq!(world.token(), first, "70 s are left and 60 are asked for");
+    assert_eq!(world.token(), first, "70 s are left and 60 are required");
     world.advance(Duration::from_secs(20));
     world.run(["token"]).fails(6);
     assert_eq!(
@@ -52,7 +53,7 @@ fn refreshing_never_takes_what_was_there_before() {
     assert_eq!(
         world.token(),
         second.trim_end(),
-        "everybody has the new one"
+        "all callers get the new one"
     );
 
     world.sandbox.always(Some(Fault::status(403)));
@@ -60,7 +61,7 @@ fn refreshing_never_takes_what_was_there_before() {
     assert_eq!(
         world.token(),
         second.trim_end(),
-        "a failed refresh loses nothing"
+        "a failed refresh keeps the token"
     );
 }
 
@@ -84,12 +85,12 @@ fn a_token_that_one_server_refused_is_kept_while_nobody_could_get_another() {
     };
 
     erase();
-    assert_eq!(world.token(), token, "a cool-down does not take it away");
+    assert_eq!(world.token(), token, "a cool-down does not remove it");
 
     world.sandbox.always(None);
     world.advance(Duration::from_secs(301));
     erase();
-    assert_ne!(world.token(), token, "behind the cool-down it is dropped");
+    assert_ne!(world.token(), token, "after the cool-down it is dropped");
 }
 
 #[test]
@@ -208,7 +209,7 @@ fn a_margin_that_no_token_meets_is_told_and_not_asked_for_again_and_again() {
     assert_eq!(
         world.sandbox.token_requests(),
         1,
-        "what was obtained serves the others"
+        "the token is shared with other callers"
     );
 }
 
@@ -261,7 +262,7 @@ mod unix {
         let first = world.token();
         let (path, _) = world.entry();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert_ne!(world.token(), first, "somebody may have it already");
+        assert_ne!(world.token(), first, "another caller may have it already");
         assert_eq!(mode(&path), 0o600);
     }
 
@@ -280,7 +281,7 @@ mod unix {
         assert_eq!(world.sandbox.token_requests(), 2, "a link is not followed");
         assert!(
             path.symlink_metadata().unwrap().is_file(),
-            "it is replaced, not written through"
+            "the link is replaced, its target is not written"
         );
         assert_eq!(world.token(), token);
         let untouched = fs::read_to_string(&elsewhere).unwrap();
@@ -336,7 +337,7 @@ mod unix {
         }
     }
 
-    /// Runs `token` with the n-th call of a system call failing.
+    /// Runs `token`; the n-th call of one system call fails.
     #[cfg(target_os = "linux")]
     fn with_fault<'a>(world: &'a World, fault: &str) -> crate::harness::Run<'a> {
         let script = format!("exec strace -f -qq -o /dev/null -e inject={fault} \"$0\" token");
@@ -398,7 +399,7 @@ mod unix {
     #[test]
     fn a_folder_that_cannot_be_synced_is_no_reason_to_warn() {
         let world = World::new();
-        // The second one is the folder's, once the entry is in its place.
+        // The second call is for the directory, after the entry is renamed.
         let token = with_fault(&world, "fsync:error=EINVAL:when=2").succeeds();
         assert_eq!(
             world.run(["token"]).succeeds(),
@@ -428,7 +429,7 @@ mod unix {
         assert_ne!(
             world.token(),
             second,
-            "what was there before the refresh does not come back"
+            "the token from before the refresh is not restored"
         );
     }
 
@@ -465,7 +466,7 @@ mod unix {
         world.run(["-c", script]).through_shell().succeeds();
         assert!(
             world.entry().1.get("token").is_none(),
-            "and it can be dropped"
+            "and `erase` can drop it"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The verbs for people and scripts, their flags, and the exit codes of the README.
+//! The subcommands for people and scripts, their flags, and the exit codes in the README.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -58,7 +58,7 @@ fn status_tells_what_is_known_and_asks_nobody() {
     assert_eq!(state("token_state"), "none");
     assert_eq!(world.sandbox.requests().len(), 0);
 
-    // It warns that the credential has expired; the server knows better.
+    // It warns that the credential has expired, but the server still accepts it.
     world.run(["token"]).outcome().succeeds_with_stderr();
     assert_eq!(state("token_state"), "good");
     let page = world.run(["status"]).succeeds();
@@ -88,7 +88,7 @@ fn status_tells_what_is_known_and_asks_nobody() {
     assert_eq!(
         world.sandbox.requests().len(),
         2,
-        "one for the token, one that was refused"
+        "one for the token, one refused request"
     );
 }
 
@@ -123,8 +123,8 @@ fn a_client_id_of_another_tenant_is_explained_where_it_hurts() {
     assert!(page.contains("which is not `.other`"), "{page}");
 }
 
-/// The table of the README, code by code; 4, 5, 6 and 7 in all their kinds stand in `exchange`
-/// and `storms`.
+/// The table in the README, code by code; `exchange` and `concurrency` test all cases of 4, 5, 6
+/// and 7.
 #[test]
 fn every_exit_code_has_its_case() {
     let world = World::new();
@@ -146,7 +146,7 @@ fn every_exit_code_has_its_case() {
     let stderr = world.run(["token", "--refresh"]).fails(5);
     assert!(
         stderr.contains("it asks to wait 1m"),
-        "the message says when: {stderr}"
+        "the message contains the time: {stderr}"
     );
     world.sandbox.next(Fault::Body("<html>".to_owned()));
     world.run(["token", "--refresh"]).fails(6);
@@ -261,7 +261,7 @@ fn help_offers_only_flags_that_have_an_effect() {
 fn nothing_is_read_from_stdin_but_where_the_protocol_sends_something() {
     let world = World::new();
     world.token();
-    // stdin stays open and empty, as pnpm leaves it; a run that read it would never end.
+    // stdin stays open and empty, as pnpm leaves it; a process that reads it would block forever.
     let mut child = Command::new(PROGRAM)
         .arg("token")
         .env_clear()

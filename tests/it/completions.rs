@@ -1,5 +1,5 @@
-//! Completion scripts, each read by its own shell. There is no PowerShell to be had from Debian:
-//! its script is searched for its words only.
+//! Completion scripts, each loaded by its own shell. Debian has no package of PowerShell, so its
+//! script is only searched for expected words.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use cloudconnexa_sandbox::Sandbox;
 use crate::clients::{client, links, run, tool};
 use crate::harness::World;
 
-/// A shell that has read its script.
+/// A shell that has loaded its completion script.
 struct Typist {
     world: World,
     shell: &'static str,
@@ -17,7 +17,7 @@ struct Typist {
 }
 
 impl Typist {
-    /// With two profiles, of which one is in another file.
+    /// Creates a shell, with two profiles; one of them is in another file.
     fn new(shell: &'static str) -> Self {
         let world = World::without_profile(Sandbox::builder());
         world.write_config(&world.profile_text("prod"));
@@ -38,7 +38,7 @@ impl Typist {
         }
     }
 
-    /// What is offered for the last word, sorted.
+    /// Returns the completions of the last word, sorted.
     #[track_caller]
     fn offers(&self, words: &[&str]) -> Vec<String> {
         let driver = format!(
@@ -60,7 +60,7 @@ impl Typist {
                     Some((flag, value)) => vec![flag, "=", value],
                     None => vec![word],
                 });
-                // As bash does it, an `=` with nothing behind it is the last word.
+                // For bash, a trailing `=` is a word of its own.
                 let words = words.collect::<Vec<_>>();
                 let words = words
                     .strip_suffix(&["=", ""])
@@ -80,7 +80,7 @@ impl Typist {
             .stdout
             .lines()
             .filter(|line| !line.is_empty())
-            // fish offers the whole word.
+            // fish completes the whole word.
             .map(|line| line.strip_prefix("--profile=").unwrap_or(line).to_owned())
             .collect();
         offers.sort();
@@ -149,7 +149,7 @@ fn profiles_are_completed_from_the_configuration_that_is_meant() {
         }
         assert!(
             typist.world.sandbox.requests().is_empty(),
-            "{shell}: Tab asks no server"
+            "{shell}: Tab sends no request"
         );
     }
 }
@@ -162,7 +162,7 @@ fn behind_exec_another_programs_command_line_begins() {
         let offers = typist.offers(&["exec", "--", "git-credential-cloudc"]);
         assert_eq!(offers, expected, "{shell}");
         if shell != "bash" {
-            // bash does it with the package bash-completion.
+            // In bash this needs the package bash-completion.
             let offers = typist.offers(&["exec", "--", "cloudconnexa-auth", "header", "--cu"]);
             assert_eq!(offers, ["--curl"], "{shell}");
         }
@@ -198,7 +198,7 @@ fn powershells_script_has_its_words() {
     assert_eq!(
         script.replace("\"'\"", "").matches('\'').count() % 2,
         0,
-        "every quote has its other one"
+        "quotes are balanced"
     );
 }
 

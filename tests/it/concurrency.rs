@@ -1,5 +1,5 @@
-//! Many processes at once, each a real one, all sharing one token, on every system. The great storms,
-//! killed and hanging processes are in `fault_injection`.
+//! Many real processes at once that share one token, on every system. The large stress tests and
+//! the tests of killed and hanging processes are in `fault_injection`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -25,12 +25,12 @@ fn forty_processes_on_a_cold_cache_cost_one_request() {
     assert_eq!(
         (tokens.len(), distinct.len()),
         (40, 1),
-        "all are given the same token"
+        "all processes get the same token"
     );
     assert_eq!(
         world.sandbox.token_requests(),
         1,
-        "the lock holder asks; the others read"
+        "the lock holder sends the request; the others read the cache"
     );
 }
 
@@ -50,7 +50,7 @@ fn waiters_wait_for_one_request_and_not_for_a_queue_of_them() {
         .iter()
         .filter(|outcome| outcome.stderr.contains("asking"))
         .count();
-    assert_eq!(asked, 1, "one process asks");
+    assert_eq!(asked, 1, "one process sends the request");
     assert_eq!(world.sandbox.token_requests(), 1);
     let distinct: BTreeSet<&String> = outcomes.iter().map(|outcome| &outcome.stdout).collect();
     assert_eq!(distinct.len(), 1);
@@ -73,7 +73,7 @@ fn a_wait_of_two_seconds_is_told_once_with_what_is_waited_for() {
     );
     assert_eq!(told.lines().count(), 1, "{told}");
     let (stdout, rest) = waiter.outcome().succeeds_with_stderr();
-    assert_eq!(rest, "", "it is told once");
+    assert_eq!(rest, "", "it is reported once");
     assert_eq!(stdout, leader.outcome().succeeds());
 }
 
@@ -93,7 +93,7 @@ fn a_rate_limit_is_waited_out_once_for_everybody() {
         .iter()
         .filter(|outcome| outcome.stderr.contains("rate limited"))
         .count();
-    assert_eq!(told, 1, "the one who waits says so");
+    assert_eq!(told, 1, "the waiting process reports it");
     let mut distinct = BTreeSet::new();
     for outcome in outcomes {
         distinct.insert(outcome.succeeds_with_stderr().0);
@@ -102,7 +102,7 @@ fn a_rate_limit_is_waited_out_once_for_everybody() {
     assert_eq!(
         world.sandbox.token_requests(),
         2,
-        "the refused one and the one after the wait"
+        "the refused request and the one after the wait"
     );
 }
 
@@ -115,15 +115,16 @@ fn in_the_last_fifth_one_caller_refreshes_and_nobody_waits() {
     let refresher = world.run(["token"]).start();
     gate.wait_for_requests(1);
 
-    // The refresher holds the lock and the server keeps it waiting: these answer all the same.
+    // The refresher holds the lock while the server delays its answer; these processes answer at
+    // once.
     for token in tokens(world.run(["token"]).in_parallel(20)) {
-        assert_eq!(token, old, "the token at hand is the answer");
+        assert_eq!(token, old, "the cached token is returned");
     }
 
     gate.release();
     let new = refresher.outcome().succeeds().trim_end().to_owned();
     assert_ne!(new, old);
-    assert_eq!(world.token(), new, "and then everybody has the next one");
+    assert_eq!(world.token(), new, "then all callers get the next token");
     assert_eq!(world.sandbox.token_requests(), 2);
 }
 
@@ -142,7 +143,7 @@ fn callers_that_refresh_during_a_request_share_the_next_one() {
 
     let first = first.outcome().succeeds().trim_end().to_owned();
     let distinct: BTreeSet<String> = tokens(world.outcomes(later)).into_iter().collect();
-    assert_eq!(distinct.len(), 1, "one of them asks for all");
+    assert_eq!(distinct.len(), 1, "one process requests the token for all");
     assert!(
         !distinct.contains(&first) && !distinct.contains(&old),
         "a token counts only if its request was sent after the call began"
@@ -191,21 +192,21 @@ fn a_locked_vault_asks_once_and_not_for_every_process() {
     assert_eq!(
         asked(),
         1,
-        "those who waited are told what the first one met"
+        "the waiting processes report the failure of the first one"
     );
     world.run(["token"]).fails(3);
-    assert_eq!(asked(), 2, "who comes later may just have unlocked it");
+    assert_eq!(asked(), 2, "a later caller may just have unlocked it");
 }
 
-/// Lets the secret program go on that waits at the gate, and every later one at once. It is at the gate
-/// once that can be opened: who opened the way around it first could wait for it for ever.
+/// Releases the secret program that waits at the gate, and all later ones. The gate can be opened
+/// only when the program waits there; opening the bypass first could block forever.
 #[cfg(target_os = "linux")]
 fn open_gate(world: &World) {
     std::fs::write(world.path("gate"), "").unwrap();
     std::fs::write(world.path("open"), "").unwrap();
 }
 
-/// Waits until a process has the lock or waits for it, by which it has passed its own beginning.
+/// Waits until a process has the lock or waits for it; it has then finished its startup.
 pub(crate) fn wait_until_at_the_lock(running: &crate::harness::Running<'_>) {
     #[cfg(target_os = "linux")]
     {
@@ -243,7 +244,7 @@ fn a_waiter_that_was_there_before_the_limit_is_told_of_it_and_not_of_the_lock() 
     leader.kill();
 }
 
-/// A profile whose secret comes from a program that first notes its run.
+/// A profile whose secret comes from a program that first records its start.
 #[cfg(target_os = "linux")]
 pub(crate) fn world_with_program(script: &str) -> World {
     let world = World::without_profile(Sandbox::builder());
@@ -270,7 +271,7 @@ fn a_caller_in_a_hurry_does_not_spoil_a_slow_program_for_those_who_have_time() {
     hurried.outcome().fails(6);
 
     let (token, _) = patient.outcome().succeeds_with_stderr();
-    assert!(!token.is_empty(), "it has asked by itself");
+    assert!(!token.is_empty(), "it has sent its own request");
     let runs = std::fs::read_to_string(world.path("runs")).unwrap();
     assert_eq!(runs.lines().count(), 2);
 }
@@ -294,7 +295,7 @@ fn a_program_that_says_no_at_once_is_told_to_those_who_wait_however_little_time_
     first.outcome().fails(3);
     second.outcome().fails(3);
     let runs = std::fs::read_to_string(world.path("runs")).unwrap();
-    assert_eq!(runs.lines().count(), 1, "nobody asks it again");
+    assert_eq!(runs.lines().count(), 1, "no process asks it again");
 }
 
 #[test]

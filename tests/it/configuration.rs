@@ -1,5 +1,5 @@
-//! Profiles: what the file and the variables may say, who wins, and what a person reads when it
-//! cannot be meant.
+//! Profiles: what the file and the variables may contain, which of them has priority, and the error
+//! messages for invalid values.
 
 use cloudconnexa_sandbox::Sandbox;
 use serde_json::Value;
@@ -60,7 +60,7 @@ fn what_cannot_be_meant_is_refused_with_its_place_and_what_to_write() {
             "[profiles.p]\ndefault_profile = \"p\"\n",
             ":2:1",
             "unknown key `default_profile` in [profiles.p]",
-            "`default_profile` stands at the top of the file",
+            "`default_profile` is at the top of the file",
         ),
         ("[profiles.env]\n", ":1:11", "kept for the profile", ""),
         (
@@ -180,7 +180,7 @@ fn a_literal_secret_is_an_error_that_says_where_to_put_it_and_does_not_show_it()
     let world = bare();
     world.watch("literal-secret-1234");
     world.write_config("[profiles.p]\nclient_secret = \"literal-secret-1234\"\n");
-    // The file itself holds it now, by the test's own doing: only stderr is searched.
+    // The test itself put the secret into the file, so only stderr is searched.
     let output = std::process::Command::new(crate::harness::PROGRAM)
         .args(["token", "--config", world.config().to_str().unwrap()])
         .output()
@@ -225,7 +225,7 @@ fn nothing_set_up_says_what_to_do() {
     assert!(
         stderr.contains("CLOUDCONNEXA_CLIENT_SECRET and CLOUDCONNEXA_CLOUD_ID is not set")
             || stderr.contains("CLOUDCONNEXA_CLIENT_SECRET and CLOUDCONNEXA_CLOUD_ID are not set"),
-        "what lacks is named: {stderr}"
+        "the missing value is named: {stderr}"
     );
 }
 
@@ -382,7 +382,7 @@ fn words_that_one_profile_left_are_told_to_another_under_its_own_name() {
         stderr.contains("profile `second`") && !stderr.contains("first"),
         "{stderr}"
     );
-    assert_eq!(world.sandbox.token_requests(), 1, "they are one identity");
+    assert_eq!(world.sandbox.token_requests(), 1, "both are one identity");
 }
 
 #[test]

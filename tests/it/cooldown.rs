@@ -1,4 +1,5 @@
-//! Which callers a failure binds, and for how long: profiles, secrets and forms that share an entry.
+//! Which callers a failure affects, and for how long: profiles, secrets and forms that share an
+//! entry.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ fn http_world() -> World {
     World::with(Sandbox::builder().http().no_rate_limit())
 }
 
-/// A world with profile `p`, and a second profile of the same identity that `change` is made to.
+/// A world with profile `p` and a second profile of the same identity with this change.
 fn world_with_second_profile(name: &str, change: (&str, &str)) -> World {
     let world = World::without_profile(Sandbox::builder().http().no_rate_limit());
     let first = world.profile_text("p");
@@ -28,12 +29,12 @@ fn limited(seconds: &str) -> Fault {
     }
 }
 
-/// A response that is no token and is not retried.
+/// A response that is not a token and is not retried.
 fn unusable() -> Fault {
     Fault::Body("no token".to_owned())
 }
 
-/// The forms of the token requests since the first `count`.
+/// The forms of the token requests after the first `count`.
 fn forms_since(world: &World, count: usize) -> Vec<Form> {
     let requests = world.sandbox.requests();
     requests
@@ -151,7 +152,7 @@ fn pause_of_a_refused_secret_grows() {
         world.run(["token", "--profile", "p"]).succeeds();
         world.advance(Duration::from_secs(31));
     }
-    // The pauses are 30 s, 60 s and 120 s; a refusal of `auto` is two requests.
+    // The pauses are 30 s, 60 s and 120 s; a failure with `auto` takes two requests.
     let has_asked: Vec<bool> = counts.iter().map(|count| *count > 0).collect();
     assert_eq!(has_asked, [true, true, false, true, false, false]);
 }
@@ -170,7 +171,7 @@ fn outage_does_not_replace_a_longer_rate_limit() {
     assert_eq!(
         world.sandbox.token_requests(),
         2,
-        "the rate limit still binds"
+        "the rate limit still applies"
     );
     world.advance(Duration::from_secs(120));
     world.token();
@@ -219,12 +220,20 @@ fn auto_tries_basic_again_after_a_day() {
     world.token();
     assert_eq!(forms_since(&world, 0), [Form::Basic, Form::Query]);
     world.run(["token", "--refresh"]).succeeds();
-    assert_eq!(forms_since(&world, 2), [Form::Query], "it is remembered");
+    assert_eq!(
+        forms_since(&world, 2),
+        [Form::Query],
+        "the form is remembered"
+    );
 
     world.advance(Duration::from_secs(24 * 3600));
     world.token();
 
-    assert_eq!(forms_since(&world, 3), [Form::Basic], "a stray 401 passes");
+    assert_eq!(
+        forms_since(&world, 3),
+        [Form::Basic],
+        "a single 401 has no lasting effect"
+    );
     world.run(["token", "--refresh"]).succeeds();
     assert_eq!(forms_since(&world, 4), [Form::Basic]);
 }

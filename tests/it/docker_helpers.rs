@@ -1,5 +1,5 @@
-//! Docker's credential helpers as a source. `docker-credential-pass` is the real one; scripts stand
-//! in for the answers that it never gives.
+//! Docker's credential helpers as a source. `docker-credential-pass` is the real one; scripts
+//! replace it for answers that it never gives.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use tempfile::TempDir;
 use crate::harness::{World, write_private};
 use crate::sources::{refused, world_with};
 
-/// The answer of a helper, for a script to print.
+/// Writes the answer of a helper into a file, for a script to print.
 pub(crate) fn write_answer(world: &World, user: &str, secret: &str) {
     let answer = json!({ "ServerURL": "", "Username": user, "Secret": secret });
     write_private(&world.path("answer.secret"), &answer.to_string());
 }
 
-/// Puts a script in place as `docker-credential-NAME`; gives the PATH that has it.
+/// Installs a script as `docker-credential-NAME`; returns the PATH that contains it.
 pub(crate) fn install_helper(world: &World, name: &str, script: &str) -> String {
     let folder = world.path("bin");
     fs::create_dir_all(&folder).unwrap();
@@ -26,8 +26,8 @@ pub(crate) fn install_helper(world: &World, name: &str, script: &str) -> String 
         folder.join(format!("docker-credential-{name}")),
     );
     fs::write(&from, format!("#!/bin/sh\n{script}\n")).unwrap();
-    // By another process: a file that this one has open for writing while another thread starts
-    // a program cannot be run ("text file busy").
+    // Another process writes the file. If this process had it open for writing while another thread
+    // starts a program, it could not be started ("text file busy").
     let status = Command::new("install")
         .args(["-m", "755"])
         .args([&from, &to])
@@ -65,7 +65,7 @@ fn the_answers_of_docker_helpers_are_told_apart() {
             "exit status: 1, \"a [31m b\"",
         ),
         ("exit 7", "exit status: 7"),
-        // A helper that prints its answer and fails all the same: the harness looks for the secret.
+        // A helper that prints its answer and still fails; the harness searches for the secret.
         ("cat answer.secret; exit 1", "exit status: 1"),
         ("echo garbage", "is not the JSON of a docker credential"),
         ("", "is not the JSON of a docker credential"),
@@ -84,7 +84,7 @@ fn the_answers_of_docker_helpers_are_told_apart() {
         refused(&world, &[says]);
     }
 
-    // What was asked, and that a name the helper does not tell is no obstacle.
+    // Checks the request; a helper may answer without a user name.
     write_answer(&world, "", &world.sandbox.credential().client_secret);
     path("echo \"$*\" > asked; cat >> asked; cat answer.secret");
     world.token();
@@ -95,17 +95,17 @@ fn the_answers_of_docker_helpers_are_told_apart() {
 #[test]
 fn a_docker_helper_that_is_not_installed_is_named() {
     let world = world_with("docker_helper = \"nothing-of-that-name\"");
-    // The system's reason is another one where a folder of PATH is closed to the user.
+    // The system's reason differs if the user cannot read a directory of PATH.
     let says = "`docker-credential-nothing-of-that-name` could not be started: ";
     refused(&world, &[says, "hint: install it"]);
 }
 
-/// A throw-away `pass` store; its agent ends with it, also where the test fails.
+/// A temporary `pass` store; its agent is ended with it, also if the test fails.
 pub(crate) struct Keyring(TempDir);
 
 impl Keyring {
     pub(crate) fn new(world: &World, options: &[&str]) -> Self {
-        // Not in the world: an agent's socket has a short path.
+        // Not in the world, because the path of an agent's socket must be short.
         let folder = tempfile::Builder::new().prefix("k").tempdir_in("/tmp");
         let keyring = Self(folder.unwrap());
         let init = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keyring/pass-init.sh");
@@ -115,7 +115,7 @@ impl Keyring {
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(
             output.status.success(),
-            "no `pass` store, run the tests with `make test`: {told}"
+            "no `pass` store, start the tests with `make test`: {told}"
         );
         for (name, path) in keyring.variables() {
             world.set(name, path.to_str().unwrap());
@@ -147,7 +147,7 @@ impl Keyring {
 impl Drop for Keyring {
     fn drop(&mut self) {
         let mut gpgconf = Command::new("gpgconf");
-        // Nothing can be done about an agent that stays, and a panic here would hide the first.
+        // If the agent does not end, ignore that: a panic here would hide the first one.
         drop(
             gpgconf
                 .args(["--kill", "all"])

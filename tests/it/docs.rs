@@ -1,5 +1,6 @@
-//! The papers say what is true: README's commands are run as they stand there, with nothing but
-//! the credentials replaced by the sandbox's, to which a proxy leads. A login is typed on a terminal.
+//! The docs are correct: the commands of the README are executed unchanged, except for the
+//! credentials, which are the sandbox's. A proxy leads to the sandbox. A login is typed on a
+//! terminal.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +17,7 @@ fn paper(name: &str) -> String {
     fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// The fenced blocks that follow a comment, with what the comment says.
+/// The fenced blocks after a marker comment, each with the text of the comment.
 fn marked_blocks(text: &str, mark: &str) -> Vec<(String, String)> {
     let opening = format!("<!-- {mark}");
     let block = |part: &str| {
@@ -37,10 +38,10 @@ fn marked_blocks(text: &str, mark: &str) -> Vec<(String, String)> {
     text.split(&opening).skip(1).map(block).collect()
 }
 
-/// A world in which README's commands work: the program on PATH, its host and credentials.
+/// A world in which README's commands work: with the program on PATH, its host and credentials.
 struct Reader {
     world: World,
-    /// Whether the sandbox's own address stands for the tenant's, instead of a proxy leading there.
+    /// Whether the sandbox's address replaces the tenant's; otherwise a proxy leads to the sandbox.
     is_direct: bool,
 }
 
@@ -76,8 +77,8 @@ impl Reader {
         }
     }
 
-    /// Types what stands behind each question of a transcript, and the secret, which does not; what
-    /// is shown.
+    /// Types the answers of a transcript, and the secret, which the transcript does not show;
+    /// returns the output.
     fn type_in(&self, arguments: &str, transcript: &str) -> String {
         let arguments: Vec<&str> = arguments.split_whitespace().collect();
         let secret = self.world.sandbox.credential().client_secret;
@@ -101,7 +102,7 @@ impl Reader {
         lines.join("\n")
     }
 
-    /// Runs a shell script; both streams as one text.
+    /// Runs a shell script; returns both streams as one text.
     fn shell(&self, script: &str) -> String {
         let mut command = Command::new("bash");
         command.arg("-c").arg(format!("exec 2>&1\n{script}"));
@@ -113,7 +114,7 @@ impl Reader {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Types the commands of a block, each in a shell of its own, and compares what is printed.
+    /// Runs the commands of a block, each in a shell of its own, and compares their output.
     #[track_caller]
     fn follow(&self, block: &str) {
         let block = self.translate(block);
@@ -124,7 +125,7 @@ impl Reader {
                 Some(flags) => self.type_in(&format!("login{flags}"), expected),
                 None => self.shell(&format!("{{ {before} }} > /dev/null\n{command}")),
             };
-            // An API answer is shown as `{…}`, whatever it is made of.
+            // An API answer is shown as `{…}`, whatever it contains.
             let expected = if expected.trim() == "{…}" {
                 "{…}"
             } else {
@@ -134,7 +135,7 @@ impl Reader {
                 fits(&printed, expected),
                 "{command}\nprinted\n{printed}instead of\n{expected}"
             );
-            // What later lines of the block build on.
+            // Later lines of the block depend on this one.
             if command.contains(" || exit") {
                 before = format!("{before} {command};");
             }
@@ -142,7 +143,7 @@ impl Reader {
     }
 }
 
-/// Whether a text is as expected, where `…` stands for anything on its line.
+/// Whether a text is as expected; `…` matches the rest of its line.
 fn fits(found: &str, expected: &str) -> bool {
     let found: Vec<&str> = found.lines().collect();
     let expected: Vec<&str> = expected.lines().collect();
@@ -165,7 +166,7 @@ fn the_readmes_commands_do_what_it_says() {
     let _desktop = Session::start(&reader.world);
     let readme = paper("README.md");
     let blocks = marked_blocks(&readme, "run");
-    assert!(blocks.len() >= 4, "the marks are found");
+    assert!(blocks.len() >= 4, "the markers are found");
     for (says, block) in blocks {
         if !says.is_empty() {
             fs::write(reader.world.path("Makefile"), reader.translate(&block)).unwrap();
@@ -241,7 +242,7 @@ fn the_troubleshooting_page_shows_what_doctor_says() {
     reader.world.check_files();
 }
 
-/// Whoever searches for what a program said must find it.
+/// A user who searches for a message of the program must find it.
 #[test]
 fn the_symptoms_of_the_troubleshooting_page_are_the_programs_own_words() {
     let mut code = String::new();
@@ -261,8 +262,11 @@ fn the_symptoms_of_the_troubleshooting_page_are_the_programs_own_words() {
                 .map(str::trim)
                 .filter(|words| words.len() > 3)
             {
-                // A name in backticks may be put in.
-                assert!(code.contains(words), "{name}: nobody says {words:?}");
+                // A name in backticks may be a parameter.
+                assert!(
+                    code.contains(words),
+                    "{name}: the program never prints {words:?}"
+                );
                 count += 1;
             }
         }
@@ -313,7 +317,7 @@ fn what_a_page_quotes_from_a_ready_file_stands_there() {
     }
 }
 
-/// What a page says is shown by a test must be a test, and in the file that it links to.
+/// Every test that a page names must exist, in the file that the page links to.
 #[test]
 fn every_test_that_a_page_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -335,7 +339,10 @@ fn every_test_that_a_page_names_exists() {
                 .split_once(&opening)
                 .unwrap_or_else(|| panic!("{page}: {file} has no test {name}"));
             let attributes = before.rsplit("\n\n").next().unwrap();
-            assert!(attributes.contains("#[test]"), "{page}: {name} is no test");
+            assert!(
+                attributes.contains("#[test]"),
+                "{page}: {name} is not a test"
+            );
             count += 1;
         }
         assert!(count >= at_least, "{page} names {count} tests");
@@ -359,14 +366,14 @@ fn the_page_of_setup_shows_what_is_done() {
     let reader = Reader::new();
     let world = &reader.world;
     world.write_config(&paper("integrations/config.toml"));
-    // Links must not be made beside the program that all tests run.
+    // Links must not be created beside the program that all tests use.
     let bin = world.path("bin");
     fs::create_dir(&bin).unwrap();
     std::os::unix::fs::symlink(PROGRAM, bin.join("cloudconnexa-auth")).unwrap();
     world.set("PATH", &format!("{}:/usr/bin:/bin", bin.display()));
     let blocks = marked_blocks(&paper("docs/setup.md"), "run");
     for (_, block) in &blocks {
-        // Each line builds on those before it.
+        // Each line depends on the lines before it.
         for step in format!("\n{block}").split("\n$ ").skip(1) {
             let (command, expected) = step.split_once('\n').unwrap();
             let printed = reader.shell(command);
@@ -375,7 +382,11 @@ fn the_page_of_setup_shows_what_is_done() {
     }
     assert_eq!(blocks.len(), 1);
     let path = world.home().join(".gitconfig");
-    assert_eq!(fs::read_to_string(path).unwrap(), "", "all is undone");
+    assert_eq!(
+        fs::read_to_string(path).unwrap(),
+        "",
+        "everything is undone"
+    );
 }
 
 #[test]
@@ -432,7 +443,7 @@ fn every_configuration_that_is_shown_is_one() {
     assert!(count >= 5, "the blocks are found");
 }
 
-/// A block that shows several ways to write one key is several configurations.
+/// A block that shows several forms of one key is several configurations.
 fn alternatives(block: &str) -> Vec<String> {
     if block.matches("client_secret =").count() > 1 && !block.contains("[profiles.") {
         return block.lines().map(str::to_owned).collect();
@@ -467,7 +478,7 @@ fn every_variable_and_every_key_is_told_of() {
     for name in names {
         assert!(
             docs.contains(&name),
-            "docs/configuration.md does not tell of {name}"
+            "docs/configuration.md does not describe {name}"
         );
     }
 }

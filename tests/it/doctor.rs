@@ -1,4 +1,4 @@
-//! `doctor`: each check is made to fail by a real cause, and says what to fix.
+//! `doctor`: each check fails for a real cause and names a fix.
 
 use std::fs;
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use crate::harness::{PROGRAM, World, copy_program, write_private};
 use crate::helper::validate;
 use crate::network::{Tinyproxy, trust_another_ca};
 
-/// Every check there is, in its order.
+/// All checks, in their order.
 const CHECKS: [&str; 20] = [
     "configuration",
     "profile",
@@ -36,14 +36,14 @@ const CHECKS: [&str; 20] = [
     "tools",
 ];
 
-/// What a run found: the checks as `name state what fix`, and the exit code.
+/// The result of `doctor`: the checks as `name state what fix`, and the exit code.
 struct Findings {
     checks: Vec<(String, String, String, String)>,
     code: i32,
 }
 
 impl Findings {
-    /// That check; the first of its name.
+    /// Returns the first check of this name.
     #[track_caller]
     fn of(&self, name: &str) -> (&str, &str, &str) {
         let found = self.checks.iter().find(|(it, ..)| it == name);
@@ -51,7 +51,7 @@ impl Findings {
         (state, what, fix)
     }
 
-    /// That check is in this state, and what it says holds these words.
+    /// Requires that the check has this state and that its text contains these words.
     #[track_caller]
     fn says(&self, name: &str, state: &str, words: &[&str]) {
         let (found, what, fix) = self.of(name);
@@ -60,7 +60,7 @@ impl Findings {
         assert!(found == state && says_all, "{words:?} in {}", self.all());
     }
 
-    /// No check but those named is anything else than ok or skipped.
+    /// Requires that all checks except these are ok or skipped.
     #[track_caller]
     fn nothing_else_than(&self, names: &[&str]) {
         for (name, state, ..) in &self.checks {
@@ -70,11 +70,11 @@ impl Findings {
         }
     }
 
-    /// All from that check to `rate_limit` was not asked.
+    /// Requires that all checks from this one to `rate_limit` were skipped.
     #[track_caller]
     fn nothing_from(&self, name: &str) {
         let from = CHECKS.iter().position(|it| *it == name).unwrap();
-        // The cache is there without a profile, and in front of the network.
+        // The cache is checked without a profile too, and before the network.
         let unasked = CHECKS.iter().take(17).skip(from);
         for name in unasked.filter(|name| **name != "cache") {
             assert_eq!(self.of(name).0, "skipped", "{name} in {}", self.all());
@@ -86,7 +86,7 @@ impl Findings {
     }
 }
 
-/// Runs `doctor` with these flags; what it prints fits its schema, and nothing else is told.
+/// Runs `doctor` with these flags; its output must match its schema, and stderr must be empty.
 #[track_caller]
 fn examine(world: &World, flags: &[&str]) -> Findings {
     let outcome = world
@@ -113,15 +113,15 @@ fn examine(world: &World, flags: &[&str]) -> Findings {
         .collect();
     let mut names: Vec<&str> = checks.iter().map(|(name, ..)| name.as_str()).collect();
     names.dedup();
-    assert_eq!(names, CHECKS, "every check has its place");
+    assert_eq!(names, CHECKS, "all checks are in order");
     for (name, state, what, fix) in &checks {
         let is_told = ["ok", "skipped"].contains(&state.as_str()) || !fix.is_empty();
-        assert!(is_told, "{name} is {state} and says nothing to do: {what}");
+        assert!(is_told, "{name} is {state} but has no fix: {what}");
     }
     Findings { checks, code }
 }
 
-/// A profile `prod` in the file, alone on a PATH of its own.
+/// A world with a profile `prod` in the file, and a PATH that contains the program only.
 fn world_of(builder: cloudconnexa_sandbox::Builder) -> World {
     let world = World::without_profile(builder);
     world.write_config(&world.profile_text("prod"));
@@ -199,7 +199,11 @@ fn a_good_token_at_hand_is_taken_and_another_only_where_it_is_asked_for() {
     world.sandbox.clear_faults();
     let found = examine(&world, &[]);
     found.says("token", "ok", &["at hand"]);
-    assert_eq!(world.sandbox.token_requests(), 1, "not even near its end");
+    assert_eq!(
+        world.sandbox.token_requests(),
+        1,
+        "not even shortly before it expires"
+    );
 
     let found = examine(&world, &["--refresh"]);
     found.says("token", "ok", &["given"]);
@@ -226,7 +230,7 @@ fn a_person_is_given_a_line_a_check_and_the_sum() {
     assert!(page.ends_with("\n\n1 failed\n"), "{page}");
     assert!(
         !page.contains("`cloudconnexa-auth doctor`"),
-        "it is asked already: {page}"
+        "it is already asked: {page}"
     );
     assert!(
         page.is_ascii(),
@@ -234,7 +238,7 @@ fn a_person_is_given_a_line_a_check_and_the_sum() {
     );
 }
 
-// What is set up
+// Configuration
 
 #[test]
 fn a_broken_file_is_named_to_the_column_and_nothing_more_is_asked() {
@@ -333,7 +337,7 @@ fn a_client_id_of_another_tenant_and_one_that_is_cut_are_seen() {
     let (cut, _) = whole.rsplit_once('.').unwrap();
     config(world.sandbox.cloud_id(), cut);
     let found = examine(&world, &[]);
-    assert_eq!(found.code, 4, "the server knows no such client");
+    assert_eq!(found.code, 4, "the server does not have this client");
     found.says("client_id", "warning", &["does not end in `.", "whole"]);
 }
 
@@ -393,7 +397,7 @@ fn a_program_is_asked_for_the_secret_once() {
     assert_eq!(
         fs::read_to_string(&log).unwrap(),
         "x\n",
-        "it may ask a person"
+        "it may ask the user"
     );
     assert_eq!(world.sandbox.token_requests_of(&credential.client_id), 1);
 }
@@ -427,7 +431,7 @@ fn a_cache_that_cannot_be_used_is_a_warning_with_what_to_do() {
     fs::create_dir_all(world.cache()).unwrap();
     set_mode(&world.cache(), 0o777);
     let found = examine(&world, &[]);
-    assert_eq!(found.code, 0, "the answer is not the worse for it");
+    assert_eq!(found.code, 0, "an unusable cache is only a warning");
     found.says("cache", "warning", &["0777", "chmod 700"]);
     found.says("token", "ok", &["given"]);
 
@@ -451,7 +455,7 @@ fn entries_that_others_can_read_and_what_the_killed_leave_are_told_of() {
     let found = examine(&world, &[]);
     let chmod = format!("chmod 600 '{}'", entry.display());
     found.says("cache", "warning", &["others can read it", &chmod]);
-    assert_eq!(world.sandbox.token_requests(), 2, "it counts for nothing");
+    assert_eq!(world.sandbox.token_requests(), 2, "the entry is ignored");
     set_mode(&entry, 0o600);
 
     let left = world.cache().join("x.json.0123456789abcdef.new");
@@ -468,7 +472,7 @@ fn entries_that_others_can_read_and_what_the_killed_leave_are_told_of() {
     );
 }
 
-// The way
+// The connection
 
 #[test]
 fn a_name_that_nobody_knows_ends_the_way_at_dns() {
@@ -654,11 +658,15 @@ fn a_refusal_says_what_it_is_and_is_not_repeated_while_it_binds() {
         "failed",
         &["401", "no request is made for another"],
     );
-    assert_eq!(world.sandbox.token_requests(), asked, "the cool-down holds");
+    assert_eq!(
+        world.sandbox.token_requests(),
+        asked,
+        "the cool-down applies"
+    );
     examine(&world, &["--refresh"]);
     assert!(
         world.sandbox.token_requests() > asked,
-        "but where it is asked for"
+        "unless it is requested"
     );
 }
 
@@ -684,7 +692,7 @@ fn one_request_has_to_do_also_where_another_command_would_try_again() {
     assert_eq!(
         world.sandbox.token_requests(),
         1,
-        "nor is a limit waited out"
+        "and it does not wait for the rate limit"
     );
 }
 
@@ -777,7 +785,7 @@ fn a_server_that_is_not_the_vendors_has_no_api_to_ask() {
     found.says("token", "ok", &["given"]);
 }
 
-// What tools find
+// What tools use
 
 #[test]
 fn a_link_that_leads_nowhere_or_to_another_program_is_told_of() {

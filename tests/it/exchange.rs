@@ -1,4 +1,4 @@
-//! What the token endpoint may answer, and what then becomes of the caller and of those after it.
+//! Responses of the token endpoint, and their effect on this caller and on later ones.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::harness::World;
 struct Case {
     name: &'static str,
     fault: Fault,
-    /// How often it happens in a row: retries and the second form of `auto` meet it again.
+    /// How often it happens in a row: retries and the second form of `auto` get it again.
     times: usize,
     code: i32,
     says: &'static [&'static str],
-    /// The reason and the seconds of the cool-down that is left behind.
+    /// The reason and the seconds of the cool-down that is recorded.
     cooldown: (&'static str, i64),
 }
 
@@ -301,7 +301,7 @@ fn every_answer_has_its_exit_code_its_words_and_its_cool_down() {
             world.sandbox.next(case.fault.clone());
         }
 
-        // Within 10 s no pause of these limits fits, so none is waited out.
+        // Within 10 s there is no time for a pause of these limits, so the program does not wait.
         let stderr = world.run(["token", "--timeout", "10s"]).fails(case.code);
 
         for words in case.says {
@@ -313,7 +313,7 @@ fn every_answer_has_its_exit_code_its_words_and_its_cool_down() {
         }
         assert!(
             stderr.contains("profile `env`"),
-            "{}: whose it is: {stderr}",
+            "{}: the owner: {stderr}",
             case.name
         );
         let requests = world.sandbox.token_requests();
@@ -325,7 +325,7 @@ fn every_answer_has_its_exit_code_its_words_and_its_cool_down() {
         let left = (cooldown["reason"].as_str().unwrap(), seconds);
         assert_eq!(left, case.cooldown, "{}", case.name);
 
-        // The next caller is told the same at once, and the server is left alone.
+        // The next caller gets the same error at once, without a request to the server.
         let again = world.run(["token"]).fails(case.code);
         assert_eq!(again.lines().next(), stderr.lines().next(), "{}", case.name);
         assert!(
@@ -336,16 +336,16 @@ fn every_answer_has_its_exit_code_its_words_and_its_cool_down() {
         assert_eq!(
             world.sandbox.token_requests(),
             requests,
-            "{}: asked inside a cool-down",
+            "{}: a request during the cool-down",
             case.name
         );
 
-        // `--refresh` asks at once; the faults are used up, so it is answered.
+        // `--refresh` sends a request at once; no fault is left, so it succeeds.
         let token = world.run(["token", "--refresh"]).succeeds();
         assert_eq!(
             world.token(),
             token.trim_end(),
-            "{}: and the cool-down is over",
+            "{}: and the cool-down has ended",
             case.name
         );
     }
@@ -452,7 +452,7 @@ fn each_form_of_request_is_understood_by_a_server_that_takes_only_that_one() {
         world.token();
 
         let requests = world.sandbox.requests();
-        assert_eq!(requests.len(), 1, "{method}: that form and no other");
+        assert_eq!(requests.len(), 1, "{method}: only this form is sent");
         assert_eq!(requests[0].form, Some(form), "{method}");
         let agent = requests[0].user_agent.as_deref().unwrap_or_default();
         assert!(agent.starts_with("cloudconnexa-auth/"), "{agent}");
@@ -595,6 +595,6 @@ fn a_form_that_was_fixed_is_no_rule_for_auto() {
     assert_eq!(
         forms,
         [Some(Form::Query), Some(Form::Basic)],
-        "the secret stays out of URLs"
+        "no URL contains the secret"
     );
 }

@@ -1,4 +1,4 @@
-//! `exec`: what the command is given, and that it is the command from there on.
+//! `exec`: the environment of the command, and that the command replaces the program.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
@@ -14,7 +14,7 @@ fn world() -> World {
     world
 }
 
-/// A run of `exec` with these flags, which becomes a shell that runs `script`.
+/// Runs `exec` with these flags; it becomes a shell that runs `script`.
 fn shell(world: &World, flags: &[&str], script: &str) -> Outcome {
     let arguments = [&["exec"], flags, &["--", "/bin/sh", "-c", script]].concat();
     world.run_all(&arguments).outcome()
@@ -60,7 +60,7 @@ fn the_client_secret_is_given_only_where_it_is_asked_for() {
         let without = shell(world, &[], print);
         assert!(
             without.stdout.ends_with("\n0\n"),
-            "no variable holds it, not even the one it came in: {without:?}"
+            "no variable contains it, not even its source: {without:?}"
         );
         let with = shell(world, &["--with-credentials"], print);
         assert!(with.stdout.ends_with("\n1\n"), "{with:?}");
@@ -86,7 +86,7 @@ fn the_variable_that_the_profile_has_its_secret_from_is_not_handed_on() {
     let flags = ["--env", "LAB_SECRET=at {base_url}"];
     let seen = shell(&world, &flags, "echo \"$LAB_SECRET\"").succeeds();
     let expected = format!("at {}\n", world.sandbox.base_url());
-    assert_eq!(seen, expected, "but what is asked for is set");
+    assert_eq!(seen, expected, "but the requested variables are set");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn the_process_is_the_command_and_no_parent_of_it() {
     assert_eq!(
         status.signal(),
         Some(15),
-        "a signal ends it as it ends the command"
+        "a signal that ends the command ends it too"
     );
 }
 
@@ -262,8 +262,8 @@ fn a_command_that_calls_back_is_given_the_same_profile() {
     assert_eq!(printed, "prod\n\"profile\":\"prod\"\n");
 }
 
-/// Starts the program under test with variables that stand in its environment twice, which a shell
-/// cannot do: by execve itself.
+/// Starts the program under test with variables that are in its environment twice. A shell cannot
+/// do that, so it calls execve itself.
 const DUPLICATES: &str = r#"
 import ctypes, os, sys
 variables = ["%s=%s" % it for it in os.environ.items()]
@@ -276,8 +276,7 @@ program = sys.argv[1]
 ctypes.CDLL(None).execve(program.encode(), array(sys.argv[1:]), array(variables))
 "#;
 
-/// The environment that the command of `exec` finds, after the program itself was started with
-/// duplicates.
+/// The environment of the command of `exec` after the program was started with duplicates.
 fn environment_after_duplicates(world: &World, flags: &str) -> Vec<String> {
     std::fs::write(world.path("twice.py"), DUPLICATES).unwrap();
     let script = format!(
@@ -319,7 +318,7 @@ fn signals_that_the_caller_ignores_stay_ignored() {
         let script = format!("trap '' HUP INT USR1; exec {start} grep SigIgn /proc/self/status");
         let printed = world.run(["-c", &script]).through_shell().succeeds();
         let (_, mask) = printed.trim_end().split_once('\t').unwrap();
-        // The C library keeps the signals from 32 on to itself.
+        // The C library reserves the signals from 32 on.
         u64::from_str_radix(mask, 16).unwrap() & 0x7fff_ffff
     };
     assert_eq!(ignored(""), 0x203, "HUP, INT and USR1");

@@ -1,4 +1,4 @@
-//! What a caller gets if time passes, or the clock moves, between the decision and the answer.
+//! The result if time passes, or the clock changes, between the decision and the answer.
 
 use std::fs;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use crate::concurrency::{wait_until_at_the_lock, world_with_program};
 use crate::fault_injection::clocks::{faked, faketime, leap, set_clock};
 use crate::harness::{World, write_private};
 
-/// The life of the sandbox's tokens, in seconds.
+/// The lifetime of the sandbox's tokens, in seconds.
 const LIFE: u64 = 43_199;
 
 fn http_world() -> World {
     World::with(Sandbox::builder().http().no_rate_limit())
 }
 
-/// Advances the time so that so many seconds of the cached token are left.
+/// Advances the time until the cached token has this many seconds left.
 fn leave_seconds(world: &World, left: u64) {
     world.advance(Duration::from_secs(LIFE - left));
 }
@@ -29,7 +29,7 @@ fn reject_cached_token(world: &World) {
     write_private(&path, &entry.to_string());
 }
 
-/// A response that is no token and is not retried.
+/// A response that is not a token and is not retried.
 fn unusable() -> Fault {
     Fault::Body("no token".to_owned())
 }
@@ -128,7 +128,7 @@ fn refresh_does_not_replace_a_token_that_is_usable_longer() {
     assert_eq!(
         world.token(),
         token,
-        "the caller gets the one that lives longer"
+        "the caller gets the token with the longer lifetime"
     );
     assert_eq!(world.token(), token, "and so does the next caller");
     assert_eq!(world.sandbox.token_requests(), 2);
@@ -153,7 +153,7 @@ fn token_of_a_secret_program_is_not_refreshed_ahead() {
     assert_ne!(world.token(), token);
 }
 
-/// Lets the rest of the token's life pass.
+/// Advances the time until the token has expired.
 fn leave_expired(world: &World) {
     world.advance(Duration::from_secs(LIFE));
 }
@@ -210,7 +210,7 @@ fn rest_of_a_cached_life_is_a_passing_failure() {
     assert!(stderr.contains("is valid for only"), "{stderr}");
     world.run(["token", "--min-ttl", "10m"]).fails(6);
     assert_eq!(world.sandbox.token_requests(), 2, "the failure is shared");
-    assert_eq!(world.token(), token, "other callers are served");
+    assert_eq!(world.token(), token, "other callers get a token");
     world.advance(Duration::from_secs(6));
     world.run(["token", "--min-ttl", "10m"]).succeeds();
 }

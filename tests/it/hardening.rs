@@ -1,5 +1,6 @@
-//! Attacks on what the program reads and prints: configuration of other users, relative paths, control
-//! characters in paths, echoes of a secret, certificates of a hostile kubeconfig, exhausted limits.
+//! Attacks on input and output of the program: configuration of other users, relative paths,
+//! control characters in paths, echoes of a secret, certificates of a hostile kubeconfig, exhausted
+//! limits.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -219,7 +220,7 @@ fn kubectl_certificates_must_be_the_ca_file() {
     assert!(ask("?").fails(2).contains("must be base64"));
 }
 
-/// A limit of data that leaves no room for the stack of a thread.
+/// A limit of data that is too small for the stack of a thread.
 const NO_THREAD: &str = "ulimit -d 1500 && exec \"$0\" ";
 
 #[test]

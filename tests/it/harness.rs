@@ -1,8 +1,7 @@
-//! A world of its own for every test: a home, a cache, a server, and runs of the program in it.
-//!
-//! A run is expected to succeed and to be silent on stderr unless the test says otherwise. After
-//! every run the world is searched for its canaries: no client secret and no token may stand in
-//! stderr or in any file but those two that are made for them.
+//! The environment of a test: a home directory, a cache, a server, and processes of the program.
+//! By default, a process must succeed and print nothing on stderr. After every process, the files
+//! and stderr are searched for canaries: client secrets and tokens may only be in the two kinds of
+//! files that store them.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -22,15 +21,16 @@ use crate::time_limit::TimeLimit;
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_cloudconnexa-auth");
 
-/// Copies the program, by another process: while this one has the copy open for writing, a thread may
-/// start a child that holds it open a moment longer, and then nobody can run it ("text file busy").
+/// Copies the program in another process. If this process had the copy open for writing, a child of
+/// another thread could inherit the descriptor, and the copy could not be started ("text file
+/// busy").
 #[cfg(unix)]
 pub(crate) fn copy_program(to: &Path) {
     let status = Command::new("cp").arg(PROGRAM).arg(to).status().unwrap();
     assert!(status.success(), "cp {PROGRAM}");
 }
 
-/// A home, and perhaps a server.
+/// A home directory, and an optional server.
 pub(crate) struct World {
     folder: TempDir,
     variables: RefCell<Vec<(String, String)>>,
@@ -40,12 +40,12 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// With an HTTPS server and the variables of its first credential.
+    /// Creates a world with an HTTPS server and the variables of its first credential.
     pub(crate) fn new() -> Self {
         Self::with(Sandbox::builder())
     }
 
-    /// The same with a server of another make.
+    /// Like `new`, with the server of this builder.
     pub(crate) fn with(builder: Builder) -> Self {
         let world = Self::without_profile(builder);
         let credential = world.sandbox.credential();
@@ -54,7 +54,7 @@ impl World {
         world
     }
 
-    /// With a server, but set up for nothing.
+    /// Creates a world with a server, but without a profile.
     pub(crate) fn without_profile(builder: Builder) -> Self {
         let time_limit = TimeLimit::start();
         let sandbox = builder.start();
@@ -83,7 +83,7 @@ impl World {
         world
     }
 
-    /// Sets a variable for every later run.
+    /// Sets a variable for all later processes.
     pub(crate) fn set(&self, name: &str, value: &str) {
         self.unset(name);
         self.variables
@@ -91,13 +91,13 @@ impl World {
             .push((name.to_owned(), value.to_owned()));
     }
 
-    /// The variables of every run.
+    /// The variables of all processes.
     #[cfg(unix)]
     pub(crate) fn variables(&self) -> Vec<(String, String)> {
         self.variables.borrow().clone()
     }
 
-    /// Takes a variable away.
+    /// Removes a variable.
     pub(crate) fn unset(&self, name: &str) {
         self.variables
             .borrow_mut()
@@ -111,32 +111,30 @@ impl World {
         self.set("CLOUDCONNEXA_CLIENT_SECRET", &credential.client_secret);
     }
 
-    /// A secret that must be seen nowhere.
+    /// Adds a secret that must not appear in any output or file.
     pub(crate) fn watch(&self, secret: &str) {
         self.secrets.borrow_mut().push(secret.to_owned());
     }
 
-    /// A path in this world.
+    /// Returns a path in this world.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// The home.
     pub(crate) fn home(&self) -> PathBuf {
         self.path("home")
     }
 
-    /// The folder of the configuration.
+    /// The directory of the configuration.
     pub(crate) fn config_folder(&self) -> PathBuf {
         self.home().join("config/cloudconnexa-auth")
     }
 
-    /// The configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.config_folder().join("config.toml")
     }
 
-    /// The folder of the cache.
+    /// The directory of the cache.
     pub(crate) fn cache(&self) -> PathBuf {
         self.home().join("cache/cloudconnexa-auth")
     }
@@ -147,14 +145,14 @@ impl World {
         fs::write(self.config(), text).unwrap();
     }
 
-    /// Writes a secret file beside the configuration, 0600.
+    /// Writes a secret file beside the configuration, with mode 0600.
     pub(crate) fn write_secret(&self, name: &str, secret: &str) {
         self.watch(secret);
         fs::create_dir_all(self.config_folder()).unwrap();
         write_private(&self.config_folder().join(name), &format!("{secret}\n"));
     }
 
-    /// A profile of the sandbox's first credential with its secret in a file, as TOML.
+    /// A profile with the sandbox's first credential and its secret in a file, as TOML.
     pub(crate) fn profile_text(&self, name: &str) -> String {
         let credential = self.sandbox.credential();
         self.write_secret(&format!("{name}.secret"), &credential.client_secret);
@@ -166,13 +164,13 @@ impl World {
         )
     }
 
-    /// A run of the program, not yet started.
+    /// Prepares a process of the program without starting it.
     #[must_use]
     pub(crate) fn run<const N: usize>(&self, arguments: [&str; N]) -> Run<'_> {
         self.run_all(&arguments)
     }
 
-    /// The same for a list.
+    /// Like `run`, for a list of arguments.
     #[must_use]
     pub(crate) fn run_all(&self, arguments: &[&str]) -> Run<'_> {
         Run {
@@ -187,12 +185,12 @@ impl World {
         }
     }
 
-    /// The token of a run of `token`, which has to succeed in silence.
+    /// Runs `token`, which must succeed with an empty stderr; returns the token.
     pub(crate) fn token(&self) -> String {
         self.run(["token"]).succeeds().trim_end().to_owned()
     }
 
-    /// The ends of several runs; the files are searched once.
+    /// Waits for several processes; searches the files only once.
     pub(crate) fn outcomes(&self, running: Vec<Running<'_>>) -> Vec<Outcome> {
         let outcomes = running.into_iter().map(Running::unchecked).collect();
         self.check_files();
@@ -203,7 +201,7 @@ impl World {
     pub(crate) fn entries(&self) -> Vec<(PathBuf, Value)> {
         let files = fs::read_dir(self.cache()).map(|files| files.map(|file| file.unwrap().path()));
         let mut paths: Vec<PathBuf> = files.map(Iterator::collect).unwrap_or_default();
-        // A test may have put a pipe in an entry's place, and reading that would never end.
+        // A test may have replaced an entry by a pipe; reading it would block forever.
         paths.retain(|path| {
             let is_json = path
                 .extension()
@@ -231,12 +229,12 @@ impl World {
     #[track_caller]
     pub(crate) fn entry(&self) -> (PathBuf, Value) {
         let mut entries = self.entries();
-        assert_eq!(entries.len(), 1, "the cache holds one whole entry");
+        assert_eq!(entries.len(), 1, "the cache contains one complete entry");
         entries.remove(0)
     }
 
-    /// Lets time go by, for the cache and for the server: whatever the cache says of moments is
-    /// moved into the past.
+    /// Advances the time of the cache and of the server: moves all times in the cache into the
+    /// past.
     pub(crate) fn advance(&self, by: Duration) {
         self.sandbox.advance(by);
         let by = i64::try_from(by.as_millis()).unwrap();
@@ -246,7 +244,7 @@ impl World {
         }
     }
 
-    /// Every secret and token of this world, for searches.
+    /// All secrets and tokens of this world, for searches.
     pub(crate) fn canaries(&self) -> leaks::Canaries {
         let tokens = self
             .entries()
@@ -262,7 +260,7 @@ impl World {
         }
     }
 
-    /// Searches every file of this world.
+    /// Searches all files of this world.
     #[track_caller]
     pub(crate) fn check_files(&self) {
         leaks::check_files(self.folder.path(), &self.cache(), &self.canaries());
@@ -283,14 +281,14 @@ fn move_moments(value: &mut Value, by_ms: i64) {
     }
 }
 
-/// The lock file that belongs to an entry of the cache.
+/// The lock file of a cache entry.
 pub(crate) fn lock_file_of(entry: &Path) -> PathBuf {
     let name = entry.file_name().unwrap().to_str().unwrap();
     let key = name.split('.').next().unwrap();
     entry.with_file_name(format!("{key}.lock"))
 }
 
-/// Writes a file that nobody else can read.
+/// Writes a file that no other user can read.
 pub(crate) fn write_private(path: &Path, text: &str) {
     let _ = fs::remove_file(path);
     let mut options = fs::OpenOptions::new();
@@ -304,7 +302,7 @@ pub(crate) fn write_private(path: &Path, text: &str) {
         .unwrap();
 }
 
-/// A run to be.
+/// A process that is not started yet.
 #[derive(Clone)]
 pub(crate) struct Run<'a> {
     world: &'a World,
@@ -315,14 +313,14 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// What is sent on stdin.
+    /// Sets the content of stdin.
     #[must_use]
     pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
         self
     }
 
-    /// A variable for this run alone.
+    /// Sets a variable for this process only.
     #[must_use]
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
         self = self.unset(name);
@@ -330,26 +328,26 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Without that variable.
+    /// Removes that variable for this process.
     #[must_use]
     pub(crate) fn unset(mut self, name: &str) -> Self {
         self.variables.retain(|(known, _)| known != name);
         self
     }
 
-    /// Called by another name, through a link.
+    /// Starts the program under another name, through a link.
     #[cfg(unix)]
     #[must_use]
     pub(crate) fn called(mut self, name: &str) -> Self {
         let folder = self.world.path("links");
         fs::create_dir_all(&folder).unwrap();
         self.program = folder.join(name);
-        // It may be there from a run before.
+        // An earlier process may have created it.
         let _ = std::os::unix::fs::symlink(PROGRAM, &self.program);
         self
     }
 
-    /// A copy in a directory of its own, so that `setup` makes its links there.
+    /// Uses a copy in a directory of its own, so that `setup` creates its links there.
     #[must_use]
     pub(crate) fn copied(mut self) -> Self {
         let directory = self.world.path("copied");
@@ -359,8 +357,8 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Started with the default handling of SIGINT, SIGQUIT and SIGHUP, which a caller of the tests
-    /// may ignore (`nohup`, or `&` in a script). Ignored signals are inherited.
+    /// Starts it with the default handling of SIGINT, SIGQUIT and SIGHUP. A caller of the tests may
+    /// ignore them (`nohup`, or `&` in a script), and ignored signals are inherited.
     #[cfg(target_os = "linux")]
     #[must_use]
     pub(crate) fn with_default_signals(mut self) -> Self {
@@ -371,7 +369,7 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Started by a shell: the arguments are the shell's, and `$0` is the program under test.
+    /// Starts it in a shell: the arguments are the shell's, and `$0` is the program under test.
     #[cfg(unix)]
     #[must_use]
     pub(crate) fn through_shell(mut self) -> Self {
@@ -380,14 +378,13 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// Starts it.
     pub(crate) fn start(self) -> Running<'a> {
         let mut running = self.start_with_open_stdin();
         running.stdin = None;
         running
     }
 
-    /// Starts it and leaves its stdin open behind what is sent.
+    /// Starts it and keeps its stdin open after the content is sent.
     pub(crate) fn start_with_open_stdin(self) -> Running<'a> {
         let mut child = Command::new(&self.program)
             .args(&self.arguments)
@@ -400,7 +397,7 @@ impl<'a> Run<'a> {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{} does not start: {error}", self.program.display()));
-        // A run that does not read its stdin may end before it is written.
+        // A process that does not read its stdin may end before all is written.
         let mut stdin = child.stdin.take().unwrap();
         let _ = stdin.write_all(&self.stdin);
         Running {
@@ -411,31 +408,31 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Starts it and waits for its end.
+    /// Starts it and waits for it to end.
     pub(crate) fn outcome(self) -> Outcome {
         self.start().outcome()
     }
 
-    /// Runs it that many times at once.
+    /// Starts it `count` times in parallel.
     pub(crate) fn in_parallel(self, count: usize) -> Vec<Outcome> {
         let running = (0..count).map(|_| self.clone().start()).collect();
         self.world.outcomes(running)
     }
 
-    /// stdout of a run that succeeds in silence.
+    /// Returns stdout of a process that must succeed with an empty stderr.
     #[track_caller]
     pub(crate) fn succeeds(self) -> String {
         self.outcome().succeeds()
     }
 
-    /// stderr of a run that fails with `code` and says nothing on stdout.
+    /// Returns stderr of a process that must fail with `code` and an empty stdout.
     #[track_caller]
     pub(crate) fn fails(self, code: i32) -> String {
         self.outcome().fails(code)
     }
 }
 
-/// A run under way.
+/// A running process.
 pub(crate) struct Running<'a> {
     world: &'a World,
     arguments: Vec<String>,
@@ -444,19 +441,19 @@ pub(crate) struct Running<'a> {
 }
 
 impl Running<'_> {
-    /// Its process.
+    /// Its process ID.
     #[cfg(unix)]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Ends it as nobody can prevent.
+    /// Kills it with SIGKILL.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Waits for a line on its stderr that holds `text`.
+    /// Waits for a line on its stderr that contains `text`.
     #[track_caller]
     pub(crate) fn wait_for_stderr(&mut self, text: &str) -> String {
         let stderr = self.child.stderr.as_mut().unwrap();
@@ -473,7 +470,7 @@ impl Running<'_> {
         read
     }
 
-    /// Waits for its end and searches the world.
+    /// Waits for it to end and searches the world.
     #[track_caller]
     pub(crate) fn outcome(self) -> Outcome {
         let world = self.world;
@@ -482,7 +479,7 @@ impl Running<'_> {
         outcome
     }
 
-    /// Waits for its end, which may be a signal; its status and stdout.
+    /// Waits for it to end, possibly by a signal; returns its status and stdout.
     #[cfg(unix)]
     pub(crate) fn status(self) -> (std::process::ExitStatus, String) {
         let output = self.child.wait_with_output().unwrap();
@@ -507,7 +504,7 @@ impl Running<'_> {
     }
 }
 
-/// How a run ended.
+/// The result of a process.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) arguments: Vec<String>,
@@ -517,7 +514,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// stdout, after exit 0 and silence on stderr.
+    /// Returns stdout; requires exit code 0 and an empty stderr.
     #[track_caller]
     pub(crate) fn succeeds(self) -> String {
         assert_eq!(
@@ -529,14 +526,15 @@ impl Outcome {
         self.stdout
     }
 
-    /// stdout and stderr, after exit 0.
+    /// Returns stdout and stderr; requires exit code 0.
     #[track_caller]
     pub(crate) fn succeeds_with_stderr(self) -> (String, String) {
         assert_eq!(self.code, Some(0), "{}", self.story());
         (self.stdout, self.stderr)
     }
 
-    /// stderr, after `code`, an empty stdout and an error in its form.
+    /// Returns stderr; requires exit code `code`, an empty stdout and an error in the standard
+    /// form.
     #[track_caller]
     pub(crate) fn fails(self, code: i32) -> String {
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The helper protocol: `get` to the letter of its schemas, and the verbs beside it.
+//! The helper protocol: `get` exactly as in its schemas, and the related subcommands.
 
 use std::fs;
 
@@ -78,7 +78,7 @@ fn a_foreign_uri_is_answered_with_no_headers_and_success() {
     validate("get-response", &answer);
     assert!(
         world.sandbox.requests().is_empty(),
-        "nobody is asked for it"
+        "no request is sent for it"
     );
 
     let empty = World::without_profile(cloudconnexa_sandbox::Sandbox::builder());
@@ -190,20 +190,24 @@ fn erase_drops_only_the_token_that_was_refused() {
     assert_eq!(
         world.token(),
         new,
-        "a slow caller must not kill the new one"
+        "a slow caller must not drop the new token"
     );
     erase(json!({ "uri": uri, "token": new }));
     let third = world.token();
     assert_ne!(third, new);
     erase(json!({ "profile": "env" }));
-    assert_ne!(world.token(), third, "without a token, whatever is there");
+    assert_ne!(
+        world.token(),
+        third,
+        "without a token, whatever else is cached"
+    );
     erase(json!({ "uri": "https://example.com/" }));
     erase(json!({ "profile": "env", "token": "never-seen" }));
     erase(json!({ "profile": "env", "token": "never-seen" }));
     assert_eq!(
         world.entry().1["auth_method"],
         "basic",
-        "what is known of the server stays"
+        "the data about the server is kept"
     );
 }
 
@@ -256,7 +260,7 @@ fn erase_with_credentials_removes_the_stored_secret_and_no_other() {
     let stderr = world.run(["erase"]).stdin(erase).fails(3);
     assert!(
         stderr.contains("CLOUDCONNEXA_CLIENT_SECRET"),
-        "it says where it is: {stderr}"
+        "the position is reported: {stderr}"
     );
 }
 
@@ -330,6 +334,6 @@ fn the_requests_of_the_documentation_fit_their_schemas() {
     let validator = jsonschema::validator_for(&schema("erase-request")).unwrap();
     assert!(
         !validator.is_valid(&json!({ "profile": "prod", "tokn": "x" })),
-        "as the program"
+        "like the program"
     );
 }

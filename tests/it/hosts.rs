@@ -1,5 +1,5 @@
-//! "A token goes to its own hosts only": the program's most important rule, tried with every way
-//! of making one host look like another that we know of.
+//! The program's most important rule: a token goes to the hosts of its profile only. Tests every
+//! known way to make one host look like another.
 
 use cloudconnexa_sandbox::Sandbox;
 use serde_json::json;
@@ -96,7 +96,10 @@ fn a_token_goes_to_its_own_hosts() {
             .run(["get"])
             .stdin(json!({ "uri": uri }).to_string())
             .succeeds();
-        assert!(answer.contains("Authorization"), "{uri:?} is ours");
+        assert!(
+            answer.contains("Authorization"),
+            "{uri:?} is a host of the profile"
+        );
         world.run(["token", "--for", uri]).succeeds();
     }
 }
@@ -124,16 +127,16 @@ fn a_token_goes_nowhere_else_whatever_is_said() {
     }
 }
 
-/// A call by which a tool names a server: its arguments, its variables, its stdin. None where the
-/// tool cannot say such a thing.
+/// How a tool names a server: its arguments, its variables, its stdin. `None` if the tool cannot
+/// send this URI.
 type Telling = fn(&str) -> Option<(Vec<String>, Option<(&'static str, String)>, String)>;
 
-/// Every protocol that is told a server, with the way in which it is told.
+/// Every protocol that names a server, and how it does.
 const TELLINGS: [(&str, Telling); 9] = [
     ("git", |uri| {
         let (protocol, host) = uri.split_once("://")?;
         let stdin = format!("protocol={protocol}\nhost={host}\n");
-        // A line feed is the end of a line, and a second line another matter.
+        // A line feed ends a line; a second line is another attribute.
         (!uri.contains('\n')).then(|| (words(&["git", "get"]), None, stdin))
     }),
     ("git, with a path", |uri| {
@@ -152,7 +155,7 @@ const TELLINGS: [(&str, Telling); 9] = [
         Some((words(&["kubectl"]), Some(variable), String::new()))
     }),
     ("terraform", |uri| {
-        // Terraform knows no other scheme.
+        // Terraform has no other scheme.
         let host = uri.strip_prefix("https://")?;
         (!host.contains('\0')).then(|| (words(&["terraform", "get", host]), None, String::new()))
     }),
@@ -172,7 +175,7 @@ const TELLINGS: [(&str, Telling); 9] = [
         (!uri.contains('\0')).then(|| (words(&["go", uri]), None, response))
     }),
     ("docker", |uri| {
-        // A bare host is how servers are named, and one line feed is the end of what was typed.
+        // A bare host is a valid name of a server, and one line feed ends the typed line.
         let is_same = uri == "acme.api.openvpn.com" || uri.ends_with('\n');
         (!is_same).then(|| (words(&["docker", "get"]), None, uri.to_owned()))
     }),
@@ -186,7 +189,7 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
 }
 
-/// What a tool is told that names `uri`, with or without a profile chosen.
+/// The answer to a tool that names `uri`, with or without a chosen profile.
 fn told(world: &World, telling: Telling, uri: &str, profile: Option<&str>) -> Option<String> {
     let (arguments, variable, stdin) = telling(uri)?;
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -215,12 +218,12 @@ fn no_protocol_gives_a_token_to_another_host() {
                 count += 1;
             }
         }
-        assert!(count > 10, "{protocol} was told {count} servers");
+        assert!(count > 10, "{protocol} got {count} servers");
     }
     assert_eq!(
         world.sandbox.token_requests(),
         1,
-        "nobody was asked for them"
+        "no request was sent for them"
     );
 }
 

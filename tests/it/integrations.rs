@@ -1,5 +1,5 @@
-//! The ready files in `integrations/` and the pages beside them are whole, linked, and hold nothing
-//! of anybody's. That they work is shown with the tools themselves, in `clients`.
+//! The files in `integrations/` and their pages are complete, linked, and contain no data of a real
+//! tenant. The tests in `clients` check them with the tools.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,14 +31,14 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap().to_str().unwrap().to_owned()
 }
 
-/// The folders of tools.
+/// The directories of the tools.
 fn tools() -> BTreeSet<String> {
     let folders = entries("integrations").into_iter();
     let names = folders.filter(|path| path.is_dir()).map(|path| name(&path));
     names.filter(|name| name != "schemas").collect()
 }
 
-/// Every file below a folder.
+/// Every file below a directory.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let (folders, mut files): (Vec<_>, Vec<_>) =
         entries(folder).into_iter().partition(|path| path.is_dir());
@@ -60,16 +60,20 @@ fn every_tool_has_a_readme_with_trust_notes_and_a_row_in_the_table() {
         .lines()
         .filter(|line| line.starts_with("| ["))
         .collect();
-    assert!(tools().len() >= 21, "the folders are found: {:?}", tools());
+    assert!(
+        tools().len() >= 21,
+        "the directories are found: {:?}",
+        tools()
+    );
     for tool in tools() {
         let page = read(format!("integrations/{tool}/README.md"));
         assert!(
             page.contains("\n## Trust notes\n"),
-            "{tool} does not say whom one trusts with what"
+            "{tool} does not explain which parties get the token"
         );
         assert!(
             page.contains("**Refused token.**"),
-            "{tool} does not say what becomes of a refused token"
+            "{tool} does not explain the handling of a refused token"
         );
         let link = format!("[{tool}]({tool}/README.md)");
         let count = rows.iter().filter(|row| row.contains(&link)).count();
@@ -79,11 +83,7 @@ fn every_tool_has_a_readme_with_trust_notes_and_a_row_in_the_table() {
             "{tool} has nothing to copy"
         );
     }
-    assert_eq!(
-        rows.len(),
-        tools().len(),
-        "and no row is without its folder"
-    );
+    assert_eq!(rows.len(), tools().len(), "and every row has a directory");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn every_file_of_a_tool_is_told_of_in_its_readme() {
             });
             assert!(
                 is_told || inside == "README.md",
-                "integrations/{tool}/README.md does not tell of {inside}"
+                "integrations/{tool}/README.md does not describe {inside}"
             );
         }
     }
@@ -118,7 +118,7 @@ fn every_protocol_has_a_page_and_every_page_is_linked() {
     let index = targets(&read("docs/protocols/README.md"));
     assert!(
         targets(&read("README.md")).contains("docs/protocols/README.md"),
-        "README.md leads to the pages"
+        "README.md links to the pages"
     );
     let mut pages = entries("docs/protocols");
     pages.retain(|page| name(page) != "README.md");
@@ -160,7 +160,7 @@ fn no_link_of_these_pages_is_dead() {
     }
 }
 
-/// The name by which a heading is linked to.
+/// The anchor of a heading.
 fn anchor(line: &str) -> Option<String> {
     let title = line
         .strip_prefix('#')?
@@ -192,7 +192,7 @@ fn the_files_are_of_their_kind() {
         }
         assert!(
             text.ends_with('\n') && !text.contains('\r'),
-            "{shown} ends its lines in LF"
+            "lines of {shown} end in LF"
         );
         is_executable_as_it_must_be(&file, &text);
     }
@@ -236,14 +236,14 @@ fn no_file_holds_a_secret_or_anything_of_one_machine() {
             "localhost:",
             "127.0.0.1",
         ] {
-            assert!(!text.contains(word), "{shown} holds {word}");
+            assert!(!text.contains(word), "{shown} contains {word}");
         }
         let words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"-_+".contains(c));
         for word in words {
             let digits = word.chars().filter(char::is_ascii_digit).count();
             assert!(
                 word.len() < 24 || digits < 4,
-                "{shown} holds something like a secret: {word}"
+                "{shown} contains a possible secret: {word}"
             );
         }
         for rest in text.split("https://").skip(1) {
@@ -251,7 +251,7 @@ fn no_file_holds_a_secret_or_anything_of_one_machine() {
             let host = rest.split_at(end.unwrap_or(rest.len())).0;
             assert!(
                 is_page || host.is_empty() || hosts.contains(&host),
-                "{shown} names {host}, which is no host of the profile"
+                "{shown} names {host}, which is not a host of the profile"
             );
         }
     }

@@ -47,7 +47,7 @@ fn checked_texts_have_no_phrase_of_the_list() {
     let mut found = Vec::new();
     for file in CHECKED.iter().flat_map(|path| files(&root.join(path))) {
         let text = fs::read_to_string(&file).unwrap();
-        // The transcripts show what the program prints.
+        // The transcripts show output of the program.
         let prose = text.split("```").step_by(2).collect::<String>();
         let prose = prose.split_whitespace().collect::<Vec<_>>().join(" ");
         for (phrase, replacement) in REPLACEMENTS {

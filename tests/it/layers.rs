@@ -1,4 +1,5 @@
-//! The layers of `src`: a module uses lower layers only, and siblings do not use each other in a circle.
+//! The layers of `src`: a module uses lower layers only, and siblings have no circular
+//! dependencies.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -87,7 +88,7 @@ fn is_path_start(code: &str, at: usize) -> bool {
     !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
 }
 
-/// Adds the paths that `text` starts with (`a::b`, `a::{b, c::d}`) below `prefix`; returns the rest.
+/// Adds the paths at the start of `text` (`a::b`, `a::{b, c::d}`) below `prefix`; returns the rest.
 fn expand<'a>(text: &'a str, prefix: ModulePath, found: &mut Vec<ModulePath>) -> &'a str {
     let mut path = prefix;
     let mut text = text;

@@ -1,4 +1,4 @@
-//! The search for what must not be seen, in every form in which it could be.
+//! The search for secrets and tokens in places where they must not be, in all common encodings.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,13 +9,13 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use crate::harness::World;
 
-/// What is searched for.
+/// The values to search for.
 pub(crate) struct Canaries {
     pub(crate) secrets: Vec<String>,
     pub(crate) tokens: Vec<String>,
 }
 
-/// What may stand in a place.
+/// The kinds of values that a file or stream may contain.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Allowed {
     Nothing,
@@ -24,7 +24,7 @@ pub(crate) enum Allowed {
 }
 
 impl Canaries {
-    /// Fails if something that is not allowed stands in `bytes`.
+    /// Fails if `bytes` contains a value that is not allowed there.
     #[track_caller]
     pub(crate) fn check(&self, place: &str, bytes: &[u8], allowed: Allowed) {
         if allowed != Allowed::Secrets {
@@ -39,16 +39,16 @@ impl Canaries {
 #[track_caller]
 fn search(place: &str, bytes: &[u8], what: &str, canaries: &[String]) {
     let text = String::from_utf8_lossy(bytes);
-    // What a test made shorter than any real one would be found everywhere.
+    // A value that a test has made very short would match anywhere.
     for canary in canaries.iter().filter(|canary| canary.len() >= 10) {
         for form in forms(canary) {
-            assert!(!text.contains(&form), "{what} stands in {place}");
+            assert!(!text.contains(&form), "{what} is in {place}");
         }
     }
 }
 
-/// As it is, percent-encoded, as a form and as JSON have it, in hexadecimal, and the inner part of
-/// its base64 at each of the three offsets that what stands in front can give it.
+/// The value itself, percent-encoded, form-encoded and JSON-encoded, in hexadecimal, and the inner
+/// part of its base64 text at each of the three possible offsets.
 pub(crate) fn forms(canary: &str) -> BTreeSet<String> {
     let percent = |upper: bool| {
         let bytes = canary.bytes().map(|byte| match byte {
@@ -82,7 +82,7 @@ pub(crate) fn forms(canary: &str) -> BTreeSet<String> {
     forms
 }
 
-/// As an HTML form has it: what needs no encoding is not encoded.
+/// Form-encoded as HTML forms are: only characters that require it are encoded.
 fn form_of(canary: &str) -> String {
     let bytes = canary.bytes().map(|byte| match byte {
         b' ' => "+".to_owned(),
@@ -94,7 +94,7 @@ fn form_of(canary: &str) -> String {
     bytes.collect()
 }
 
-/// Searches every file below `folder`: a secret may stand in `*.secret`, a token in an entry.
+/// Searches every file below `folder`: `*.secret` may contain a secret, and a cache entry a token.
 #[track_caller]
 pub(crate) fn check_files(folder: &Path, cache: &Path, canaries: &Canaries) {
     for file in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -146,7 +146,8 @@ fn the_search_finds_each_form() {
 
 #[test]
 fn neither_secret_nor_token_shows_at_the_highest_verbosity() {
-    // The harness searches stderr and every file after each run; this gives it the most to search.
+    // The harness searches stderr and every file after each process; this test gives it the most
+    // data.
     let world = World::new();
     for _ in 0..2 {
         let (stdout, stderr) = world.run(["token", "-v"]).outcome().succeeds_with_stderr();
@@ -158,7 +159,7 @@ fn neither_secret_nor_token_shows_at_the_highest_verbosity() {
     world.run(["token", "-v", "--refresh"]).fails(4);
 }
 
-/// Every verb, with what it takes on stdin; and whether it is there to print a token.
+/// Every subcommand, with its stdin, and whether it may print a token.
 const VERBS: &[(&[&str], &str, bool)] = &[
     (&["token"], "", true),
     (&["token", "--json"], "", true),
@@ -338,7 +339,7 @@ fn no_program_that_a_verb_starts_has_a_secret_in_its_arguments_or_its_environmen
         let seen = fs::read_to_string(world.path("seen")).unwrap_or_default();
         assert!(
             seen.contains("HOME="),
-            "{verb} started a program, which saw its environment: {outcome:?}"
+            "{verb} started a program, which recorded its environment: {outcome:?}"
         );
         let place = format!("what {verb} starts");
         world
@@ -377,10 +378,10 @@ fn a_child_is_given_neither_secret_nor_token() {
     let seen = fs::read_to_string(seen).unwrap();
     assert!(
         seen.contains("HOME="),
-        "the script ran and saw its environment: {seen}"
+        "the script recorded its environment: {seen}"
     );
     world
         .canaries()
         .check("a child's environment", seen.as_bytes(), Allowed::Nothing);
-    assert!(!seen.contains(&token), "the earlier token neither");
+    assert!(!seen.contains(&token), "nor the earlier token");
 }

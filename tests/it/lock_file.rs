@@ -42,7 +42,11 @@ fn waiter_of_a_removed_lock_file_waits_for_the_new_one() {
         is_waited_for(&lock_file) || world.sandbox.token_requests() > 2
     });
 
-    assert_eq!(world.sandbox.token_requests(), 2, "the waiter does not ask");
+    assert_eq!(
+        world.sandbox.token_requests(),
+        2,
+        "the waiter sends no request"
+    );
     gate.release();
     let token = second.outcome().succeeds();
     assert_eq!(waiter.outcome().succeeds_with_stderr().0, token);
@@ -80,7 +84,7 @@ fn use_of_the_lock_file_sets_its_time() {
     let age = file.metadata().unwrap().modified().unwrap().elapsed();
     assert!(
         age.unwrap_or_default() < Duration::from_secs(24 * 3600),
-        "a program that removes old files leaves it alone"
+        "a program that removes old files keeps it"
     );
 }
 

@@ -11,7 +11,7 @@ use cloudconnexa_sandbox::{Certificate, CredentialSpec, Fault, Permission, Sandb
 use crate::harness::{Run, World};
 use crate::terminal::Terminal;
 
-/// Leads every CONNECT to one address, whatever host it names.
+/// A proxy that connects every CONNECT to one address, whatever host it names.
 fn proxy_to(target: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -44,8 +44,8 @@ fn tunnel(mut client: TcpStream, target: SocketAddr) {
     let _ = up.join();
 }
 
-/// A world in which `https://acme.api.openvpn.com` is the sandbox, and nothing is set up. There is no
-/// keychain, nor any other program.
+/// A world in which `https://acme.api.openvpn.com` is the sandbox, and nothing is configured. It
+/// has no keychain and no other program.
 pub(crate) fn acme() -> World {
     acme_with(Sandbox::builder())
 }
@@ -66,7 +66,7 @@ const SECRET: &str = "Client secret (not shown): ";
 const LIFETIME: &str = "Lifetime: ";
 const NAME: &str = "Profile name [acme]: ";
 
-/// Types the credentials, as far as the client secret.
+/// Types the credentials, up to the client secret.
 fn type_credentials(terminal: &mut Terminal<'_>, world: &World) {
     let credential = world.sandbox.credential();
     terminal
@@ -75,7 +75,7 @@ fn type_credentials(terminal: &mut Terminal<'_>, world: &World) {
         .answer(SECRET, &credential.client_secret);
 }
 
-/// Every file of the home and what is in it, but for the locks, which stay.
+/// All files of the home with their content, except for the lock files, which stay.
 pub(crate) fn files(world: &World) -> Vec<(String, Vec<u8>)> {
     fn walk(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
         for file in fs::read_dir(folder).unwrap() {
@@ -95,10 +95,10 @@ pub(crate) fn files(world: &World) -> Vec<(String, Vec<u8>)> {
 
 #[track_caller]
 pub(crate) fn nothing_is_saved(world: &World) {
-    assert_eq!(files(world), [], "nothing is saved, nothing half-written");
+    assert_eq!(files(world), [], "nothing is saved, not even in part");
 }
 
-/// A login without a terminal.
+/// Runs `login` without a terminal.
 pub(crate) fn login<'a>(world: &'a World, flags: &[&str]) -> Run<'a> {
     let credential = world.sandbox.credential();
     let given = ["login", "--secret-stdin", "--client-id"];
@@ -117,10 +117,10 @@ fn a_person_is_asked_for_what_is_needed_and_the_secret_never_shows() {
     let mut terminal = Terminal::run(&world, &["login"]);
     terminal.answer(ID, &credential.client_id).answer(CLOUD, "");
     terminal.expect(SECRET);
-    assert!(!terminal.echoes(), "nothing that is typed now shows");
+    assert!(!terminal.echoes(), "input is not echoed now");
     terminal.send(&format!("{}\n", credential.client_secret));
     terminal.expect(LIFETIME);
-    assert!(terminal.echoes(), "from here on it shows again");
+    assert!(terminal.echoes(), "input is echoed again");
     terminal.send("2099-05-22\n").answer(NAME, "prod");
     let ended = terminal.end();
 
@@ -198,7 +198,7 @@ fn an_answer_that_will_not_do_is_asked_for_again() {
         .expect("No: the client secret is empty")
         .answer(SECRET, "with a tab\t")
         .expect("control character")
-        // Typed wrong, erased with Ctrl-U and with Backspace.
+        // Typing errors, erased with Ctrl-U and with Backspace.
         .expect(SECRET)
         .send(&format!("wrong\x15{}x\x7f\n", credential.client_secret))
         .answer(LIFETIME, "3 weeks")
@@ -268,13 +268,13 @@ fn ctrl_c_at_any_question_leaves_the_terminal_as_it_was_and_no_file() {
         for (question, answer) in &answers[..number] {
             terminal.answer(question, answer);
         }
-        // With something typed already.
+        // After some input.
         terminal.expect(question).send("abc\x03");
         let ended = terminal.end();
         assert_eq!(ended.code, 130, "{question}: {}", ended.screen);
         nothing_is_saved(&world);
     }
-    assert!(world.sandbox.requests().is_empty(), "nobody was asked");
+    assert!(world.sandbox.requests().is_empty(), "no request was sent");
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn a_hidden_question_that_is_broken_off_says_that_nothing_was_saved() {
 fn ctrl_c_between_the_two_files_waits_for_the_second() {
     let world = acme();
     fs::create_dir_all(world.config_folder()).unwrap();
-    // Whoever holds this lock keeps the program right in front of its writing.
+    // Another holder of this lock stops the program just before it writes.
     let lock = fs::File::create(world.config_folder().join("config.toml.lock")).unwrap();
     lock.lock().unwrap();
     let mut terminal = Terminal::run(&world, &["login", "--timeout", "60s"]);
@@ -396,7 +396,7 @@ fn a_profile_is_replaced_only_when_the_person_says_so() {
     world.token();
 }
 
-// What the server says
+// Responses of the server
 
 #[test]
 fn credentials_that_are_refused_are_not_saved_and_the_portal_is_pointed_to() {
@@ -506,10 +506,10 @@ fn a_refusal_leaves_no_cool_down_for_the_profile_that_is_there() {
     let id = world.sandbox.credential().client_id;
     let run = world.run(["login", "--secret-stdin", "--client-id", &id]);
     run.stdin("another secret, and wrong").fails(4);
-    assert_eq!(files(&world), before, "the right one is still there");
+    assert_eq!(files(&world), before, "the correct one is kept");
 }
 
-/// A server that gives a token to everybody, and this answer to whoever calls the API with it.
+/// A server that gives every client a token, and answers API requests with this status.
 fn api_that_answers(status: u16) -> (String, &'static str) {
     const TOKEN: &str = "a-token-that-the-api-repeats";
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -681,7 +681,7 @@ fn a_secret_on_stdin_is_one_line_and_bounded() {
         let stderr = run.stdin(secret).fails(2);
         assert!(stderr.contains(says), "{stderr}");
     }
-    // A terminal would show it.
+    // A terminal would echo it.
     let arguments = ["login", "--secret-stdin", "--client-id", &id];
     let ended = Terminal::run(&world, &arguments).end();
     assert_eq!(ended.code, 2);

@@ -1,5 +1,5 @@
-//! Where `login` keeps the secret: pass(1) and GNOME's keyring, the real ones, and helpers that do
-//! what real ones do on a bad day.
+//! The places where `login` stores the secret: pass(1) and GNOME's keyring, both real, and helpers
+//! that fail as real ones sometimes do.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -11,7 +11,7 @@ use crate::docker_helpers::{Keyring, install_helper};
 use crate::harness::World;
 use crate::login::{acme, login};
 
-/// A session bus with an unlocked GNOME keyring; both end with it.
+/// A session bus with an unlocked GNOME keyring; both end when this is dropped.
 pub(crate) struct Session {
     _sockets: TempDir,
     service: Child,
@@ -20,7 +20,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn start(world: &World) -> Self {
-        // Not in the world: a socket has a short path.
+        // Not in the world, because the path of a socket must be short.
         let sockets = tempfile::Builder::new().prefix("s").tempdir_in("/tmp");
         let sockets = sockets.unwrap();
         let script = concat!(
@@ -91,13 +91,13 @@ impl Drop for Session {
     }
 }
 
-/// A session with every program in reach.
+/// A session in which all programs are available.
 fn desktop(world: &World) -> Session {
     world.set("PATH", &std::env::var("PATH").unwrap());
     Session::start(world)
 }
 
-/// What stands in the configuration's folder, but for the locks.
+/// The files in the configuration directory, except for the locks.
 fn saved(world: &World) -> Vec<String> {
     let files = fs::read_dir(world.config_folder());
     let files = files.into_iter().flatten().flatten();
@@ -114,7 +114,7 @@ fn succeeds(world: &World, flags: &[&str]) -> String {
     stderr
 }
 
-/// What the configuration says of the secret.
+/// The `client_secret` in the configuration.
 fn source(world: &World) -> String {
     let config = fs::read_to_string(world.config()).unwrap();
     let line = config
@@ -136,10 +136,10 @@ fn a_desktops_keyring_keeps_the_secret_and_gives_it_back() {
         source(&world),
         "client_secret = { docker_helper = \"secretservice\" }"
     );
-    assert_eq!(saved(&world), ["config.toml"], "no secret is in a file");
+    assert_eq!(saved(&world), ["config.toml"], "no file contains a secret");
     world.run(["token", "--refresh"]).succeeds();
 
-    // Twice is once.
+    // A second `login` changes nothing.
     succeeds(&world, &["--store", "secretservice"]);
     assert_eq!(session.list().matches("acme.api.openvpn.com").count(), 1);
 
@@ -160,7 +160,7 @@ fn a_keyring_that_is_locked_is_told_and_lost_by_nobody() {
         stderr.contains("a locked vault has to be unlocked first"),
         "{stderr}"
     );
-    // 0.6.4 says that it has erased, and has not.
+    // Version 0.6.4 reports that it has erased the secret, but has not.
     let stderr = world.run(["logout"]).fails(1);
     assert!(
         stderr.contains("could not be removed") && stderr.contains("unlock the keychain"),
@@ -168,7 +168,7 @@ fn a_keyring_that_is_locked_is_told_and_lost_by_nobody() {
     );
     assert_eq!(saved(&world), ["config.toml"], "so it can be tried again");
 
-    // As when the person logs in anew.
+    // As if the user had logged in to the desktop again.
     drop(session);
     let session = desktop(&world);
     world.run(["token", "--refresh"]).succeeds();
@@ -231,7 +231,7 @@ fn a_keychain_that_is_not_installed_is_not_spoken_of_unless_it_was_chosen() {
     assert_eq!(
         world.sandbox.requests().len(),
         2,
-        "nobody was asked in vain"
+        "no unnecessary request was sent"
     );
 }
 
@@ -240,7 +240,7 @@ fn pass_keeps_the_secret_where_it_is_set_up() {
     let world = acme();
     world.set("PATH", &std::env::var("PATH").unwrap());
     let client_id = world.sandbox.credential().client_id;
-    // What JSON, a shell and a form each write in a way of their own.
+    // Characters that JSON, a shell and a form each encode differently.
     let secret = "sec:ret/+%&= ~\"\\<é";
     world.sandbox.set_secret(&client_id, secret);
     world.watch(secret);
@@ -259,14 +259,14 @@ fn pass_keeps_the_secret_where_it_is_set_up() {
     world.run(["logout"]).outcome().succeeds_with_stderr();
     assert_eq!(saved(&world), [""; 0]);
 
-    // Nobody has to choose it: no session bus is here, and the store is initialised.
+    // `pass` is used without a flag: there is no session bus, and its store is initialised.
     let stderr = succeeds(&world, &[]);
     assert!(
         stderr.contains("is in docker-credential-pass, since"),
         "{stderr}"
     );
 
-    // From one keeper to another: the first keeps nothing.
+    // The secret moves to another backend; the first backend keeps no copy.
     succeeds(&world, &["--store", "file"]);
     assert_eq!(saved(&world), ["acme.secret", "config.toml"]);
     let mut helper = Command::new("docker-credential-pass");
@@ -333,7 +333,7 @@ fn a_keychain_that_does_not_give_back_what_it_took_is_not_trusted_with_it() {
     for (get, store, says) in [
         (says_other, "exit 0", "is another one than it was given"),
         (none, "exit 0", "holds no secret under"),
-        // It repeats what it was given: the harness looks for the secret.
+        // The helper prints its input; the harness searches for the secret.
         (none, "cat; exit 1", "failed: exit status: 1"),
         (none, "echo 'no room left'; exit 1", "\"no room left\""),
     ] {
@@ -354,12 +354,12 @@ fn a_keychain_that_does_not_give_back_what_it_took_is_not_trusted_with_it() {
 fn only_what_was_known_not_to_be_there_is_taken_out_of_a_keychain_again() {
     for (before, is_erased) in [
         ("credentials not found in native keychain", true),
-        // There may be a secret that somebody needs.
+        // The keychain may contain a secret that is still needed.
         ("the collection is locked", false),
     ] {
         let world = acme();
         let (kept, erased) = (world.path("kept"), world.path("erased"));
-        // It takes the secret, and gives another one back.
+        // The helper accepts the secret, but returns another one.
         let script = format!(
             "PATH=/bin:/usr/bin\ncase $1 in list) echo '{{}}' ;; store) touch '{kept}' ;; \
              erase) touch '{erased}' ;; \
@@ -370,7 +370,7 @@ fn only_what_was_known_not_to_be_there_is_taken_out_of_a_keychain_again() {
         );
         install_helper(&world, "secretservice", &script);
         login(&world, &["--store", "secretservice"]).fails(3);
-        assert!(kept.exists(), "it was given the secret");
+        assert!(kept.exists(), "it got the secret");
         assert_eq!(erased.exists(), is_erased, "{before}");
     }
 }

@@ -1,4 +1,4 @@
-//! `logout`: what a login left is taken away, and nothing else.
+//! `logout`: removes everything that a login has created, and nothing else.
 
 use std::fs;
 
@@ -186,7 +186,7 @@ fn logout_of_one_of_two_never_selects_the_other() {
         let run = login(&world, &["--profile", name]);
         run.outcome().succeeds_with_stderr();
     }
-    // As written by hand: two profiles and no default.
+    // As if written by hand: two profiles and no default.
     let config = fs::read_to_string(world.config()).unwrap();
     world.write_config(config.strip_prefix("default_profile = \"a\"\n").unwrap());
     world.run(["token"]).fails(3);

@@ -1,20 +1,17 @@
-//! The program at its edge: argv, stdin, stdout, exit code, files and the wire. Real processes
-//! against a real server; the clock moves by moving what stands in the cache.
+//! Tests of the program's interface: arguments, stdin, stdout, exit code, files and network. They
+//! use real processes and a real server; to advance the clock they change the times in the cache.
 
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::let_underscore_must_use,
-    reason = "tests set the scene by themselves, and one that panics has failed"
+    reason = "tests create their own environment, and a panic is a test failure"
 )]
-#![allow(
-    clippy::too_many_lines,
-    reason = "a table of cases is as long as there are cases"
-)]
+#![allow(clippy::too_many_lines, reason = "tables of test cases are long")]
 #![allow(
     clippy::case_sensitive_file_extension_comparisons,
-    reason = "the names are our own"
+    reason = "the tests choose the names of the files"
 )]
 
 #[cfg(target_os = "linux")]

@@ -1,5 +1,4 @@
-//! Manual pages: in step with the help pages, and without a complaint from the programs that show
-//! them.
+//! Manual pages: they match the help pages, and the programs that display them report no warnings.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,20 +10,21 @@ use crate::harness::World;
 
 fn world() -> World {
     let world = World::without_profile(Sandbox::builder());
-    // Otherwise man and groff take the width and the characters of the terminal.
+    // Otherwise the output of man and groff depends on the width and the character set of the
+    // terminal.
     for (name, value) in [("MANWIDTH", "80"), ("LC_ALL", "C"), ("MANPAGER", "cat")] {
         world.set(name, value);
     }
     world
 }
 
-/// The commands that the help page has.
+/// The commands in the help page.
 fn commands(world: &World) -> Vec<String> {
     let help = world.run(["--help"]).succeeds();
     let part = help.split("\nCommands:\n").nth(1).unwrap();
     let part = part.split("\n\n").next().unwrap();
     let names = part.lines().filter_map(|line| {
-        // Those that are further in go on with a summary.
+        // For a nested command, a summary follows the name.
         let line = line
             .strip_prefix("  ")
             .filter(|line| !line.starts_with(' '));
@@ -33,7 +33,7 @@ fn commands(world: &World) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// The page of a command, or with `None` of the program, as mandoc prints it without its
+/// The manual page of a command (`None`: of the program), as mandoc prints it, without
 /// overstriking.
 fn printed(world: &World, command: Option<&str>) -> String {
     let page = page(world, command);
@@ -99,9 +99,9 @@ fn every_page_has_what_the_help_page_has() {
         }
         for code in &codes {
             let (code, meaning) = code.trim_start().split_once("  ").unwrap();
-            // Bold on the page.
+            // It is bold in the manual page.
             let meaning = meaning.replace('`', "");
-            // A wide one has a line of its own.
+            // A wide name has a line of its own.
             let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
             let item = format!(" {code} {meaning} ");
             assert!(words.contains(&item), "{}", tell(code));

@@ -1,5 +1,5 @@
-//! The way to the server as it is set up: roots and proxies. The proxy is tinyproxy. What goes wrong on
-//! the way is in `fault_injection/networks`.
+//! The configuration of connections to the server: root certificates and proxies. The proxy is
+//! tinyproxy. Network faults are tested in `fault_injection/networks`.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::harness::World;
 
-/// Where nobody listens: port 1 of loopback.
+/// An address on which no process listens: port 1 of loopback.
 const NOBODY: &str = "127.0.0.1:1";
 
 #[track_caller]
@@ -22,7 +22,7 @@ fn says_all(stderr: &str, says: &[&str]) {
     }
 }
 
-/// Makes every later run trust another CA than the server's.
+/// Makes all later processes trust another CA than the server's.
 pub(crate) fn trust_another_ca(world: &World) {
     let another = world.path("another.pem");
     fs::write(&another, Sandbox::start().ca_pem()).unwrap();
@@ -87,7 +87,7 @@ fn plain_http_works_on_loopback() {
 
 // Proxies
 
-/// A tinyproxy of its own on a free port; it ends with the test.
+/// A tinyproxy on a free port; it ends when this is dropped.
 pub(crate) struct Tinyproxy {
     folder: TempDir,
     port: u16,
@@ -99,11 +99,11 @@ impl Tinyproxy {
         Self::with("")
     }
 
-    /// With further lines of configuration.
+    /// Starts it with additional lines of configuration.
     pub(crate) fn with(lines: &str) -> Self {
         let template = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/proxy/tinyproxy.conf.in");
         let template = fs::read_to_string(template).unwrap();
-        // Another process may take the port before the proxy does: then it exits with 71.
+        // Another process may take the port first; the proxy then exits with 71.
         for _ in 0..10 {
             let folder = TempDir::new().unwrap();
             let free = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -131,7 +131,7 @@ impl Tinyproxy {
         panic!("tinyproxy finds no port");
     }
 
-    /// Waits until it says that it accepts; `false` where it found the port taken.
+    /// Waits until it accepts connections; returns `false` if the port was taken.
     fn is_ready(&mut self) -> bool {
         let deadline = Instant::now() + Duration::from_secs(30);
         while Instant::now() < deadline {
@@ -156,7 +156,7 @@ impl Tinyproxy {
         fs::read_to_string(self.folder.path().join("tinyproxy.log")).unwrap_or_default()
     }
 
-    /// Whether a connection to that address was let through.
+    /// Whether it has forwarded a connection to that address.
     pub(crate) fn let_through(&self, address: SocketAddr) -> bool {
         let log = self.log();
         let host = address.ip();

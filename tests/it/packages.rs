@@ -1,5 +1,5 @@
-//! What `make install` and the Debian package put where, and that removing them takes all of it
-//! away. The binary is that of the tests; `make package-test` does it with one built for release.
+//! The files that `make install` and the Debian package install, and that removal deletes all of
+//! them. These tests use the test binary; `make package-test` does the same with a release build.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,11 +19,11 @@ const LINKS: [&str; 4] = [
     "pnpm-credential-cloudconnexa",
 ];
 
-/// A world, and a folder outside of it: a world is searched for secrets after each run, and
-/// binaries are large.
+/// A world, and a directory outside of it. All files of a world are searched for secrets after each
+/// process, and binaries are large.
 fn world() -> (World, TempDir) {
     let world = World::without_profile(Sandbox::builder());
-    // dpkg looks for ldconfig.
+    // dpkg requires ldconfig.
     let path = std::env::var("PATH").unwrap();
     world.set("PATH", &format!("{path}:/usr/sbin:/sbin"));
     (world, TempDir::new().unwrap())
@@ -37,7 +37,7 @@ fn make(world: &World, folder: &Path, target: &str, settings: &[String]) {
     run(world, &mut make).succeeds();
 }
 
-/// Everything below a folder that is no folder, by its path there.
+/// The paths of all files below a directory, relative to it.
 fn files(folder: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut folders = vec![folder.to_owned()];
@@ -55,8 +55,8 @@ fn files(folder: &Path) -> BTreeSet<String> {
     found
 }
 
-/// The files of an installation below its prefix, where `gz` is how a page's name ends and `zsh`
-/// the folder of zsh's functions.
+/// The installed files below the prefix. `gz` is the suffix of a manual page, and `zsh` the
+/// directory of zsh's functions.
 fn expected(world: &World, gz: &str, zsh: &str) -> BTreeSet<String> {
     let help = world.run(["--help"]).succeeds();
     let part = help.split("\nCommands:\n").nth(1).unwrap();
@@ -83,7 +83,7 @@ fn expected(world: &World, gz: &str, zsh: &str) -> BTreeSet<String> {
     all
 }
 
-/// The program and each of its links below a prefix do what they are for, and man finds all pages.
+/// Checks that the program and each of its links below a prefix work, and that man finds all pages.
 fn check(world: &World, prefix: &Path) {
     let mut program = client(world, prefix.join("bin/cloudconnexa-auth"));
     let version = run(world, program.arg("--version")).succeeds();
@@ -116,7 +116,7 @@ fn make_uninstall_takes_away_what_make_install_has_put_there_and_nothing_else() 
     ];
 
     make(&world, folder, "install", &settings);
-    // Once more over what is there.
+    // Install again over the existing files.
     make(&world, folder, "install", &settings);
 
     let mut installed = files(&prefix);
@@ -131,8 +131,8 @@ fn make_uninstall_takes_away_what_make_install_has_put_there_and_nothing_else() 
     );
 }
 
-/// A script that asks cargo what is linked, without a network: a test's home has no rustup, and what
-/// cargo has fetched is in the real one.
+/// Adds the cargo settings to a script that asks cargo for the linked packages, without a network.
+/// The home of a test has no rustup, and the packages that cargo has fetched are in the real home.
 fn with_cargo(command: &mut Command) -> &mut Command {
     let home = std::env::var("CARGO_HOME").or_else(|_| Ok(std::env::var("HOME")? + "/.cargo"));
     let home: Result<String, std::env::VarError> = home;
@@ -146,7 +146,7 @@ fn with_cargo(command: &mut Command) -> &mut Command {
         .env("CARGO_NET_OFFLINE", "true")
 }
 
-/// A Debian package of the tests' binary without its symbols.
+/// A Debian package of the test binary without its symbols.
 fn package(world: &World, folder: &Path) -> PathBuf {
     let stripped = folder.join("cloudconnexa-auth");
     let mut strip = client(world, tool("strip"));
@@ -160,7 +160,8 @@ fn package(world: &World, folder: &Path) -> PathBuf {
     PathBuf::from(run(world, with_cargo(&mut build)).succeeds().trim_end())
 }
 
-/// dpkg with a root of its own; neither root nor a chroot is needed, for the package runs nothing.
+/// dpkg with its own root directory. It needs neither root nor a chroot, because the package runs
+/// no scripts.
 fn dpkg(world: &World, folder: &Path, program: &Path) -> Command {
     let root = folder.join("root");
     let state = root.join("var/lib/dpkg");
@@ -186,7 +187,7 @@ fn the_debian_package_is_installed_and_removed_without_a_trace() {
     let package = package(&world, folder);
 
     let mut install = dpkg(&world, folder, &program);
-    // The C library of a dynamic binary is not in this root.
+    // This root has no C library for a dynamic binary.
     install.arg("--force-depends");
     run(&world, install.arg("--install").arg(&package)).succeeds();
 
@@ -205,7 +206,10 @@ fn the_debian_package_is_installed_and_removed_without_a_trace() {
     check(&world, &prefix);
     let mut verify = dpkg(&world, folder, &program);
     let changed = run(&world, verify.args(["--verify", "cloudconnexa-auth"])).succeeds();
-    assert_eq!(changed, "", "every file has the sum that the package tells");
+    assert_eq!(
+        changed, "",
+        "every file matches the checksum of the package"
+    );
 
     let mut purge = dpkg(&world, folder, &program);
     run(&world, purge.args(["--purge", "cloudconnexa-auth"])).succeeds();
@@ -234,7 +238,7 @@ fn lintian_has_nothing_to_say_and_the_same_binary_gives_the_same_package() {
     assert_eq!(self::package(&world, folder.path()), package);
     assert!(
         fs::read(&package).unwrap() == bytes,
-        "whoever builds it can compare"
+        "a person who builds it can compare"
     );
 }
 
@@ -254,7 +258,7 @@ fn an_archive_has_all_that_a_release_is_made_of_and_the_formula_finds_it_there()
         "aarch64-unknown-linux-musl",
         "x86_64-unknown-linux-musl",
     ] {
-        // Any file will do for a program.
+        // Any file can replace the program.
         let program = root.join("LICENSE-MIT");
         let mut archive = client(&world, root.join("packaging/archive.sh"));
         archive
@@ -298,7 +302,7 @@ fn an_archive_has_all_that_a_release_is_made_of_and_the_formula_finds_it_there()
     let formula = run(&world, &mut render).succeeds();
     assert!(
         !formula.contains('@'),
-        "every place is filled in: {formula}"
+        "all placeholders are replaced: {formula}"
     );
     for line in sums.lines() {
         let (sum, file) = line.split_once("  ").unwrap();
@@ -309,7 +313,8 @@ fn an_archive_has_all_that_a_release_is_made_of_and_the_formula_finds_it_there()
     }
     for file in found.iter().filter(|file| file.starts_with("completions/")) {
         let is_installed = formula.contains(file.as_str());
-        // Homebrew has PowerShell on macOS and Linux too, but no folder that it reads by itself.
+        // Homebrew has PowerShell on macOS and Linux too, but no directory from which it loads
+        // completions.
         assert_eq!(is_installed, !file.ends_with(".ps1"), "{file}");
     }
 }

@@ -1,5 +1,6 @@
-//! A secret behind a passphrase: pass(1) with a key of gpg that needs one, by `command` and by
-//! `docker_helper`. Who asks for it is gpg's agent, on the terminal that `GPG_TTY` names.
+//! A secret protected by a passphrase: pass(1) with a gpg key that has one, through `command` and
+//! through `docker_helper`. gpg's agent asks for the passphrase, on the terminal that `GPG_TTY`
+//! names.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,13 +13,13 @@ use crate::terminal::Terminal;
 
 const PASSPHRASE: &str = "open sesame, said Ali Baba";
 
-/// Both ways to a secret in pass.
+/// Both sources for a secret in pass.
 fn sources() -> [String; 2] {
     let show = command(&["pass", "show", "cloudconnexa"]);
     [show, "docker_helper = \"pass\"".to_owned()]
 }
 
-/// A world whose secret is in a store of pass behind the passphrase, under both names.
+/// A world whose secret is in a pass store with a passphrase, under both names.
 fn locked(source: &str) -> (World, Keyring) {
     let world = world_with(source);
     world.watch(PASSPHRASE);
@@ -47,14 +48,14 @@ fn locked(source: &str) -> (World, Keyring) {
     (world, keyring)
 }
 
-/// What gpg says of a key that it cannot use, whatever the reason.
+/// The error of gpg for a key that it cannot use, whatever the reason.
 const NO_KEY: &str = "gpg: decryption failed: No secret key";
 
-/// The keys for the button that gives up.
+/// The keys that select the Cancel button.
 const CANCEL: &str = "\t\t\r";
 
-/// `exec` as a person runs it who has followed the manual page of gpg-agent; the shell goes on when the
-/// terminal is again as it was, or has not become so for long.
+/// `exec` as started by a user who has followed the manual page of gpg-agent. The shell continues
+/// when the state of the terminal is restored, or after a long time without that.
 const SCRIPT: &str = "/bin/stty -g > before; export GPG_TTY=$(tty); \"$@\" > stdout; \
     echo $? > code; until [ \"$(/bin/stty -g)\" = \"$(cat before)\" ] || [ $((n=n+1)) -gt 20000 ]; \
     do :; done; /bin/stty -g > after";
@@ -75,7 +76,7 @@ fn a_passphrase_is_asked_for_at_the_terminal_and_remembered_by_the_agent_alone()
         let ended = terminal.end();
         assert_eq!(ended.code, 0, "{}", ended.screen);
 
-        // Without a terminal, but the agent knows the passphrase now.
+        // Without a terminal; the agent has cached the passphrase.
         world.run(["token", "--refresh"]).succeeds();
         assert_eq!(world.sandbox.token_requests(), 2);
     }
@@ -114,7 +115,7 @@ fn a_passphrase_that_nobody_types_ends_with_the_run() {
         let (world, _keyring) = locked(&source);
         let mut terminal = at_a_terminal(&world, &["--timeout", "3s"]);
         terminal.expect("gave no answer within 3s");
-        // The dialogue is a child of the agent's and stays until somebody answers it: a no will do.
+        // The dialog is a child of the agent and stays until it is answered; Cancel ends it.
         terminal.send(CANCEL);
         let ended = terminal.end();
         assert_eq!(
@@ -131,7 +132,7 @@ fn without_a_terminal_a_passphrase_is_an_error_at_once() {
     for source in sources() {
         let (world, _keyring) = locked(&source);
         let outcome = world.run(["token"]).outcome();
-        // What the program says on stderr goes by as it is; a helper's stderr is not shown.
+        // stderr of a `command` is passed through; stderr of a helper is not shown.
         let stderr = outcome.stderr;
         assert_eq!(
             (outcome.code, outcome.stdout.as_str()),

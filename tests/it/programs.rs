@@ -1,4 +1,4 @@
-//! The programs that this program starts: where they are found, and what they inherit.
+//! The programs that this program starts: how they are found, and their environment.
 
 use std::fs;
 
@@ -8,8 +8,8 @@ use crate::clients::write_program;
 use crate::harness::{World, write_private};
 use crate::sources::{command, world_with};
 
-/// A world with the profiles `own`, which has this source, and `other`, whose secret is in the
-/// variable `OTHER_SECRET`. The variable `WITNESS` is none of a profile's.
+/// A world with the profile `own`, which has this source, and the profile `other`, whose secret is
+/// in the variable `OTHER_SECRET`. No profile uses the variable `WITNESS`.
 fn world_with_two_profiles(source: &str) -> World {
     let world = World::without_profile(Sandbox::builder().no_rate_limit());
     let secret = world.sandbox.credential().client_secret;
@@ -68,7 +68,7 @@ fn programs_inherit_no_secret_of_any_profile_or_store() {
     world.run(["curl", "/api/v1/networks"]).succeeds();
     check_seen(&world, "curl");
 
-    // The token is what `exec` is asked for.
+    // `exec` is meant to pass the token.
     let script = "unset CLOUDCONNEXA_TOKEN; env > seen";
     world.run(["exec", "--", "sh", "-c", script]).succeeds();
     check_seen(&world, "exec");
@@ -83,7 +83,7 @@ fn program_of_a_store_password_inherits_no_secret() {
         "shared_store = {{ url = \"rediss://127.0.0.1:1\", password = {{ {words} }} }}\n[profiles.other]"
     );
     world.write_config(&text.replacen("[profiles.other]", &store, 1));
-    // The store cannot be reached; its password was read before.
+    // The store cannot be reached, but its password is read before that.
     world.run(["token"]).outcome().succeeds_with_stderr();
     check_seen(&world, "the command of a store's password");
 }
@@ -117,7 +117,7 @@ fn programs_are_found_in_absolute_directories_only() {
     }
 
     world.set("PATH", &format!(":{system}"));
-    // A path is not looked up.
+    // A path is not searched for in PATH.
     world.run(["exec", "--", "./planted"]).succeeds();
     assert!(world.path("planted-ran").exists());
 }

@@ -14,10 +14,10 @@ use crate::clients::found_or_skipped;
 use crate::harness::{Outcome, World};
 use crate::network::{Tinyproxy, trust_another_ca};
 
-/// Below the 30 s that a run has, and far above what any of them takes.
+/// Less than the time limit of 30 s, and much longer than any of these processes takes.
 const SOON: Duration = Duration::from_secs(20);
 
-/// A world whose variables name a file with another CA, and a folder of its own, which is empty.
+/// A world whose variables name a file with another CA, and an empty directory.
 struct Fixture {
     world: World,
     /// Not in the world: no test searches a pipe or a gigabyte for secrets.
@@ -39,17 +39,17 @@ impl Fixture {
         self.folder.path().to_str().unwrap()
     }
 
-    /// A file of the folder, not yet there.
+    /// The path of a file in the directory; it does not exist yet.
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Puts the server's CA into the folder.
+    /// Writes the server's CA into the directory.
     fn add_ca(&self) {
         fs::write(self.path("ca.pem"), self.world.sandbox.ca_pem()).unwrap();
     }
 
-    /// The run's end, which comes soon.
+    /// Runs the program, which must end soon.
     #[track_caller]
     fn ends_soon(&self, arguments: &[&str]) -> Outcome {
         let began = Instant::now();
@@ -58,7 +58,8 @@ impl Fixture {
         outcome
     }
 
-    /// The server is not trusted, is sent nothing, and that is told soon, with these words.
+    /// Requires that the server is not trusted and gets no request, and that the error comes soon
+    /// and contains these words.
     #[track_caller]
     fn is_not_trusted(&self, says: &[&str]) {
         let stderr = self.ends_soon(&["token", "--no-cache"]).fails(6);
@@ -68,17 +69,20 @@ impl Fixture {
         assert_eq!(self.world.sandbox.token_requests(), 0, "nothing was sent");
     }
 
-    /// The server is trusted, and asked once.
+    /// Requires that the server is trusted and gets one request.
     #[track_caller]
     fn is_trusted(&self) {
         let before = self.world.sandbox.token_requests();
         self.ends_soon(&["token", "--no-cache"]).succeeds();
         let requests = self.world.sandbox.token_requests() - before;
-        assert_eq!(requests, 1, "a second handshake is no second request");
+        assert_eq!(
+            requests, 1,
+            "a second handshake does not send a second request"
+        );
     }
 }
 
-/// A thing that is no good file of roots, and what is said of it where it is named itself.
+/// A path that is not a valid file of roots, and the error if a variable names it.
 type Thing = (&'static str, fn(&Path), &'static str);
 
 const THINGS: [Thing; 9] = [
@@ -132,7 +136,7 @@ fn make_pipe(path: &Path) {
 
 // Which files are read
 
-/// The files below a folder, and the folder itself, that a run of `token` opens.
+/// The files below a directory, and the directory itself, that `token` opens.
 fn opened(world: &World, below: &Path) -> Vec<PathBuf> {
     let script = "exec strace -f -qq -e trace=open,openat -o calls \"$0\" token --no-cache";
     world.run(["-c", script]).through_shell().succeeds();
@@ -148,7 +152,7 @@ fn opened(world: &World, below: &Path) -> Vec<PathBuf> {
 fn file_with_several_names_in_a_directory_is_read_once() {
     let scene = Fixture::new();
     scene.add_ca();
-    // A second name as `c_rehash` makes it.
+    // A second name, as `c_rehash` creates it.
     symlink("ca.pem", scene.path("0123abcd.0")).unwrap();
     let read = opened(&scene.world, scene.folder.path());
     assert_eq!(read.len(), 2, "the directory and one file: {read:?}");
@@ -193,7 +197,7 @@ fn a_ca_that_only_a_folder_holds_is_trusted_and_nobody_is_asked_twice() {
     assert!(proxy.let_through(scene.world.sandbox.address()));
 }
 
-// What the variables name
+// The paths in the variables
 
 #[test]
 fn each_folder_of_a_list_counts_and_one_that_cannot_be_read_spoils_none() {
@@ -254,7 +258,7 @@ fn an_empty_variable_names_nothing() {
     scene.world.set("SSL_CERT_FILE", ca.to_str().unwrap());
     scene.is_trusted();
 
-    // Where there is a separator and no folder, that is meant.
+    // A value with a separator and no directory means: no directory.
     scene.world.unset("SSL_CERT_FILE");
     scene.world.set("SSL_CERT_DIR", ":");
     let stderr = scene.ends_soon(&["token", "--refresh"]).fails(6);
@@ -281,7 +285,7 @@ fn the_profiles_ca_file_is_trusted_beside_folders_too() {
     scene.is_trusted();
 }
 
-// What takes for ever, or never was a file of roots
+// Paths that block a reader, and files without roots
 
 #[test]
 fn a_file_of_roots_that_is_none_ends_nothing_but_the_handshake() {
@@ -295,7 +299,7 @@ fn a_file_of_roots_that_is_none_ends_nothing_but_the_handshake() {
         scene.world.unset("SSL_CERT_DIR");
         scene.is_not_trusted(&[named, says, "set `ca_file` or `SSL_CERT_FILE`"]);
 
-        // What the folder holds counts all the same.
+        // The certificates of the directory are used anyway.
         let other = TempDir::new().unwrap();
         fs::write(other.path().join("ca.pem"), scene.world.sandbox.ca_pem()).unwrap();
         scene
@@ -338,10 +342,10 @@ fn what_is_damaged_in_a_file_spoils_nothing_beside_it() {
     }
 }
 
-// The system's own places
+// The system's own locations
 
-/// Runs `token --no-cache` where `/etc/ssl/certs` is the scene's folder; `None` where there is no leave
-/// to make such a place.
+/// Runs `token --no-cache` with the fixture's directory mounted at `/etc/ssl/certs`. Returns `None`
+/// if the tests are not allowed to mount it.
 fn with_system_folder(scene: &Fixture, under: &str) -> Option<Outcome> {
     let works = |flags: &str| {
         let mut tried = Command::new("unshare");
@@ -381,18 +385,22 @@ fn the_systems_file_and_directory_both_count() {
     fs::write(&bundle, world.sandbox.ca_pem()).unwrap();
     with_system_folder(&scene, "").unwrap().succeeds();
 
-    // Another CA in the file, and the server's in the folder alone.
+    // The file contains another CA; only the directory contains the server's.
     fs::write(&bundle, Sandbox::start().ca_pem()).unwrap();
     scene.add_ca();
     with_system_folder(&scene, "").unwrap().succeeds();
-    assert_eq!(world.sandbox.token_requests(), 2, "each run asked once");
+    assert_eq!(
+        world.sandbox.token_requests(),
+        2,
+        "each process sent one request"
+    );
 
-    // Who names a file means that and no folder.
+    // If a variable names a file, no directory is read.
     trust_another_ca(world);
     let stderr = with_system_folder(&scene, "").unwrap().fails(6);
     assert!(stderr.contains("UnknownIssuer"), "{stderr}");
 
-    // A folder without the file, and neither.
+    // First the directory without the file, then neither.
     world.unset("SSL_CERT_FILE");
     fs::remove_file(&bundle).unwrap();
     with_system_folder(&scene, "").unwrap().succeeds();

@@ -1,5 +1,5 @@
-//! Two real OAuth servers that disagree on how HTTP Basic is encoded; what each accepts is the
-//! table of `tests/servers/README.md`.
+//! Two real OAuth servers that differ in the encoding of HTTP Basic. The table in
+//! `tests/servers/README.md` shows which encodings each of them accepts.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ pub(crate) enum Make {
     Authlib,
 }
 
-/// A server; it ends with the test, for then its stdin closes.
+/// A server. It ends with the test, because its stdin is closed then.
 pub(crate) struct Server {
     child: Child,
     pub(crate) url: String,
@@ -35,7 +35,7 @@ impl Server {
         Self::with(make, secret, &[("TTL", &seconds.to_string())])
     }
 
-    /// With further variables, see `tests/servers/README.md`.
+    /// Starts it with additional variables, see `tests/servers/README.md`.
     pub(crate) fn with(make: Make, secret: &str, variables: &[(&str, &str)]) -> Self {
         let servers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers");
         let mut command = match make {
@@ -78,7 +78,7 @@ impl Server {
         Self { child, url }
     }
 
-    /// A world whose profile `p` has this secret and is for this server.
+    /// A world whose profile `p` has this secret and uses this server.
     fn world(&self, secret: &str) -> World {
         let world = World::without_profile(Sandbox::builder());
         world.write_secret("p.secret", secret);
@@ -97,33 +97,33 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already, and a panic here would hide the first.
+        // It may have ended already, and a panic here would hide the first one.
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
-/// What `tests/setup.sh` installed.
+/// A program that `tests/setup.sh` has installed.
 fn tool(name: &str) -> PathBuf {
     let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-tools");
     let folder = std::env::var_os("TEST_TOOLS").map_or_else(usual, PathBuf::from);
     let path = folder.join(name);
     assert!(
         path.exists(),
-        "{} is not there, run the tests with `make test`",
+        "{} is missing, start the tests with `make test`",
         path.display()
     );
     path
 }
 
-/// A run of `token --json` that asks anew and succeeds.
+/// Runs `token --json`, which must request a new token and succeed.
 #[track_caller]
 fn issued(world: &World) -> Value {
     let text = world.run(["token", "--json", "--refresh"]).succeeds();
     serde_json::from_str(&text).unwrap()
 }
 
-/// What `auth_method` gives: `None` for a token, else what the refusal says.
+/// The result of an `auth_method`: `None` for a token, otherwise a part of the error message.
 type Expected = (&'static str, Option<&'static str>);
 
 /// Checks each `auth_method` against one server.
@@ -178,7 +178,7 @@ fn oidc_provider_gives_tokens_for_an_ordinary_secret() {
 
 #[test]
 fn authlib_gives_tokens_for_a_secret_of_awkward_characters() {
-    // `basic` works because a space goes out as %20: Authlib takes a plus for a plus.
+    // `basic` works because a space is sent as %20: Authlib does not decode a plus sign.
     let expected = [
         ("auto", None),
         ("basic", None),
@@ -213,13 +213,13 @@ fn a_wrong_secret_or_client_is_refused_as_invalid_client() {
             let stderr = world.run(["token", "--refresh"]).fails(4);
             assert!(
                 stderr.contains("refused the credentials of profile `p` (401 invalid_client)"),
-                "{make:?}, {method}: of two refusals the telling one: {stderr}"
+                "{make:?}, {method}: the more specific of two refusals: {stderr}"
             );
         }
 
         world.write_secret("p.secret", NASTY);
         let token = issued(&world);
-        assert_eq!(token["profile"], "p", "{make:?}: the right one, at once");
+        assert_eq!(token["profile"], "p", "{make:?}: the correct form, at once");
 
         let another = format!("token_url = \"{}\"\nclient_id = \"nobody\"", server.url);
         let secret = "client_secret = { file = \"p.secret\" }";
@@ -259,7 +259,7 @@ fn a_life_shorter_than_the_usual_margin_is_of_use() {
         assert_eq!(
             token["access_token"],
             again.trim_end(),
-            "{make:?}: from the cache, for the margin shrinks with the life"
+            "{make:?}: cached, because the margin depends on the lifetime"
         );
 
         let stderr = world.run(["token", "--min-ttl", "1m"]).fails(3);

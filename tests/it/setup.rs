@@ -1,5 +1,5 @@
-//! `setup` at its edges: which file, which hosts, which link, and what it leaves alone. That the
-//! tools then use it is shown in `clients/setup.rs`.
+//! Edge cases of `setup`: which file, which hosts, which link, and what stays unchanged. The tests
+//! in `clients/setup.rs` show that the tools then use it.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -27,7 +27,7 @@ const TOOLS: [&str; 10] = [
     "ansible",
 ];
 
-/// The published profile, and the program under its own name in a folder on PATH.
+/// A world with the published profile, and the program under its own name in a directory on PATH.
 fn world() -> World {
     let world = World::without_profile(Sandbox::builder());
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/integrations/config.toml");
@@ -58,7 +58,7 @@ fn bin(world: &World) -> PathBuf {
     world.path("bin")
 }
 
-/// Sets up, and says what was shown.
+/// Runs `setup` and returns its output.
 #[track_caller]
 fn set_up(world: &World, words: &[&str]) -> String {
     let words = [&["setup"], words].concat();
@@ -72,7 +72,7 @@ fn refused(world: &World, words: &[&str]) -> String {
     world.run_all(&[&["setup"], words].concat()).fails(3)
 }
 
-/// A file of the home.
+/// Writes a file of the home.
 fn write(world: &World, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
     let path = world.home().join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -137,7 +137,7 @@ fn what_is_half_there_is_listed_as_such() {
     let shown = set_up(&world, &["git"]);
     assert!(
         shown.starts_with("+ link "),
-        "only the link is made: {shown}"
+        "only the link is created: {shown}"
     );
 
     set_up(&world, &["pnpm"]);
@@ -158,7 +158,7 @@ fn what_is_half_there_is_listed_as_such() {
     assert_eq!(
         (state_of_git.as_str(), note.as_str()),
         ("not", ""),
-        "the others are listed still"
+        "the others are still listed"
     );
 }
 
@@ -177,7 +177,7 @@ fn without_a_profile_there_is_nothing_to_set_up_and_the_list_is_there_all_the_sa
         .outcome()
         .succeeds_with_stderr();
     let path = world.home().join(".gitconfig");
-    assert_eq!(read(path), "", "undoing needs no profile");
+    assert_eq!(read(path), "", "`--undo` needs no profile");
 }
 
 #[test]
@@ -287,21 +287,21 @@ fn the_file_is_the_one_that_the_tool_reads() {
     let off = world.run(["setup", "go"]).set("GOENV", "off").fails(3);
     assert!(off.contains("GOENV is `off`"), "{off}");
 
-    // git's own rule, and Cargo's.
+    // The rules of git and of Cargo.
     let path = write(&world, ".config/git/config", "");
     set_up(&world, &["git"]);
     assert!(
         read(&path).contains("cloudconnexa"),
-        "~/.gitconfig is not there"
+        "~/.gitconfig does not exist"
     );
     assert!(!world.home().join(".gitconfig").exists());
     let path = write(&world, ".cargo/config", "");
     set_up(&world, &["cargo"]);
     assert!(
         read(&path).contains("cloudconnexa"),
-        "the old name wins, so that is the file"
+        "the old name has priority"
     );
-    // And what was set up is found again, although git would write to the other file now.
+    // `setup` still finds its own settings, although git would now write to the other file.
     write(&world, ".gitconfig", "");
     world
         .run(["setup", "git", "--undo"])
@@ -344,7 +344,7 @@ fn a_file_that_is_not_understood_is_left_as_it_is() {
     assert_eq!(
         fs::read_dir(bin(&world)).unwrap().count(),
         1,
-        "no link is made either"
+        "no link is created either"
     );
 }
 
@@ -381,10 +381,7 @@ fn another_helper_keeps_its_place() {
     assert!(note.contains("has another helper"), "{note}");
 
     set_up(&world, &["git", "--host", "npm.acme.internal"]);
-    assert!(
-        read(&path).starts_with(text),
-        "for other hosts it is as it was"
-    );
+    assert!(read(&path).starts_with(text), "other hosts are unchanged");
 }
 
 #[test]
@@ -449,7 +446,7 @@ fn new_files_of_the_home_are_the_users_alone_and_nothing_is_left_beside_them() {
 fn a_file_stays_its_owners() {
     let world = world();
     let path = write(&world, ".bazelrc", "build --jobs=4\n");
-    // Only root can give a file away; anybody else keeps what is his.
+    // Only root can change the owner of a file; other users keep it.
     drop(chown(&path, Some(65534), Some(65534)));
     let owner = |path: &Path| fs::metadata(path).map(|it| (it.uid(), it.gid())).unwrap();
     let before = owner(&path);
@@ -462,7 +459,7 @@ fn a_file_stays_its_owners() {
 #[test]
 fn where_the_file_cannot_be_written_no_link_is_left() {
     let world = world();
-    // Nobody can write there, root included.
+    // No user can write there, not even root.
     let run = world
         .run(["setup", "docker"])
         .set("DOCKER_CONFIG", "/proc/docker");
@@ -484,7 +481,7 @@ fn where_the_file_cannot_be_written_no_link_is_left() {
 #[test]
 fn a_link_that_is_there_is_used_and_outlives_undo() {
     let world = world();
-    // As `make install` makes it.
+    // As `make install` creates it.
     let link = bin(&world).join("git-credential-cloudconnexa");
     symlink("cloudconnexa-auth", &link).unwrap();
 
@@ -495,7 +492,7 @@ fn a_link_that_is_there_is_used_and_outlives_undo() {
         .outcome()
         .succeeds_with_stderr();
 
-    assert!(link.is_symlink(), "setup did not make it");
+    assert!(link.is_symlink(), "setup did not create it");
 }
 
 #[test]
@@ -505,7 +502,7 @@ fn a_stale_link_of_ours_is_made_anew_and_a_strangers_file_is_not() {
     let link = bin(&world).join(name);
     symlink("/nowhere/./cloudconnexa-auth", &link).unwrap();
     set_up(&world, &["docker"]);
-    assert!(link.exists(), "it leads to the program again");
+    assert!(link.exists(), "it points to the program again");
     world
         .run(["setup", "docker", "--undo"])
         .outcome()
@@ -515,7 +512,7 @@ fn a_stale_link_of_ours_is_made_anew_and_a_strangers_file_is_not() {
     fs::set_permissions(&link, fs::Permissions::from_mode(0o755)).unwrap();
     let shown = set_up(&world, &["docker"]);
     let own = world.home().join(".local/bin").join(name);
-    assert!(own.exists(), "beside the program there is no room");
+    assert!(own.exists(), "nothing can be created beside the program");
     assert!(shown.contains("in front of PATH"), "{shown}");
     assert_eq!(read(&link), "#!/bin/sh\n");
     world
@@ -540,7 +537,7 @@ fn a_stale_link_of_ours_is_made_anew_and_a_strangers_file_is_not() {
 #[test]
 fn what_path_does_not_find_is_named_by_its_path() {
     let world = world();
-    // Links beside the program under test would be there for every test.
+    // Every test would see links beside the program under test.
     let name = "git-credential-cloudconnexa";
     fs::create_dir_all(world.home().join(".local/bin")).unwrap();
     let link = world.home().join(".local/bin").join(name);
@@ -662,7 +659,7 @@ fn the_profile_is_named_where_the_tool_would_not_find_it() {
     let text = read(world.home().join(".kube/config"));
     assert!(
         text.contains("- kubectl\n") && !text.contains("lab"),
-        "kubectl tells the host: {text}"
+        "kubectl passes the host: {text}"
     );
 }
 
@@ -690,7 +687,7 @@ fn a_file_of_ours_that_became_a_link_is_emptied() {
         .outcome()
         .succeeds_with_stderr();
 
-    assert!(file.is_symlink(), "somebody made it, and it was not setup");
+    assert!(file.is_symlink(), "it was not created by setup");
     assert_eq!(read(&real), "");
 }
 

@@ -1,5 +1,5 @@
-//! Each place a client secret can come from, through the real binary and a configuration file.
-//! Docker's credential helpers are next door, in `docker_helpers`.
+//! Each source of a client secret, tested with the real binary and a configuration file. Docker's
+//! credential helpers are in `docker_helpers`.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::docker_helpers::{install_helper, write_answer};
 use crate::harness::{World, write_private};
 
-/// A world whose only profile has this `client_secret`. The right secret stands in `good.secret`
+/// A world whose only profile has this `client_secret`. The right secret is in `good.secret`, both
 /// beside the configuration and in the working directory.
 pub(crate) fn world_with(source: &str) -> World {
     let world = World::without_profile(Sandbox::builder());
@@ -32,7 +32,7 @@ pub(crate) fn use_source(world: &World, source: &str) {
     ));
 }
 
-/// A list of JSON texts is one of TOML texts too.
+/// A JSON list of strings is also valid TOML.
 pub(crate) fn command(words: &[&str]) -> String {
     format!("command = {}", json!(words))
 }
@@ -41,20 +41,24 @@ fn script(text: &str) -> String {
     command(&["sh", "-c", text])
 }
 
-/// Runs `token`, which has to fail with exit code 3, and gives what it said.
+/// Runs `token`, which must fail with exit code 3; returns stderr.
 #[track_caller]
 pub(crate) fn refused(world: &World, says: &[&str]) -> String {
     let stderr = world.run(["token"]).fails(3);
     assert!(
         stderr.starts_with("cloudconnexa-auth: error: no client secret for profile `p`\n"),
-        "the first line tells it alone: {stderr}"
+        "the first line alone reports the failure: {stderr}"
     );
     for words in says {
         assert!(stderr.contains(words), "{words:?} is not in\n{stderr}");
     }
-    assert_eq!(world.sandbox.token_requests(), 0, "nothing to ask with");
+    assert_eq!(
+        world.sandbox.token_requests(),
+        0,
+        "no credential for a request"
+    );
     let has_token = |(_, entry): &(_, serde_json::Value)| entry.get("token").is_some();
-    assert!(!world.entries().iter().any(has_token), "nothing to keep");
+    assert!(!world.entries().iter().any(has_token), "nothing to cache");
     stderr
 }
 
@@ -112,7 +116,7 @@ fn a_file_is_found_from_the_configurations_folder_by_its_full_path_and_through_a
     use_source(&world, &format!("file = {}", json!(full)));
     world.run(["token", "--refresh"]).succeeds();
 
-    // As Kubernetes mounts a secret: a link to a file in a folder that is a link itself.
+    // As Kubernetes mounts a secret: a link to a file in a directory that is itself a link.
     let folder = world.config_folder();
     fs::create_dir(folder.join("..2026")).unwrap();
     fs::rename(&full, folder.join("..2026/value.secret")).unwrap();
@@ -183,7 +187,7 @@ fn a_file_that_holds_no_secret_is_told_by_what_is_wrong_with_it() {
         write_private(&path, text);
         let stderr = refused(&world, &[&shown, says]);
         for part in ["-half", "twice", "a b", "xxx"] {
-            assert!(!stderr.contains(part), "what was read is shown: {stderr}");
+            assert!(!stderr.contains(part), "the secret is shown: {stderr}");
         }
     }
     fs::write(&path, b"\xff\xfe").unwrap();
@@ -251,7 +255,7 @@ fn a_program_gets_its_arguments_as_they_are_written() {
     world.token();
     let seen = fs::read_to_string(world.path("seen")).unwrap();
     let seen: Vec<&str> = seen.split_terminator('\0').collect();
-    assert_eq!(seen, words, "no shell had a hand in it");
+    assert_eq!(seen, words, "no shell was involved");
 }
 
 #[test]
@@ -267,7 +271,7 @@ fn what_a_program_says_on_stderr_is_the_users() {
     let said = "the vault is sealed\ncloudconnexa-auth: error: no client secret for profile `p`\n";
     assert!(
         outcome.stderr.starts_with(said),
-        "its words come first: {}",
+        "its output comes first: {}",
         outcome.stderr
     );
 }
@@ -317,7 +321,7 @@ fn hung_program_is_ended_in_a_process_namespace() {
         return;
     }
     let world = world_with(&script("sleep 1000 2>&-; :"));
-    // The leader of the process group is outside, so getpgrp(2) returns 0 inside.
+    // The leader of the process group is outside of the namespace, so getpgrp(2) returns 0 inside.
     let command = format!("exec {unshare} \"$0\" token --timeout 3s");
     let stderr = world.run(["-c", &command]).through_shell().fails(6);
     assert!(stderr.contains("gave no answer within 3s"), "{stderr}");
@@ -335,8 +339,9 @@ fn a_program_that_hangs_is_ended_with_the_run() {
         ),
         ("hangs", "docker_helper = \"hangs\"".to_owned()),
     ];
-    // Without stderr, for the harness reads that to its end: a process that lives on shows at once.
-    // Started together, each with a cache and a configuration of its own, for each takes the whole time.
+    // They have no stderr, because the harness reads stderr to its end and would wait for a process
+    // that survives. Each takes the whole time limit, so they run in parallel, with separate caches
+    // and configurations.
     let mut running = Vec::new();
     for (name, source) in &sources {
         use_source(&world, source);
@@ -364,14 +369,18 @@ fn a_program_that_hangs_is_ended_with_the_run() {
             .args(["-0", pid.trim()])
             .stderr(Stdio::null())
             .status();
-        assert!(!alive.unwrap().success(), "{name}: {} lives on", pid.trim());
+        assert!(
+            !alive.unwrap().success(),
+            "{name}: {} is still running",
+            pid.trim()
+        );
     }
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn what_a_hanging_program_has_started_ends_with_it_but_for_daemons() {
-    // Their stderr is ours, and the harness reads that to its end.
+    // They inherit our stderr, and the harness reads it to its end.
     let text = "echo $$ > sh.pid; setsid sh -c 'echo $$ > daemon.pid; exec sleep 60 >&- 2>&-' & \
                 (echo 1; (sh -c 'echo $$ > grandchild.pid; exec sleep 60'; true)) | cat; true";
     let world = world_with(&script(text));
@@ -383,10 +392,10 @@ fn what_a_hanging_program_has_started_ends_with_it_but_for_daemons() {
     let is_alive = |name: &str| {
         let pid = fs::read_to_string(world.path(name)).unwrap();
         let state = fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-        // Whoever inherits the dead may take its time to bury them.
+        // The process that adopts a zombie may take some time to reap it.
         state.is_ok_and(|state| !state.contains(") Z "))
     };
-    assert!(is_alive("daemon.pid"), "an agent is there for others too");
+    assert!(is_alive("daemon.pid"), "an agent serves other programs too");
     let daemon = fs::read_to_string(world.path("daemon.pid")).unwrap();
     Command::new("kill").arg(daemon.trim()).status().unwrap();
     assert!(!is_alive("sh.pid") && !is_alive("grandchild.pid"));
@@ -417,11 +426,7 @@ fn a_program_is_not_run_while_the_cache_has_a_token() {
     for _ in 0..3 {
         assert_eq!(world.token(), token);
     }
-    assert_eq!(
-        runs(),
-        1,
-        "a touch of the key for each call would be one too many"
-    );
+    assert_eq!(runs(), 1, "a touch of the key for each call is too much");
     world.run(["token", "--refresh"]).succeeds();
     assert_eq!(runs(), 2, "asked for");
 }
@@ -445,7 +450,7 @@ fn a_program_does_not_inherit_the_secret_of_the_environments_profile() {
         let seen = fs::read_to_string(world.path("seen")).unwrap();
         assert!(
             seen.contains("CLOUDCONNEXA_CLIENT_ID="),
-            "{source}: it ran, and all else is inherited"
+            "{source}: it was started, and inherits everything else"
         );
         assert!(!seen.contains("CLOUDCONNEXA_CLIENT_SECRET"), "{source}");
         fs::remove_file(world.path("seen")).unwrap();
@@ -480,7 +485,8 @@ fn a_systemd_credential_is_read_from_the_folder_that_systemd_names() {
     let secret = world.path("good.secret");
     fs::copy(&secret, folder.join("api.secret")).unwrap();
     symlink("api.secret", &file).unwrap();
-    // With an ACL for the service's user the mode shows a group that there is not.
+    // With an ACL for the service's user, the mode shows group permissions that the group does not
+    // have.
     set_mode(&secret, 0o440);
     world.token();
 }

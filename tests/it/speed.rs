@@ -1,6 +1,6 @@
-//! What a warm call asks of the system, call by call. That is the same in every build; what the
-//! shipped build alone can tell (instructions, size) is in `tests/costs.sh`, and times are in
-//! `tests/bench`.
+//! The system calls of a call with a cached token. They are the same in every build.
+//! `tests/costs.sh` measures the release build (instructions, size), and `tests/bench` measures
+//! times.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::harness::World;
 
-/// Three profiles, the first of them the default and with a token in the cache.
+/// A world with three profiles; the first is the default and has a token in the cache.
 fn warm() -> World {
     let world = World::without_profile(cloudconnexa_sandbox::Sandbox::builder());
     let profiles = ["prod", "stage", "dev"].map(|name| world.profile_text(name));
@@ -20,9 +20,9 @@ fn warm() -> World {
     world
 }
 
-/// The system calls of a run between its start and its answer, in their order, with the file or the
-/// descriptor each is about. How memory is had is the allocator's affair, who we are may be asked of
-/// each file, and that a descriptor is open is asked by builds for tests alone.
+/// The system calls between the start of a process and its answer, in order, each with its file or
+/// descriptor. Excluded are calls of the allocator, geteuid(2), which may be called for each file,
+/// and the check for open descriptors, which only test builds do.
 fn calls(world: &World, arguments: &str, stdin: &str) -> Vec<String> {
     let script = format!("exec strace -f -qq -y -o calls \"$0\" {arguments}");
     let run = world.run(["-c", &script]).through_shell();
@@ -48,13 +48,13 @@ fn calls(world: &World, arguments: &str, stdin: &str) -> Vec<String> {
             let place = rest.split([',', ')']).next().unwrap();
             let file = match rest.split_once(&home) {
                 Some((_, path)) => path.split(['"', '>']).next().unwrap(),
-                // A descriptor that is no file of ours: stdin, stdout.
+                // A descriptor that is not one of our files: stdin, stdout.
                 None => place.split('<').next().unwrap(),
             };
             format!("{name} {file}")
         })
         .collect();
-    // In front is the start of a process that is linked for tests, behind is its end.
+    // Remove the startup of a process that is linked for tests, and its exit.
     let is_first = |call: &String| call.ends_with("config.toml") || call == "ioctl 0";
     let first = calls.iter().position(is_first).expect("it began");
     calls.drain(..first);
@@ -63,13 +63,13 @@ fn calls(world: &World, arguments: &str, stdin: &str) -> Vec<String> {
     calls
 }
 
-/// Opening a file, looking at what was opened, reading all of it at once, and closing it.
+/// Opens a file, gets its status, reads all of it at once, and closes it.
 fn one_read(file: &str) -> [String; 4] {
     ["openat", "statx", "read", "close"].map(|call| format!("{call} {file}"))
 }
 
-/// What a warm call needs: the configuration, the entry, the secret (for it may have changed), and
-/// one write.
+/// The calls that a cached token needs: the configuration, the entry, the secret (because it may
+/// have changed), and one write.
 fn needed(world: &World) -> Vec<String> {
     let (entry, _) = world.entry();
     let entry = entry.file_name().unwrap().to_str().unwrap();
@@ -96,12 +96,12 @@ fn a_warm_call_reads_three_files_once_each_writes_once_and_asks_for_nothing_else
 #[test]
 fn a_tool_that_sends_a_request_costs_the_reading_of_it_and_no_more() {
     let world = warm();
-    // The token is one host's, and of three profiles for that host the default one gives it.
+    // All three profiles have this host; the default profile provides the token.
     let base_url = world.sandbox.base_url();
     let (_, authority) = base_url.split_once("://").unwrap();
     let bazel = json!({ "uri": base_url }).to_string();
     let git = format!("protocol=https\nhost={authority}\n\n");
-    // That no person types, the request, and that it is whole.
+    // The check that stdin is not a terminal, the request, and the end of the request.
     let mut expected = vec!["ioctl 0"];
     expected.extend(["poll [{fd=0", "read 0"].repeat(2));
     let needed = needed(&world);
@@ -130,5 +130,8 @@ fn what_others_have_configured_and_cached_costs_a_warm_call_nothing() {
 
     let calls = calls(&world, "token", "");
 
-    assert_eq!(calls, expected, "no folder is read, and no file of another");
+    assert_eq!(
+        calls, expected,
+        "no directory and no file of another profile is read"
+    );
 }

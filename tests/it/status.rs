@@ -1,4 +1,4 @@
-//! `status` for a person and for a program, and the warning that the credential itself ends.
+//! `status` for users and for programs, and the warning that the credential expires.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,13 +12,13 @@ use time::OffsetDateTime;
 use crate::harness::World;
 use crate::helper::validate;
 
-/// The date so many days from today, UTC.
+/// The date in `days` days, UTC.
 fn in_days(days: i64) -> String {
     let day = OffsetDateTime::now_utc().date() + time::Duration::days(days);
     day.to_string()
 }
 
-/// A profile `prod` whose credential ends in so many days.
+/// A world with a profile `prod` whose credential expires in `days` days.
 fn ending_in(days: i64) -> World {
     let world = World::without_profile(Sandbox::builder());
     let text = world.profile_text("prod");
@@ -26,7 +26,7 @@ fn ending_in(days: i64) -> World {
     world
 }
 
-/// The notes of who was reminded when.
+/// The files that record the time of a reminder.
 fn notes(world: &World) -> Vec<PathBuf> {
     let files = fs::read_dir(world.cache()).into_iter().flatten().flatten();
     let notes = files.map(|file| file.path());
@@ -129,7 +129,11 @@ fn the_json_of_every_state_fits_its_schema() {
     world.sandbox.enable_api(false);
     world.run(["token", "--refresh"]).fails(4);
     assert_eq!(told()["cooldown"]["reason"], "refused");
-    assert_eq!(world.sandbox.requests().len(), 2, "`status` asked nobody");
+    assert_eq!(
+        world.sandbox.requests().len(),
+        2,
+        "`status` sent no request"
+    );
 }
 
 #[test]
@@ -146,7 +150,7 @@ fn people_are_warned_once_a_day_that_the_credential_ends() {
     );
     assert_eq!(
         told, expected,
-        "also where stderr is no terminal: CI is told too"
+        "also if stderr is not a terminal: CI is warned too"
     );
     for arguments in [
         &["token"][..],
@@ -185,7 +189,7 @@ fn tools_are_not_warned_and_nobody_is_before_the_time() {
     world.run(["token"]).succeeds();
     assert!(
         notes(&world).is_empty(),
-        "nothing to note, nothing looked for"
+        "nothing to record, nothing searched for"
     );
 }
 
@@ -204,7 +208,7 @@ fn whoever_wants_no_warnings_does_not_take_the_days_from_others() {
     let world = ending_in(5);
     let quiet = world.run(["token"]).set("CLOUDCONNEXA_AUTH_LOG", "error");
     quiet.succeeds();
-    assert!(notes(&world).is_empty(), "nobody was told");
+    assert!(notes(&world).is_empty(), "no user was reminded");
     let (_, stderr) = world.run(["token"]).outcome().succeeds_with_stderr();
     assert!(stderr.contains("ends in 5 days"), "{stderr}");
 }
@@ -222,7 +226,7 @@ fn a_credential_that_lasts_costs_the_hot_path_no_system_call() {
             let call = line.split_whitespace().nth(1)?;
             Some(call.split('(').next()?.to_owned())
         });
-        // Memory is the allocator's business.
+        // Calls of the allocator do not count.
         let names = names.filter(|name| !["brk", "mmap", "munmap"].contains(&name.as_str()));
         names.collect::<Vec<_>>()
     };

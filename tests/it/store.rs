@@ -1,4 +1,4 @@
-//! `store`: a profile and its secret into the configuration, and everything else left as it was.
+//! `store`: writes a profile and its secret into the configuration, and changes nothing else.
 
 use std::fs;
 
@@ -68,7 +68,7 @@ fn comments_order_and_spacing_survive() {
     store(&world, &request(&world, "new"));
 
     let after = fs::read_to_string(world.config()).unwrap();
-    assert!(after.starts_with(before), "every byte of it: {after}");
+    assert!(after.starts_with(before), "byte for byte: {after}");
     assert!(after.contains("[profiles.new]\n"), "{after}");
 }
 
@@ -98,11 +98,11 @@ fn a_profile_that_is_there_is_changed_and_keeps_what_was_not_said() {
     }
     assert!(
         !after.contains("cloud_id"),
-        "the new server took the old one's place: {after}"
+        "the new server replaced the old one: {after}"
     );
     assert!(
         !after.contains("secret_expires"),
-        "the old secret's end is not the new one's: {after}"
+        "the expiry date of the old secret is removed: {after}"
     );
     world.token();
 }

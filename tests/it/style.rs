@@ -1,4 +1,4 @@
-//! What a terminal is shown and a pipe is not, seen through a real pseudo-terminal.
+//! Output that a terminal gets and a pipe does not, tested with a real pseudo-terminal.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -11,7 +11,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::harness::{PROGRAM, World};
 
-/// A run whose three streams are one terminal.
+/// A process whose three streams are one terminal.
 struct OnTerminal {
     terminal: File,
     child: Child,
@@ -44,17 +44,17 @@ impl OnTerminal {
         }
     }
 
-    /// Reads on; `false` where the terminal is closed.
+    /// Reads more output; returns `false` if the terminal is closed.
     fn read(&mut self) -> bool {
         let mut bytes = [0; 4096];
-        // A terminal that nobody has open any more is an error on Linux.
+        // On Linux, reading fails if no process has the terminal open any more.
         let count = self.terminal.read(&mut bytes).unwrap_or(0);
         self.shown
             .push_str(&String::from_utf8_lossy(&bytes[..count]));
         count > 0
     }
 
-    /// Reads until the terminal shows this.
+    /// Reads until the terminal shows this text.
     #[track_caller]
     fn wait_for(&mut self, words: &str) {
         while !self.shown.contains(words) {
@@ -62,7 +62,7 @@ impl OnTerminal {
         }
     }
 
-    /// Everything that was shown.
+    /// Waits for the end; returns the exit code and all output.
     fn end(mut self) -> (Option<i32>, String) {
         while self.read() {}
         (self.child.wait().unwrap().code(), self.shown)
@@ -99,7 +99,7 @@ fn a_terminal_has_colour_unless_its_owner_wants_none() {
         assert!(is_plain, "{page:?}");
         let page = world.run_all(arguments).set("TERM", "xterm").succeeds();
         let is_plain = !page.contains('\x1b') && !page.contains('✓');
-        assert!(is_plain, "a pipe is no terminal: {page:?}");
+        assert!(is_plain, "a pipe is not a terminal: {page:?}");
     }
 }
 

@@ -1,5 +1,5 @@
-//! A person at a terminal: the program in a session of its own on a pseudo-terminal, under a shell
-//! that lives on, so that what the program leaves behind can be seen.
+//! A user at a terminal: the program runs in its own session on a pseudo-terminal. The shell that
+//! starts it continues after it, so that the tests can check what the program leaves behind.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -16,11 +16,11 @@ use rustix::termios::{LocalModes, tcgetattr};
 use crate::harness::{PROGRAM, World};
 use crate::leaks::Allowed;
 
-/// Longer than anything takes: after it a test that waits has failed.
+/// A time limit that is longer than any step takes; a test that reaches it fails.
 const HANGING: Duration = Duration::from_secs(120);
 
-/// The shell's script: the state of the terminal before and after, and how the program ended. It is
-/// in the program's process group, so Ctrl-C reaches both.
+/// The shell's script: it records the state of the terminal before and after, and the exit code of
+/// the program. It is in the program's process group, so Ctrl-C reaches both.
 const SCRIPT: &str = "/bin/stty -g > before; trap : INT; \"$@\" > stdout; echo $? > code; \
                       /bin/stty -g > after";
 
@@ -40,12 +40,12 @@ struct Screen {
     changed: Condvar,
 }
 
-/// How a dialogue ended.
+/// The result of a dialog.
 #[derive(Debug)]
 pub(crate) struct Dialogue {
-    /// The program's exit code, as a shell tells it: 130 for SIGINT.
+    /// The program's exit code, as a shell reports it: 130 for SIGINT.
     pub(crate) code: i32,
-    /// Everything that was on the terminal, without carriage returns.
+    /// All output on the terminal, without carriage returns.
     pub(crate) screen: String,
     pub(crate) stdout: String,
 }
@@ -56,7 +56,7 @@ impl<'a> Terminal<'a> {
         Self::run_script(world, SCRIPT, arguments)
     }
 
-    /// The same with another script.
+    /// Starts it with another script.
     pub(crate) fn run_script(world: &'a World, script: &str, arguments: &[&str]) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC);
         let master: OwnedFd = master.unwrap();
@@ -70,7 +70,7 @@ impl<'a> Terminal<'a> {
             .open(Path::new(name.to_str().unwrap()))
             .unwrap();
         let stream = || Stdio::from(slave.try_clone().unwrap());
-        // A caller of the tests may ignore signals, which the shell would inherit.
+        // A caller of the tests may ignore signals, and the shell would inherit that.
         let shell = Command::new("/usr/bin/env")
             .arg("--default-signal=INT,QUIT,HUP")
             .args([
@@ -85,7 +85,7 @@ impl<'a> Terminal<'a> {
             ])
             .args(arguments)
             .env_clear()
-            // What is said counts here; how it is painted is `style`'s business.
+            // These tests check the text; `style` tests the colours.
             .env("NO_COLOR", "1")
             .envs(world.variables())
             .current_dir(world.path(""))
@@ -111,14 +111,14 @@ impl<'a> Terminal<'a> {
         }
     }
 
-    /// Waits until this is shown, behind what was waited for before.
+    /// Waits until this text is shown, after the text of the previous call.
     #[track_caller]
     pub(crate) fn expect(&mut self, text: &str) -> &mut Self {
         self.seen = self.screen.wait_for(text, self.seen);
         self
     }
 
-    /// Types.
+    /// Types these keys.
     pub(crate) fn send(&mut self, keys: &str) -> &mut Self {
         self.master.write_all(keys.as_bytes()).unwrap();
         self
@@ -130,24 +130,25 @@ impl<'a> Terminal<'a> {
         self.expect(question).send(&format!("{line}\n"))
     }
 
-    /// Whether what is typed now is shown.
+    /// Whether the terminal echoes input.
     pub(crate) fn echoes(&self) -> bool {
         let modes = tcgetattr(&self.master).unwrap().local_modes;
         modes.contains(LocalModes::ECHO)
     }
 
-    /// Waits until Ctrl-C is no signal here.
+    /// Waits until Ctrl-C no longer sends a signal.
     #[track_caller]
     pub(crate) fn wait_for_no_signals(&self) {
         let began = Instant::now();
         let modes = || tcgetattr(&self.master).unwrap().local_modes;
         while modes().contains(LocalModes::ISIG) {
-            assert!(began.elapsed() < HANGING, "Ctrl-C is a signal still");
+            assert!(began.elapsed() < HANGING, "Ctrl-C still sends a signal");
             thread::yield_now();
         }
     }
 
-    /// Waits for the end; the terminal must be as it was, and show no secret and no token.
+    /// Waits for the end. The state of the terminal must be restored, and it must show no secret
+    /// and no token.
     #[track_caller]
     pub(crate) fn end(mut self) -> Dialogue {
         self.shell.wait().unwrap();
@@ -157,7 +158,11 @@ impl<'a> Terminal<'a> {
         canaries.check("the terminal", &screen, Allowed::Nothing);
         self.world.check_files();
         let read = |name| fs::read_to_string(self.world.path(name)).unwrap();
-        assert_eq!(read("before"), read("after"), "the terminal is as it was");
+        assert_eq!(
+            read("before"),
+            read("after"),
+            "the state of the terminal is restored"
+        );
         let stdout = read("stdout");
         for name in ["before", "after", "stdout"] {
             fs::remove_file(self.world.path(name)).unwrap();
@@ -175,7 +180,7 @@ impl<'a> Terminal<'a> {
 
 impl Drop for Terminal<'_> {
     fn drop(&mut self) {
-        // After a failed test nobody answers any more; the master's end hangs up on the session.
+        // After a failed test no input comes; closing the master side sends SIGHUP to the session.
         if self.reader.is_some() {
             drop(self.shell.kill());
             drop(self.shell.wait());
@@ -184,7 +189,7 @@ impl Drop for Terminal<'_> {
 }
 
 impl Screen {
-    /// Waits until this is shown behind the first `seen` bytes; gives the place behind it.
+    /// Waits until this text is shown after the first `seen` bytes; returns the position behind it.
     #[track_caller]
     fn wait_for(&self, text: &str, seen: usize) -> usize {
         let mut shown = self.bytes.lock().unwrap();
@@ -200,7 +205,7 @@ impl Screen {
         }
     }
 
-    /// Shows whatever comes, to the end of the session (which Linux tells as an error, EIO).
+    /// Collects all output until the session ends (on Linux: until EIO).
     fn show(&self, from: &mut File) {
         let mut chunk = [0; 4096];
         loop {
@@ -216,7 +221,7 @@ impl Screen {
     }
 }
 
-/// Opening a terminal must not make it this process's own.
+/// Opening a terminal must not make it the controlling terminal of this process.
 trait NoTty {
     fn custom_flags_no_tty(&mut self) -> &mut Self;
 }

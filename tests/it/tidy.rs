@@ -1,4 +1,4 @@
-//! The house rules that a compiler does not know.
+//! Rules of this project that the compiler does not check.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Every source file of the program.
+/// All source files of the program.
 pub(crate) fn sources() -> Vec<PathBuf> {
     let mut files = Vec::new();
     collect(
@@ -29,7 +29,8 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 
 #[test]
 fn what_holds_a_secret_shows_none_of_it_when_it_is_printed() {
-    // `Zeroizing` and serde's wire types print what they hold. `Secret` and `AccessToken` do not.
+    // The derived `Debug` of `Zeroizing` and serde's wire types prints their content. `Secret` and
+    // `AccessToken` print nothing.
     let telling = [
         "Zeroizing<",
         "access_token: String",
@@ -45,7 +46,7 @@ fn what_holds_a_secret_shows_none_of_it_when_it_is_printed() {
                 continue;
             }
             derived += 1;
-            // A type ends with its first brace at the margin, or in its first line.
+            // A type ends at its first unindented closing brace, or in its first line.
             let head = item.split_inclusive(['{', ';']).next().unwrap();
             let is_empty = item[head.len()..].starts_with('}');
             let body = if head.ends_with('{') && !is_empty {
@@ -63,10 +64,10 @@ fn what_holds_a_secret_shows_none_of_it_when_it_is_printed() {
             }
         }
     }
-    assert!(derived > 50, "the search finds what it looks through");
+    assert!(derived > 50, "the search finds the types");
 }
 
-/// A path may hold control characters that drive a terminal.
+/// A path may contain control characters, which a terminal executes.
 #[test]
 fn paths_are_shown_through_quote_path_only() {
     for path in sources() {
@@ -166,12 +167,12 @@ fn nothing_is_left_to_do_in_the_code() {
     for path in sources() {
         let text = fs::read_to_string(&path).unwrap();
         for word in ["TODO", "FIXME", "XXX", "unimplemented!", "#[ignore"] {
-            assert!(!text.contains(word), "{} holds {word}", path.display());
+            assert!(!text.contains(word), "{} contains {word}", path.display());
         }
     }
 }
 
-/// What cargo knows of the workspace and of all that it is made of.
+/// cargo's metadata of the workspace and all its dependencies.
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--locked", "--format-version", "1"])
@@ -189,7 +190,7 @@ fn metadata() -> Value {
 
 #[test]
 fn no_member_of_the_workspace_can_hold_unsafe_code() {
-    // `forbid`, for an `allow` further in is an error then.
+    // With `forbid`, an `allow` in the code is an error.
     let rule = "unsafe_code = \"forbid\"\n";
     let workspace = format!("\n[workspace.lints.rust]\n{rule}");
     let inherited = "\n[lints]\nworkspace = true\n";
@@ -210,14 +211,14 @@ fn no_member_of_the_workspace_can_hold_unsafe_code() {
             "{} has the rule",
             manifest.display()
         );
-        // That would run on the machine that builds.
+        // A build script would be executed on the machine that builds.
         for target in package["targets"].as_array().unwrap() {
             assert_ne!(target["kind"][0], "custom-build", "{package}");
         }
     }
 }
 
-/// A macro runs on the machine that builds. Build scripts are named in deny.toml.
+/// A macro is executed on the machine that builds. deny.toml lists the build scripts.
 #[test]
 fn the_macros_that_run_while_it_is_built_are_known_by_name() {
     let known = [

@@ -1,5 +1,6 @@
-//! The time limit of a test. At the limit the processes that the test has started are killed, so the
-//! test fails and the others go on. If the test still does not end, the whole test process exits.
+//! The time limit of a test. At the limit, the processes that the test has started are killed, so
+//! the test fails and the others continue. If the test still does not end, the whole test process
+//! exits.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Sets other limits: two numbers of seconds, `LIMIT:GRACE`.
+/// The variable for other limits: two numbers of seconds, `LIMIT:GRACE`.
 const VARIABLE: &str = "TEST_TIME_LIMIT";
 
 /// Limits the time of the test that owns it. Every `World` has one.
@@ -20,7 +21,7 @@ pub(crate) struct TimeLimit {
 #[derive(Clone, Copy)]
 struct Limits {
     limit: Duration,
-    /// After the limit, the time for the test to fail.
+    /// The time after the limit in which the test should fail.
     grace: Duration,
 }
 
@@ -74,7 +75,7 @@ impl Drop for TimeLimit {
 
 #[allow(
     clippy::exit,
-    reason = "a thread that waits for ever cannot be ended otherwise"
+    reason = "a thread that is blocked forever cannot be ended otherwise"
 )]
 fn watch(name: &str, processes: &ChildProcesses, ended: &Receiver<()>, is_exceeded: &AtomicBool) {
     let has_ended = |time| ended.recv_timeout(time) == Err(RecvTimeoutError::Disconnected);

@@ -1,5 +1,5 @@
-//! What every protocol says, byte for byte: `tests/transcripts/PROTOCOL/CASE.txt`, whose form is
-//! told in `tests/transcripts/README.md`.
+//! The exact output of every protocol: `tests/transcripts/PROTOCOL/CASE.txt`.
+//! `tests/transcripts/README.md` describes the format.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::harness::World;
 
-/// The cases that every protocol has, whether it reads stdin or not.
+/// The cases that every protocol must have, whether it reads stdin or not.
 const HOSTILE: [&str; 9] = [
     "hostile-carriage-return",
     "hostile-control-bytes",
@@ -42,7 +42,7 @@ fn cases() -> BTreeMap<String, Vec<PathBuf>> {
     protocols.map(|path| (name(&path), inside(&path))).collect()
 }
 
-/// One call and what is to come of it.
+/// One call and its expected result.
 #[derive(Debug, Default)]
 struct Step {
     program: String,
@@ -78,7 +78,7 @@ fn parse(text: &str) -> Vec<Step> {
         if line.is_empty() || mark == "#" {
             continue;
         }
-        let step = steps.last_mut().expect("a call stands first");
+        let step = steps.last_mut().expect("a call comes first");
         match mark {
             "<" => step.stdin.extend([rest.as_bytes(), b"\n"].concat()),
             "<|" => step.stdin.extend(rest.as_bytes()),
@@ -138,7 +138,7 @@ fn world() -> World {
     world
 }
 
-/// What stands for the token of this moment and what is known of it.
+/// The placeholders for the current token and its properties.
 fn words(world: &World) -> Vec<(&'static str, String)> {
     let known: Value = serde_json::from_str(&world.run(["token", "--json"]).succeeds()).unwrap();
     let text = |name: &str| known[name].as_str().unwrap().to_owned();
@@ -164,7 +164,7 @@ fn fill(text: &str, words: &[(&'static str, String)]) -> String {
     })
 }
 
-/// Plays a case; what went otherwise than it says, and how many calls it was.
+/// Plays a case; returns the differences and the number of calls.
 fn play(path: &Path) -> (Vec<String>, usize) {
     let text = fs::read_to_string(path).unwrap();
     let why = text.lines().next().unwrap().strip_prefix("# ");
@@ -249,7 +249,7 @@ fn every_protocol_has_its_transcripts_hostile_ones_included_and_its_page() {
     let help = world.run(["--help"]).succeeds();
     let version: Value = serde_json::from_str(&world.run(["version"]).succeeds()).unwrap();
     let count = version["protocols"].as_array().unwrap().len();
-    assert_eq!(cases.len(), count, "a folder a protocol");
+    assert_eq!(cases.len(), count, "one directory for each protocol");
     for (protocol, paths) in cases {
         assert!(
             help.contains(&format!("\n  {protocol} ")),
@@ -263,6 +263,6 @@ fn every_protocol_has_its_transcripts_hostile_ones_included_and_its_page() {
             assert!(names.contains(&name), "{protocol} has no transcript {name}");
         }
         let page = folder().join(format!("../../docs/protocols/{protocol}.md"));
-        assert!(page.is_file(), "{} is not there", page.display());
+        assert!(page.is_file(), "{} is missing", page.display());
     }
 }

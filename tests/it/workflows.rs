@@ -1,5 +1,5 @@
-//! The workflows of this repository: they are valid YAML, and a job may read the sources only. The one
-//! exception is the job that makes a release. Pull requests can change workflows.
+//! The workflows of this repository are valid YAML, and a job has read access to the sources only.
+//! The only exception is the job that creates a release. Pull requests can change workflows.
 
 use std::fs;
 use std::path::Path;
@@ -28,7 +28,7 @@ fn workflows() -> Vec<Workflow> {
     found
 }
 
-/// A line without its comment, but for that of a pinned action, which names its version.
+/// A line without its comment, except for the comment of a pinned action, which names its version.
 fn without_comment(line: &str) -> String {
     if line.contains("uses:") {
         return line.to_owned();
@@ -43,7 +43,7 @@ fn indentation(line: &str) -> usize {
 }
 
 impl Workflow {
-    /// The lines of the block that a line opens: those that are indented deeper than it.
+    /// The lines of the block that a line opens: all that are indented deeper.
     fn block(&self, opening: usize) -> &[String] {
         let line = &self.lines[opening];
         let is_item = line.trim_start().starts_with("- ");
@@ -53,7 +53,7 @@ impl Workflow {
         &inside[..inside.iter().position(is_out).unwrap_or(inside.len())]
     }
 
-    /// Where lines stand that say this, without what is in front of and behind it.
+    /// The indices of the lines that start with this text, without indentation and list marker.
     fn find(&self, text: &str) -> Vec<usize> {
         let is_it = |line: &String| line.trim_start().trim_start_matches("- ").starts_with(text);
         let lines = self.lines.iter().enumerate();
@@ -63,7 +63,7 @@ impl Workflow {
             .collect()
     }
 
-    /// The jobs: name and lines.
+    /// The jobs: names and lines.
     fn jobs(&self) -> Vec<(&str, &[String])> {
         let opening = self.lines.iter().position(|line| line == "jobs:").unwrap();
         let first = opening + 1;
@@ -134,10 +134,10 @@ fn a_job_may_read_the_sources_and_only_the_release_may_write() {
                 assert_eq!(rights, ["contents: read"], "{place}");
                 let secrets = ["secrets.", "github.token", "GITHUB_TOKEN"];
                 let is_told = |line: &String| secrets.iter().any(|secret| line.contains(secret));
-                assert!(!lines.iter().any(is_told), "{place} is given a secret");
+                assert!(!lines.iter().any(is_told), "{place} gets a secret");
             }
             let ends = lines.iter().any(|line| line.contains("timeout-minutes:"));
-            assert!(ends, "{place} ends by itself");
+            assert!(ends, "{place} has a time limit");
         }
     }
 }
@@ -159,7 +159,7 @@ fn no_change_that_is_not_ours_runs_with_our_rights() {
     }
 }
 
-/// What an event says (a title, a branch's name) would be read by the shell as code.
+/// The shell would execute text of an event (a title, the name of a branch) as code.
 #[test]
 fn nothing_is_pasted_into_a_script() {
     let mut count = 0;
@@ -178,7 +178,8 @@ fn nothing_is_pasted_into_a_script() {
     assert!(count >= 15, "{count} scripts");
 }
 
-/// What is installed at run time is of one version, and built as its authors locked it.
+/// Tools that a workflow installs have a fixed version, and are built with the lock file of their
+/// authors.
 #[test]
 fn every_tool_of_a_pipeline_is_pinned() {
     let mut count = 0;
@@ -190,7 +191,7 @@ fn every_tool_of_a_pipeline_is_pinned() {
             }
             assert!(
                 !line.contains("curl "),
-                "nothing is fetched by hand: {line}"
+                "nothing is downloaded by hand: {line}"
             );
         }
     }
