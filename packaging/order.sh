@@ -50,7 +50,7 @@ see "$folder/cargo" cargo --cargo-plugin
 # One of many processes that wait for the request of another process. It finds the lock taken and no
 # token; when the lock is free, it finds a token.
 entry=$(echo "$folder"/home/.cache/cloudconnexa-auth/*.json)
-exec 9<"${entry%.json}.lock"
+exec 9<"${entry%.v1.json}.lock"
 flock 9
 mv "$entry" "$folder/entry"
 (exec 9<&-; see /dev/null token --timeout 5m) &

@@ -33,7 +33,6 @@ warm() {
       "$base_url" "$CLOUDCONNEXA_CLIENT_ID" "$CLOUDCONNEXA_CLIENT_SECRET" | run "$binary" store >/dev/null
   done
   config=$folder/home/.config/cloudconnexa-auth/config.toml
-  sed -i -e '/^default_profile/d' -e '1i default_profile = "prod"' "$config"
   token=$(run "$binary" token)
   printf '{"uri":"%s"}' "$base_url" >"$folder/get"
   printf 'protocol=https\nhost=%s\n\n' "$host" >"$folder/git"

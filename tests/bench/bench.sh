@@ -360,7 +360,7 @@ forget
 for count in 1 100 10000; do
   mkdir -m 700 "$folder/cache-$count"
   cp "$folder"/home/.cache/cloudconnexa-auth/* "$folder/cache-$count"
-  seq 2 "$count" | (cd "$folder/cache-$count" && awk '{ printf "%064x.json\n", $1 }' | xargs -r touch)
+  seq 2 "$count" | (cd "$folder/cache-$count" && awk '{ printf "%064x.v1.json\n", $1 }' | xargs -r touch)
   job "identities: $count" /dev/null /usr/bin/env \
     "CLOUDCONNEXA_AUTH_CACHE_DIR=$folder/cache-$count" "$ours" token
 done
