@@ -257,7 +257,7 @@ pub(crate) enum ProfileError {
         missing_variables: Vec<&'static str>,
     },
     /// The requested profile does not exist.
-    #[error("there is no profile `{name}`")]
+    #[error("profile `{name}` does not exist")]
     Unknown {
         /// The requested name.
         name: String,
@@ -269,7 +269,7 @@ pub(crate) enum ProfileError {
     /// No profile is the default.
     #[error("{}", match known.len() {
         1 => "1 profile is set up and it is not the default".to_owned(),
-        count => format!("{count} profiles are set up and none is the default"),
+        count => format!("{count} profiles exist and none is the default"),
     })]
     Undecided {
         /// The configuration file.

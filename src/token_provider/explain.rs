@@ -16,7 +16,7 @@ use crate::types::duration::show;
 pub(super) const ANY_PROFILE: &str = "{profile}";
 
 /// The end of a hint if `doctor` can find out more about the failure.
-pub(crate) const SEE_DOCTOR: &str = "; `cloudconnexa-auth doctor` checks the whole way";
+pub(crate) const SEE_DOCTOR: &str = "; `cloudconnexa-auth doctor` checks each step";
 
 /// Explains why a profile has no token.
 pub(crate) fn explain(error: &ObtainError, profile: &Profile, now: OffsetDateTime) -> Diagnostic {

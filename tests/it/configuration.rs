@@ -271,7 +271,7 @@ fn the_flag_wins_over_the_variable_and_the_variable_over_the_default() {
     world.write_config(&profiles);
     let stderr = world.run(["token"]).fails(3);
     assert!(
-        stderr.contains("3 profiles are set up and none is the default"),
+        stderr.contains("3 profiles exist and none is the default"),
         "{stderr}"
     );
     assert!(stderr.contains("`a`, `b`, `c`"), "{stderr}");

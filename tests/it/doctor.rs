@@ -193,12 +193,12 @@ fn a_good_token_at_hand_is_taken_and_another_only_where_it_is_asked_for() {
     world.token();
 
     let found = examine(&world, &[]);
-    found.says("token", "ok", &["at hand, 12h left", "--refresh"]);
+    found.says("token", "ok", &["cached, 12h left", "--refresh"]);
     found.says("form", "ok", &["`basic`"]);
     world.advance(Duration::from_secs(40_000));
     world.sandbox.clear_faults();
     let found = examine(&world, &[]);
-    found.says("token", "ok", &["at hand"]);
+    found.says("token", "ok", &["cached"]);
     assert_eq!(
         world.sandbox.token_requests(),
         1,
@@ -373,7 +373,7 @@ fn without_the_secret_the_token_at_hand_still_shows_whether_the_api_takes_it() {
     fs::remove_file(world.config_folder().join("prod.secret")).unwrap();
     let found = examine(&world, &[]);
     assert_eq!(found.code, 3, "the next token will be missing");
-    found.says("token", "ok", &["at hand", "it is the last"]);
+    found.says("token", "ok", &["cached", "it is the last"]);
     found.says("api", "ok", &["200"]);
 }
 

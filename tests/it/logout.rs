@@ -84,7 +84,7 @@ fn a_logout_takes_what_it_was_told_and_no_more() {
     world.token();
 
     let stderr = world.run(["logout", "--profile", "b"]).fails(3);
-    assert!(stderr.contains("there is no profile `b`"), "{stderr}");
+    assert!(stderr.contains("profile `b` does not exist"), "{stderr}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ pub(super) const SUBCOMMANDS: &[SubcommandRule] = &[
         name: "token",
         summary: "Print the API token",
         details: "Prints the bare access token and a newline. All callers of one user share one \
-                  token; it is asked for only where none is at hand.",
+                  token; it is asked for only if none is cached.",
         examples: "  cloudconnexa-auth token\n  \
                    cloudconnexa-auth token --profile prod --min-ttl 1h --json\n  \
                    TOKEN=$(cloudconnexa-auth token) || exit",
@@ -206,11 +206,11 @@ pub(super) const SUBCOMMANDS: &[SubcommandRule] = &[
     SubcommandRule {
         subcommand: Subcommand::Doctor,
         name: "doctor",
-        summary: "Check the whole way to an authorised API call",
+        summary: "Check each step up to an authorised API call",
         details: "A line a check, each ok, warning, failed or skipped, with what to fix: \
                   configuration, secret, cache, proxy, name, connection, TLS, clock, token, scope, an \
                   authorised call, rate limit, links, wired tools. It asks for one token at most, and \
-                  for none where a good one is at hand or a cool-down is on, unless --refresh is \
+                  for none if a valid one is cached or a cool-down is on, unless --refresh is \
                   given. It ends with the code of the first failure.",
         examples: "  cloudconnexa-auth doctor\n  cloudconnexa-auth doctor --profile prod --json",
         flags: &[Flag::Json],

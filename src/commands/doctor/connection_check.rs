@@ -43,7 +43,7 @@ pub(super) fn check(case: &Case<'_>, findings: &mut Vec<Finding>) -> bool {
     // Steps after the failed one were not checked.
     for name in NAMES {
         if !findings.iter().skip(before).any(|it| it.name == name) {
-            findings.push(Finding::skipped(name, "not asked, for the way ends above"));
+            findings.push(Finding::skipped(name, "an earlier check failed"));
         }
     }
     is_open

@@ -155,7 +155,7 @@ fn sum(findings: &[Finding]) -> String {
     let (failed, warnings) = (count("failed"), count("warning"));
     let plural = if warnings == 1 { "" } else { "s" };
     match (failed, warnings) {
-        (0, 0) => "all is well".to_owned(),
+        (0, 0) => "all checks passed".to_owned(),
         (0, _) => format!("{warnings} warning{plural}"),
         (_, 0) => format!("{failed} failed"),
         _ => format!("{failed} failed, {warnings} warning{plural}"),

@@ -47,7 +47,7 @@ pub(super) fn check(
         }
     };
     if !is_open {
-        return skip(findings, "not asked, for there is no way to the server");
+        return skip(findings, "no connection to the server");
     }
     let found = match secret {
         Some(secret) => ask(case, secret, findings),
@@ -116,7 +116,7 @@ fn ask(case: &Case<'_>, secret: Secret, findings: &mut Vec<Finding>) -> Option<F
                 if is_new {
                     format!("given, good for {left}")
                 } else {
-                    format!("at hand, {left} left; none was asked for (`--refresh` asks)")
+                    format!("cached, {left} left; none was asked for (`--refresh` asks)")
                 },
             ));
             findings.push(form(case, endpoint.form.take()));
@@ -146,7 +146,7 @@ fn look(case: &Case<'_>, findings: &mut Vec<Finding>) -> Option<Found> {
         return None;
     };
     let left = show(token.time_left(now));
-    let what = format!("at hand, {left} left; without the client secret it is the last");
+    let what = format!("cached, {left} left; without the client secret it is the last");
     findings.push(Finding::ok(NAME, what));
     Some(Found {
         token,
@@ -232,7 +232,7 @@ fn judge(url: &Uri, found: &Found, seen: &ApiResponse) -> Finding {
         ),
         401 => failed(
             Code::Refused,
-            &format!("{url} refuses the token at hand"),
+            &format!("{url} refuses the cached token"),
             "it may have been revoked: `cloudconnexa-auth doctor --refresh` takes a new one",
         ),
         403 => failed(

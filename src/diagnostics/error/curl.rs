@@ -43,7 +43,8 @@ impl CurlError {
                 hint: Some("percent-encode it".into()),
             },
             Self::NoSlash => Diagnostic {
-                what: "`curl`: what is asked for is neither a path nor a URL".into(),
+                what: "`curl`: the argument is neither a URL nor a path that starts with `/`"
+                    .into(),
                 cause: None,
                 hint: Some(
                     "a path begins with `/`, as `/api/v1/networks`; a URL with `https://`".into(),

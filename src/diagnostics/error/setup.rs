@@ -90,7 +90,7 @@ impl SetupError {
                  shows",
             ),
             Self::NoProgram(error) => say(
-                "it cannot be told where this program stands".into(),
+                "cannot determine the path of this executable".into(),
                 Some(error.to_string()),
                 "nothing was changed",
             ),

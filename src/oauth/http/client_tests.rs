@@ -41,7 +41,7 @@ fn what_the_library_says_is_told_in_our_words() {
     let proxy = |said: &str| ureq::Error::ConnectProxyFailed(said.to_owned());
     for (error, says) in [
         (ureq::Error::HostNotFound, "the name of http://127.0.0.1:1 "),
-        (ureq::Error::ConnectionFailed, "no connection to http://"),
+        (ureq::Error::ConnectionFailed, "cannot connect to http://"),
         (
             ureq::Error::Io(io::Error::from_raw_os_error(12)),
             "the connection to http://127.0.0.1:1 broke",
@@ -69,7 +69,7 @@ fn a_time_that_was_the_callers_own_says_nothing_of_the_server() {
     let told = |timeout, limit| http.failure(ureq::Error::Timeout(timeout), limit).message();
     let expected = |class, limit: &str| ErrorMessage {
         class,
-        reason: format!("no connection to http://127.0.0.1:1 within {limit}"),
+        reason: format!("connecting to http://127.0.0.1:1 timed out after {limit}"),
         detail: None,
         hint: None,
     };

@@ -167,7 +167,7 @@ fn cargo_gives_its_configured_arguments_to_the_program_under_its_own_name() {
     let arguments = "\"cloudconnexa-auth\", \"--profile\", \"prdo\"";
     scene.use_published("cargo/.cargo/config.toml", &[(name, arguments)]);
     let stderr = scene.fetch().fails();
-    assert!(stderr.contains("there is no profile `prdo`"), "{stderr}");
+    assert!(stderr.contains("profile `prdo` does not exist"), "{stderr}");
 }
 
 #[test]

@@ -497,7 +497,7 @@ fn the_provider_external_shows_why_there_is_no_token() {
 
     query.insert("profile".to_owned(), "prdo".to_owned());
     let shown = call_external(&world, &query).unwrap_err();
-    assert!(shown.contains("there is no profile `prdo`"), "{shown}");
+    assert!(shown.contains("profile `prdo` does not exist"), "{shown}");
 
     query.insert("porfile".to_owned(), "prod".to_owned());
     let shown = call_external(&world, &query).unwrap_err();

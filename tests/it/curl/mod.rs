@@ -564,7 +564,7 @@ fn flags_of_ours_stand_before_the_path() {
     let stderr = world.run(["curl"]).fails(2);
     assert!(stderr.contains("`curl` needs a PATH"), "{stderr}");
     let stderr = world.run(["curl", "--profile", "prdo", NETWORKS]).fails(3);
-    assert!(stderr.contains("there is no profile `prdo`"), "{stderr}");
+    assert!(stderr.contains("profile `prdo` does not exist"), "{stderr}");
     let (_, stderr) = world
         .run(["curl", "-v", NETWORKS, "-sS"])
         .outcome()

@@ -183,10 +183,10 @@ impl Endpoints {
         let (peer, host, by, limit) = (self.peer(), &self.host, self.host_by(), show(limit));
         match stage {
             Stage::LookUp => format!("DNS did not answer for the name of {peer} within {limit}"),
-            Stage::Connect => format!("no connection to {by} within {limit}"),
-            Stage::Tunnel => format!("{peer} opened no way to {host} within {limit}"),
+            Stage::Connect => format!("connecting to {by} timed out after {limit}"),
+            Stage::Tunnel => format!("{peer} did not open a tunnel to {host} within {limit}"),
             Stage::Handshake => format!("no TLS handshake with {by} within {limit}"),
-            Stage::Exchange => format!("nothing whole came from {by} within {limit}"),
+            Stage::Exchange => format!("{by} sent no complete response within {limit}"),
         }
     }
 
@@ -223,8 +223,8 @@ impl Endpoints {
                     detail: None,
                 };
             }
-            (_, Stage::Connect) => format!("no connection to {peer}"),
-            (_, Stage::Tunnel) => format!("{peer} opened no way to {host}"),
+            (_, Stage::Connect) => format!("cannot connect to {peer}"),
+            (_, Stage::Tunnel) => format!("{peer} did not open a tunnel to {host}"),
             _ => format!("the connection to {by} broke"),
         };
         ErrorMessage {
@@ -305,7 +305,7 @@ impl Endpoints {
             _ => ErrorMessage {
                 class: ErrorClass::Unavailable,
                 hint: None,
-                reason: format!("{proxy} opened no way to {host}"),
+                reason: format!("{proxy} did not open a tunnel to {host}"),
                 detail: Some(quote(told)).filter(|told| !told.is_empty()),
             },
         }

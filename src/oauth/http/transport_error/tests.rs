@@ -41,8 +41,8 @@ fn what_was_not_done_in_time_is_told_by_its_stage() {
         ),
         (
             Stage::Connect,
-            "no connection to HOST within 2s",
-            "no connection to HOST through PROXY within 2s",
+            "connecting to HOST timed out after 2s",
+            "connecting to HOST through PROXY timed out after 2s",
         ),
         (
             Stage::Handshake,
@@ -51,14 +51,14 @@ fn what_was_not_done_in_time_is_told_by_its_stage() {
         ),
         (
             Stage::Exchange,
-            "nothing whole came from HOST within 2s",
-            "nothing whole came from HOST through PROXY within 2s",
+            "HOST sent no complete response within 2s",
+            "HOST through PROXY sent no complete response within 2s",
         ),
     ] {
         assert_eq!(said(false, stage), alone);
         assert_eq!(said(true, stage), behind);
     }
-    let tunnel = "PROXY opened no way to HOST within 2s";
+    let tunnel = "PROXY did not open a tunnel to HOST within 2s";
     assert_eq!(said(true, Stage::Tunnel), tunnel);
 }
 
@@ -107,10 +107,10 @@ fn what_a_socket_says_is_told_by_its_stage() {
     ] {
         assert_eq!(told(has_proxy, stage, reset), reason);
     }
-    assert_eq!(told(false, Stage::Connect, other), "no connection to HOST");
+    assert_eq!(told(false, Stage::Connect, other), "cannot connect to HOST");
     assert_eq!(
         told(true, Stage::Tunnel, other),
-        "PROXY opened no way to HOST"
+        "PROXY did not open a tunnel to HOST"
     );
     let [_, detail, _] = whole(ends(false).io(Stage::Connect, &other.into()));
     assert!(!detail.is_empty(), "the text of the system");
@@ -172,7 +172,7 @@ fn what_a_socks_proxy_says_is_told_as_its() {
         "PROXY closed the connection before there was a way to HOST"
     );
     let [reason, detail, _] = told(ErrorKind::Other, "general failure");
-    assert_eq!(reason, "PROXY opened no way to HOST");
+    assert_eq!(reason, "PROXY did not open a tunnel to HOST");
     assert!(detail.contains("general failure"), "{detail}");
     let [_, detail, _] = told(ErrorKind::Other, "");
     assert_eq!(detail, "", "the error has no text");

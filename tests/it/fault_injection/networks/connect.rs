@@ -61,7 +61,7 @@ fn a_way_that_leads_nowhere_is_told_as_what_it_is() {
                 "iptables -{verb} INPUT -p tcp --dport {port} {what}"
             ));
         };
-        let silent = format!("did not answer in time: no connection to {url} within 1s");
+        let silent = format!("did not answer in time: connecting to {url} timed out after 1s");
         for (rules, limit, first) in [
             (vec!["-j DROP"], "1s", silent.clone()),
             (
@@ -119,7 +119,7 @@ fn a_way_that_leads_nowhere_is_told_as_what_it_is() {
             claim.holds(|| {
                 rule("A", "-j DROP");
                 let stderr = world.run(["token", "--refresh"]).fails(6);
-                let first = format!("no connection to {url} within 30s");
+                let first = format!("connecting to {url} timed out after 30s");
                 assert!(stderr.lines().next().unwrap().contains(&first), "{stderr}");
                 world.run(["token", "--min-ttl", "11h59m50s"]).fails(6);
                 rule("D", "-j DROP");
@@ -154,7 +154,7 @@ fn a_way_that_leads_nowhere_is_told_as_what_it_is() {
                 &world,
                 "https://192.0.2.1",
                 "1s",
-                &["no connection to https://192.0.2.1"],
+                &["connecting to https://192.0.2.1"],
             );
         });
         // The accept queue holds one connection; the next SYN is dropped.
@@ -165,10 +165,10 @@ fn a_way_that_leads_nowhere_is_told_as_what_it_is() {
                 &world,
                 &url,
                 "1s",
-                &[&format!("no connection to {url} within 1s")],
+                &[&format!("connecting to {url} timed out after 1s")],
             );
             let page = world.run(["doctor", "--timeout", "1s"]).outcome().stdout;
-            let told = format!("no connection to {url} within 1s");
+            let told = format!("connecting to {url} timed out after 1s");
             let line = page.lines().find(|line| line.contains(" TCP "));
             assert!(line.is_some_and(|line| line.contains(&told)), "{page}");
         });
@@ -248,6 +248,6 @@ fn timeout_message_names_the_time_that_was_given() {
     world.set("CLOUDCONNEXA_BASE_URL", &url);
     // One connection attempt takes 10 s; the second has the remaining time.
     let stderr = world.run(["token", "--timeout", "15s"]).fails(6);
-    let says = format!("no connection to {url} within 15s");
+    let says = format!("connecting to {url} timed out after 15s");
     assert!(stderr.lines().next().unwrap().contains(&says), "{stderr}");
 }

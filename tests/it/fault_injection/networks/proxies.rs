@@ -144,13 +144,13 @@ fn a_proxy_that_does_not_open_the_way_is_told_from_the_server() {
         Fault::new(
             "hangs",
             silence(),
-            &[proxy, "opened no way to https://127", "within 2s"],
+            &[proxy, "did not open a tunnel to https://127", "within 2s"],
         )
         .endless(),
         Fault::new(
             "hangs after CONNECT",
             then(|stream| drop(drained(stream))),
-            &[proxy, "opened no way to https://127", "within 2s"],
+            &[proxy, "did not open a tunnel to https://127", "within 2s"],
         )
         .endless(),
         Fault::new(
@@ -271,7 +271,7 @@ fn a_socks_proxy_that_does_not_open_the_way_is_told_from_the_server() {
         })
     };
     let password = "it wants another user and password";
-    let no_way = "opened no way to https://127.0.0.1:";
+    let no_way = "did not open a tunnel to https://127.0.0.1:";
     let not_socks = "does not speak SOCKS as its URL says";
     let faults = [
         Fault::new(
@@ -303,7 +303,7 @@ fn a_socks_proxy_that_does_not_open_the_way_is_told_from_the_server() {
         Fault::new(
             "hangs",
             silence(),
-            &["no connection to https://127", proxy, "within 2s"],
+            &["connecting to https://127", proxy, "after 2s"],
         )
         .endless(),
     ];
@@ -453,7 +453,8 @@ fn a_proxy_that_cannot_be_reached_is_no_proxy_that_opens_no_way() {
         shell("iptables -A INPUT -p tcp --dport 3128 -j DROP");
         world.set("HTTPS_PROXY", "http://127.0.0.1:3128");
         let url = world.sandbox.base_url();
-        let told = format!("no connection to {url} through the proxy 127.0.0.1:3128 within 1s");
+        let told =
+            format!("connecting to {url} through the proxy 127.0.0.1:3128 timed out after 1s");
         claim.holds(|| {
             let stderr = world.run(["token", "--timeout", "1s"]).fails(6);
             assert!(stderr.contains(&told), "{stderr}");
