@@ -102,7 +102,7 @@ fn a_rate_limit_is_waited_out_once_for_everybody() {
     assert_eq!(
         world.sandbox.token_requests(),
         2,
-        "the refused request and the one after the wait"
+        "the rejected request and the one after the wait"
     );
 }
 
@@ -295,7 +295,7 @@ fn a_program_that_says_no_at_once_is_told_to_those_who_wait_however_little_time_
     first.outcome().fails(3);
     second.outcome().fails(3);
     let runs = std::fs::read_to_string(world.path("runs")).unwrap();
-    assert_eq!(runs.lines().count(), 1, "no process asks it again");
+    assert_eq!(runs.lines().count(), 1, "no process runs it again");
 }
 
 #[test]

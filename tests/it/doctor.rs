@@ -230,7 +230,7 @@ fn a_person_is_given_a_line_a_check_and_the_sum() {
     assert!(page.ends_with("\n\n1 failed\n"), "{page}");
     assert!(
         !page.contains("`cloudconnexa-auth doctor`"),
-        "it is already asked: {page}"
+        "`doctor` is already running: {page}"
     );
     assert!(
         page.is_ascii(),

@@ -554,7 +554,7 @@ impl Outcome {
         let error = lines
             .iter()
             .position(|line| line.starts_with("cloudconnexa-auth: error: "));
-        let error = error.unwrap_or_else(|| panic!("no error is told: {}", self.story()));
+        let error = error.unwrap_or_else(|| panic!("no error is reported: {}", self.story()));
         let rest = &lines[error + 1..];
         let is_form = match rest {
             [] => true,

@@ -104,7 +104,7 @@ fn a_passphrase_that_is_wrong_or_refused_is_an_error_in_gpgs_words() {
             let told = "cloudconnexa-auth: error: no client secret for profile `p`";
             assert!(ended.screen.contains(told), "{}", ended.screen);
             assert!(ended.screen.contains(NO_KEY), "{}", ended.screen);
-            assert_eq!(world.sandbox.token_requests(), 0, "nothing to ask with");
+            assert_eq!(world.sandbox.token_requests(), 0, "no secret for a request");
         }
     }
 }
@@ -142,7 +142,7 @@ fn without_a_terminal_a_passphrase_is_an_error_at_once() {
         let told = "cloudconnexa-auth: error: no client secret for profile `p`";
         assert!(stderr.contains(told), "{stderr}");
         assert!(stderr.contains(NO_KEY), "{stderr}");
-        assert_eq!(world.sandbox.token_requests(), 0, "nothing to ask with");
+        assert_eq!(world.sandbox.token_requests(), 0, "no secret for a request");
     }
 }
 

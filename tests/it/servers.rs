@@ -242,7 +242,10 @@ fn the_scope_of_the_profile_is_asked_for_and_told() {
             assert_eq!(issued(&world)["scope"], "read write", "{make:?}");
             server.configure(&world, &method);
             let scope = &issued(&world)["scope"];
-            assert!(scope.is_null() || scope == "", "{make:?}, none: {scope}");
+            assert!(
+                scope.is_null() || scope == "",
+                "{make:?}, no scope: {scope}"
+            );
         }
     }
 }

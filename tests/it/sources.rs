@@ -428,7 +428,7 @@ fn a_program_is_not_run_while_the_cache_has_a_token() {
     }
     assert_eq!(runs(), 1, "a touch of the key for each call is too much");
     world.run(["token", "--refresh"]).succeeds();
-    assert_eq!(runs(), 2, "asked for");
+    assert_eq!(runs(), 2, "`--refresh` runs the command again");
 }
 
 #[test]

@@ -153,7 +153,7 @@ fn new_git_clones_and_pushes_with_a_bearer_token() {
     assert!(shown.len() >= 6, "{shown:?}");
     assert!(
         shown.iter().all(|it| it == "Bearer accepted"),
-        "{shown:?}: no request had another form, or a token that is not good"
+        "{shown:?}: every request has this form and a valid token"
     );
 }
 
@@ -275,7 +275,7 @@ fn eight_commands_that_are_refused_at_once_are_one_token_request_more() {
     assert_eq!(
         scene.token_requests(),
         2,
-        "a late `erase` names the old token and leaves the new one alone"
+        "a late `erase` names the old token and keeps the new one"
     );
 }
 
@@ -299,7 +299,7 @@ fn proactive_git_asks_before_the_server_does() {
         assert_eq!(
             (asked.scheme.as_deref(), asked.accepted),
             (Some("Bearer"), Some(true)),
-            "without a challenge the token goes as Bearer, and there is no request without it"
+            "without a challenge the token is sent as Bearer, and every request has it"
         );
     }
 }

@@ -128,7 +128,7 @@ fn a_module_that_is_not_there_costs_no_token_request() {
     assert_eq!(
         scene.token_requests(),
         1,
-        "go asks again for every 4xx, and a 404 says nothing about the token"
+        "go requests the token again after every 4xx, and a 404 does not mean an invalid token"
     );
 }
 
@@ -164,7 +164,7 @@ fn several_go_that_are_refused_at_once_are_one_token_request_more() {
     assert_eq!(scene.token_requests(), 2);
     assert!(
         scene.refused() >= 1,
-        "the processes that had the revoked token"
+        "at least one process used the revoked token"
     );
 }
 

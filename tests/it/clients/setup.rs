@@ -161,7 +161,7 @@ impl Fixture {
             assert_eq!(
                 entries(&self.world.path("bin")),
                 folder,
-                "its links are gone too"
+                "its links are removed too"
             );
             assert_eq!(self.state(tool), "not");
             let nothing = self.setup(&[tool, "--undo"]).succeeds();
@@ -302,7 +302,7 @@ fn terraform() {
     });
     assert!(
         !link.is_symlink(),
-        "the link in terraform's own folder is gone"
+        "the link in the directory of terraform is removed"
     );
     assert_eq!(scene.token_requests(), 1);
 }

@@ -51,8 +51,9 @@ pub(crate) fn leap(world: &World, by_ms: i64) {
 #[test]
 fn a_leap_of_the_clock_makes_a_miss_and_never_an_endless_token() {
     let claim = Claim::that(
-        "The clock leaps by seconds to decades, backwards and forwards: less than a minute back the token \
-         is good, further back or behind its end it is none, and the next one is good again",
+        "The clock jumps backwards or forwards, by seconds to decades: the token stays valid if \
+         the jump back is shorter than a minute; after a longer jump back, or a jump past its \
+         expiry, it is rejected, and the next token is valid",
     );
     let world = world();
     for (by, is_good) in [
@@ -98,8 +99,9 @@ fn a_leap_of_the_clock_makes_a_miss_and_never_an_endless_token() {
 #[test]
 fn a_leap_of_the_clock_ends_a_cool_down_and_never_makes_an_endless_one() {
     let claim = Claim::that(
-        "The clock leaps while a cool-down of 5 minutes binds: back by less than a minute it binds so much \
-         longer, further back or behind its end it binds nobody",
+        "The clock jumps during a cool-down of 5 minutes: a jump back of less than a minute \
+         makes the cool-down longer by that time; after a longer jump back, or a jump past its \
+         end, the cool-down blocks no caller",
     );
     for (by, binds) in [
         (0, true),
@@ -141,8 +143,9 @@ fn now_ms() -> i64 {
 #[test]
 fn a_moment_at_the_edge_of_its_type_is_a_miss_and_no_crash() {
     let claim = Claim::that(
-        "Any 64-bit number as any moment of an entry (the ends of the type, of years and of what is \
-         believed, and random ones) gives a good answer, never a crash or an expired token",
+        "An entry with any 64-bit number as any of its times (the limits of the type, of years \
+         and of the accepted range, and random numbers) gives a valid token, never a crash or \
+         an expired token",
     );
     let world = world();
     let year_9000 = 221_845_392_000_000;
@@ -204,8 +207,8 @@ fn a_moment_at_the_edge_of_its_type_is_a_miss_and_no_crash() {
 #[test]
 fn a_life_that_no_token_has_is_bounded_or_refused() {
     let claim = Claim::that(
-        "An expires_in of any number, text or type gives a token that ends, or a refusal; nothing \
-         overflows, and what is told of it is a date",
+        "An expires_in of any number, text or type gives a token that expires, or an error; \
+         nothing overflows, and the reported expiry is a date",
     );
     for (told, is_token) in [
         (json!(0), false),
@@ -257,8 +260,8 @@ fn a_life_that_no_token_has_is_bounded_or_refused() {
 #[test]
 fn what_the_server_thinks_of_the_time_is_nobodys_business() {
     let claim = Claim::that(
-        "A server whose clock is minutes, days or decades off gives a token that ends when expires_in says, \
-         by this machine's clock, whatever its Date header says",
+        "A server whose clock is wrong by minutes, days or decades gives a token that expires \
+         after expires_in by the clock of this machine, whatever the Date header contains",
     );
     for date in [
         "Mon, 01 Jan 2001 00:00:00 GMT",
@@ -332,8 +335,8 @@ fn under<'a>(world: &'a World, words: &str, arguments: &str) -> Run<'a> {
 #[test]
 fn a_deadline_is_counted_from_the_start_wherever_the_monotonic_clock_stands() {
     let claim = Claim::that(
-        "Where the monotonic and the boot clock stand a day or a century further (time namespaces), tokens \
-         are had, waits are told and end at their deadline",
+        "If the monotonic clock and the boot clock are a day or a century ahead (time \
+         namespaces), tokens are fetched, and waits are reported and end at their deadline",
     );
     let offsets = [
         "--monotonic 3000000000 --boottime 3000000000",
@@ -399,8 +402,9 @@ pub(crate) fn set_clock(world: &World, offset: &str) {
 #[test]
 fn the_wall_clock_may_leap_between_two_runs() {
     let claim = Claim::that(
-        "The wall clock is set between two runs, by seconds to decades: the token is handed out within its \
-         life and a minute before it, and replaced once anywhere else",
+        "The wall clock is set between two invocations, by seconds to decades: the token is \
+         returned within its lifetime and up to a minute before it, and is replaced once at any \
+         other time",
     );
     let Some(library) = faketime() else { return };
     for (offset, is_good) in [
@@ -453,8 +457,9 @@ fn the_wall_clock_may_leap_between_two_runs() {
 #[test]
 fn the_wall_clock_may_leap_within_a_wait() {
     let claim = Claim::that(
-        "The wall clock is set by a day or by years while a run waits for another process or waits out a \
-         rate limit: it ends in its time, with a token or, where that has ended by then, with the reason",
+        "The wall clock is set by a day or by years while a process waits for another process \
+         or for the end of a rate limit: it ends in time, with a token or, if that token has \
+         expired by then, with the reason",
     );
     let Some(library) = faketime() else { return };
     for offset in &["-1d", "+1d", "+20y", "-20y"][..tries(2, 4)] {
@@ -505,8 +510,9 @@ fn the_wall_clock_may_leap_within_a_wait() {
 #[test]
 fn every_clock_may_leap_within_a_wait() {
     let claim = Claim::that(
-        "Every clock leaps by an hour or a day while a run waits out a rate limit, as after a suspend: it \
-         ends at once, with a token or with an error of its own, and the next run is answered",
+        "All clocks jump by an hour or a day while a process waits for the end of a rate limit, \
+         as after a suspend: it ends at once, with a token or with its own error, and the next \
+         invocation gets a result",
     );
     let Some(library) = faketime() else { return };
     for offset in ["+1h", "+1d"] {

@@ -65,9 +65,9 @@ fn sidecar(world: &World) -> File {
 #[test]
 fn who_waits_for_a_stopped_process_ends_at_its_deadline_and_all_heals_when_it_goes_on() {
     let claim = Claim::that(
-        "The process that asks is stopped with the lock in hand: callers of 6 verbs say after 2 s \
-         that they wait and end with exit 7 at their deadline; when it goes on it has its answer, \
-         and so has everybody",
+        "The requesting process is stopped while it holds the lock: callers of 6 subcommands \
+         report after 2 s that they wait and end with exit code 7 at their deadline; when the \
+         process continues, it and all callers get a token",
     );
     for _ in 0..tries(1, 10) {
         let world = World::new();
@@ -94,8 +94,8 @@ fn who_waits_for_a_stopped_process_ends_at_its_deadline_and_all_heals_when_it_go
 #[test]
 fn a_process_that_goes_on_behind_its_own_deadline_ends_and_binds_nobody_for_long() {
     let claim = Claim::that(
-        "The process that asks is stopped for longer than its own deadline: it ends with an answer \
-         or with exit 6, and the next caller has its token at once or 5 s later",
+        "The requesting process is stopped for longer than its own deadline: it ends with a \
+         token or with exit code 6, and the next caller gets a token at once or 5 s later",
     );
     for _ in 0..tries(1, 10) {
         // A request with less than 4 s sets no cool-down, because it proves nothing about the
@@ -129,8 +129,9 @@ fn a_process_that_goes_on_behind_its_own_deadline_ends_and_binds_nobody_for_long
 #[test]
 fn who_waits_for_a_server_that_never_answers_ends_at_its_deadline() {
     let claim = Claim::that(
-        "The server never answers: the one that asks ends with exit 6 at its deadline, callers of 6 \
-         verbs that wait for it with exit 7 at theirs, and a caller with more time sends its own request",
+        "The server never responds: the requesting process ends with exit code 6 at its \
+         deadline, waiting callers of 6 subcommands end with exit code 7 at theirs, and a \
+         caller with more time sends its own request",
     );
     for _ in 0..tries(1, 10) {
         let world = World::new();
@@ -160,16 +161,18 @@ fn who_waits_for_a_server_that_never_answers_ends_at_its_deadline() {
 #[test]
 fn a_lock_that_is_held_for_good_ends_every_wait_at_its_deadline() {
     let claim = Claim::that(
-        "Another program holds the lock for good: a good token is the answer all the same, also in \
-         the last fifth of its life; without one callers of 6 verbs and `erase` end with exit 7 at \
-         their deadline; nobody asks; all heals when it lets go",
+        "Another program holds the lock permanently: a valid token is still returned, also in \
+         the last fifth of its lifetime; without a token, callers of 6 subcommands and `erase` \
+         end with exit code 7 at their deadline; no process sends a request; all works again \
+         when the lock is released",
     );
     held_for_good(FlockOperation::LockExclusive, &claim);
 }
 
 #[test]
 fn a_lock_that_is_shared_for_good_ends_every_wait_at_its_deadline() {
-    let claim = Claim::that("The same where the other program shares the lock with those who wait");
+    let claim =
+        Claim::that("The same if the other program shares the lock with the waiting processes");
     held_for_good(FlockOperation::LockShared, &claim);
 }
 
@@ -213,8 +216,8 @@ fn held_for_good(kind: FlockOperation, claim: &Claim) {
 #[test]
 fn a_signal_ends_the_one_that_asks_and_the_next_one_asks_for_all_who_wait() {
     let claim = Claim::that(
-        "SIGINT, SIGTERM and SIGHUP to the process that asks end it with nothing on stdout; one of \
-         those who wait asks, for all of them",
+        "SIGINT, SIGTERM and SIGHUP end the requesting process with nothing on stdout; one of \
+         the waiting processes sends a request for all of them",
     );
     for (number, kind) in [(2, Signal::INT), (15, Signal::TERM), (1, Signal::HUP)] {
         for _ in 0..tries(1, 50) {
@@ -245,8 +248,8 @@ fn a_signal_ends_the_one_that_asks_and_the_next_one_asks_for_all_who_wait() {
 #[test]
 fn a_signal_ends_one_who_waits_and_nobody_else() {
     let claim = Claim::that(
-        "SIGINT, SIGTERM and SIGHUP to a process that waits end it with nothing on stdout; the one \
-         that asks and the others who wait have their answer from one request",
+        "SIGINT, SIGTERM and SIGHUP end a waiting process with nothing on stdout; the \
+         requesting process and the other waiting processes get their token from one request",
     );
     for (number, kind) in [(2, Signal::INT), (15, Signal::TERM), (1, Signal::HUP)] {
         for _ in 0..tries(1, 50) {

@@ -168,8 +168,8 @@ fn no_copy_of_the_secret_outlives_the_request_it_was_for() {
         return;
     }
     let claim = Claim::that(
-        "once there is a token, no copy of the client secret is left in the memory of the process, \
-         in any form",
+        "after a token is received, the memory of the process contains no copy of the client \
+         secret, in any form",
     );
     let sources = [
         "file = \"good.secret\"",
@@ -219,8 +219,8 @@ fn what_saves_a_secret_or_never_needs_it_holds_no_copy_when_it_answers() {
         return;
     }
     let claim = Claim::that(
-        "a process that has saved the client secret, or answers from the cache, holds no copy of it \
-         when it answers",
+        "a process that has saved the client secret, or returns a cached token, holds no copy \
+         of the secret when it writes its output",
     );
     let world = world_with("file = \"good.secret\"");
     let credential = world.sandbox.credential();
@@ -310,8 +310,8 @@ fn may_be_traced() -> bool {
 #[test]
 fn the_same_user_reads_nothing_of_a_process_that_holds_the_secret() {
     let claim = Claim::that(
-        "another process of the same ordinary user reads neither memory, environment nor \
-         descriptors of the program, cannot trace it, and gets no core of it by force (gcore)",
+        "another process of the same unprivileged user cannot read the memory, environment or \
+         descriptors of the program, cannot trace it, and cannot force a core dump (gcore)",
     );
     let ordinary = Ordinary::new();
     let gate = ordinary.world.sandbox.gate();
@@ -371,7 +371,7 @@ fn the_same_user_reads_nothing_of_a_process_that_holds_the_secret() {
 fn a_crash_leaves_no_memory_behind() {
     use rustix::process::{Pid, Signal, kill_process};
 
-    let claim = Claim::that("a crash writes no core file and feeds no collector of crashes");
+    let claim = Claim::that("a crash writes no core file and sends no data to a crash collector");
     let ordinary = Ordinary::new();
     let world = &ordinary.world;
     let gate = world.sandbox.gate();
@@ -401,7 +401,10 @@ fn a_crash_leaves_no_memory_behind() {
 
 #[test]
 fn a_panic_tells_where_it_was_and_nothing_of_what_it_says() {
-    let claim = Claim::that("a panic ends with code 1 and three lines, none of which is its words");
+    let claim = Claim::that(
+        "a panic ends with exit code 1 and three lines, none of which contains the panic \
+         message",
+    );
     let world = World::new();
     // The standard library panics if the system has no random bytes, which does not happen on a
     // real system.
@@ -449,8 +452,8 @@ fn a_panic_tells_where_it_was_and_nothing_of_what_it_says() {
 #[test]
 fn curl_gets_a_long_token_where_pipes_are_small() {
     let claim = Claim::that(
-        "`curl` hands over a token of 15 KiB also where the system gives the user no pipe that \
-         could hold it",
+        "`curl` receives a token of 15 KiB even if the system gives the user no pipe that can \
+         hold it",
     );
     let ordinary = Ordinary::new();
     let world = &ordinary.world;

@@ -35,8 +35,8 @@ fn distinct(outcomes: Vec<Outcome>) -> BTreeSet<String> {
 #[test]
 fn hosts_of_five_processes_cost_one_request_cold_and_one_at_refresh() {
     let claim = Claim::that(
-        "processes of hosts that share a store (200 hosts of 5 in a soak) are given one token for one \
-         token request, cold and again at refresh",
+        "processes on hosts that share a store (200 hosts with 5 each in a soak) get one token \
+         from one token request, both with a cold cache and at refresh",
     );
     let hosts = tries(20, 200);
     let fleet = Fleet::new();
@@ -72,8 +72,8 @@ fn hosts_of_five_processes_cost_one_request_cold_and_one_at_refresh() {
 #[test]
 fn inside_a_limit_hosts_cost_no_request() {
     let claim = Claim::that(
-        "processes of hosts that share a store cost one token request inside a 429 (200 hosts of 5 \
-         in a soak); all others end with code 5",
+        "processes on hosts that share a store cost one token request during a 429 (200 hosts \
+         with 5 each in a soak); all others end with exit code 5",
     );
     let hosts = tries(20, 200);
     let fleet = Fleet::new();
@@ -101,7 +101,9 @@ fn inside_a_limit_hosts_cost_no_request() {
 
 #[test]
 fn one_host_waits_out_a_limit_for_all() {
-    let claim = Claim::that("a 429 that fits into the time of all is waited out by one host");
+    let claim = Claim::that(
+        "one host waits for the end of a 429 that is shorter than the timeout of all callers",
+    );
     for _ in 0..tries(1, 5) {
         let fleet = Fleet::new();
         let headers = vec![("X-RateLimit-Replenish-Time".to_owned(), "3".to_owned())];
@@ -286,8 +288,8 @@ fn survives_at_every_stage(claim: &Claim, blow: Blow) {
 #[test]
 fn a_store_that_is_killed_at_any_stage_fails_no_answer() {
     let claim = Claim::that(
-        "callers are given a token although the shared store is killed at some stage of a fetch, at \
-         no more than one token request a host",
+        "callers get a token if the shared store is killed at any tested stage of a fetch, with \
+         at most one token request per host",
     );
     survives_at_every_stage(&claim, Blow::Killed);
 }
@@ -295,8 +297,8 @@ fn a_store_that_is_killed_at_any_stage_fails_no_answer() {
 #[test]
 fn a_store_that_is_stopped_at_any_stage_fails_no_answer() {
     let claim = Claim::that(
-        "callers are given a token although the shared store is stopped (SIGSTOP) at some stage of a \
-         fetch, at no more than one token request a host",
+        "callers get a token if the shared store is stopped (SIGSTOP) at any tested stage of a \
+         fetch, with at most one token request per host",
     );
     survives_at_every_stage(&claim, Blow::Stopped);
 }
@@ -304,8 +306,8 @@ fn a_store_that_is_stopped_at_any_stage_fails_no_answer() {
 #[test]
 fn a_store_that_is_cut_off_at_any_stage_fails_no_answer() {
     let claim = Claim::that(
-        "callers are given a token although iptables cuts the shared store off at some stage of a \
-         fetch, at no more than one token request a host",
+        "callers get a token if iptables blocks the shared store at any tested stage of a \
+         fetch, with at most one token request per host",
     );
     in_own_network(|| survives_at_every_stage(&claim, Blow::CutOff));
 }
@@ -313,8 +315,8 @@ fn a_store_that_is_cut_off_at_any_stage_fails_no_answer() {
 #[test]
 fn a_store_that_is_emptied_at_any_stage_costs_one_more_request() {
     let claim = Claim::that(
-        "callers are given a token although the shared store is emptied (FLUSHALL) at some stage of a \
-         fetch, at one more token request at most",
+        "callers get a token if the shared store is emptied (FLUSHALL) at any tested stage of a \
+         fetch, with at most one more token request",
     );
     survives_at_every_stage(&claim, Blow::Flushed);
 }
@@ -322,8 +324,8 @@ fn a_store_that_is_emptied_at_any_stage_costs_one_more_request() {
 #[test]
 fn a_store_that_evicts_at_any_stage_fails_no_answer() {
     let claim = Claim::that(
-        "callers are given a token although the shared store begins to evict whatever it has at some \
-         stage of a fetch, at no more than one token request a host",
+        "callers get a token if the shared store starts to evict all its entries at any tested \
+         stage of a fetch, with at most one token request per host",
     );
     survives_at_every_stage(&claim, Blow::Evicting);
 }
@@ -331,8 +333,8 @@ fn a_store_that_evicts_at_any_stage_fails_no_answer() {
 #[test]
 fn a_killed_lease_holder_costs_the_others_the_life_of_its_lease() {
     let claim = Claim::that(
-        "hosts are given a token although the one that asked for it was killed, within the 9 s of a \
-         tool, at one more token request",
+        "hosts get a token if the requesting host is killed, within the 9 s limit of a tool, \
+         with one more token request",
     );
     for _ in 0..tries(1, 10) {
         let fleet = Fleet::new();
@@ -361,8 +363,8 @@ fn a_killed_lease_holder_costs_the_others_the_life_of_its_lease() {
 #[test]
 fn a_stopped_lease_holder_harms_nobody_when_it_goes_on() {
     let claim = Claim::that(
-        "a lease holder that is stopped and goes on after its lease has ended takes nobody's lease \
-         away, and all are given a token",
+        "a lease holder that is stopped and continues after its lease has expired does not \
+         release the lease of another holder, and all callers get a token",
     );
     for _ in 0..tries(1, 10) {
         let fleet = Fleet::new();

@@ -97,8 +97,8 @@ fn one_token_each(answers: Vec<Answer>, profiles: usize) -> BTreeMap<String, Str
 #[test]
 fn a_storm_on_a_cold_cache_costs_one_request_for_each_profile() {
     let claim = Claim::that(
-        "Processes of 8 verbs for 5 profiles begin at once on a cold cache: one token request for \
-         each profile, one token for all its callers",
+        "Processes of 8 subcommands for 5 profiles start at once with a cold cache: one token \
+         request for each profile, one token for all its callers",
     );
     let (world, names) = profiles(5);
     let crowd = Crowd::gather(&world, mixed(&world, &names, storm()));
@@ -114,7 +114,8 @@ fn a_storm_on_a_cold_cache_costs_one_request_for_each_profile() {
 #[test]
 fn a_storm_that_waits_for_one_request_wakes_together_to_its_token() {
     let claim = Claim::that(
-        "Processes that all wait for the one that asks are given its token, and none asks again",
+        "Processes that all wait for the requesting process get its token, and none sends \
+         another request",
     );
     let (world, names) = profiles(1);
     let calls = mixed(&world, &names, 2 * storm()).filter(|call| call.wants_token);
@@ -138,7 +139,8 @@ fn a_storm_that_waits_for_one_request_wakes_together_to_its_token() {
 #[test]
 fn a_storm_at_expiry_costs_one_request_for_each_profile() {
     let claim = Claim::that(
-        "The same on a cache of expired tokens: one request for each profile, no expired token",
+        "The same with a cache of expired tokens: one request for each profile, no expired \
+         token",
     );
     let (world, names) = profiles(5);
     let old = one_token_each(Crowd::gather(&world, mixed(&world, &names, 40)).run(), 5);
@@ -156,8 +158,9 @@ fn a_storm_at_expiry_costs_one_request_for_each_profile() {
 #[test]
 fn a_storm_inside_a_cool_down_costs_nothing() {
     let claim = Claim::that(
-        "Processes of 8 verbs begin at once inside a cool-down (429, 403, 503): no request, and \
-         every one is told why with the failure's own exit code",
+        "Processes of 8 subcommands start at once during a cool-down (429, 403, 503): no \
+         request, and each process reports the reason with the exit code of the original \
+         failure",
     );
     let limited = Fault::Status {
         code: 429,
@@ -196,7 +199,8 @@ fn a_storm_inside_a_cool_down_costs_nothing() {
 #[test]
 fn a_storm_that_waits_for_a_request_that_fails_is_told_and_does_not_repeat_it() {
     let claim = Claim::that(
-        "Processes that wait for a request that is refused are told so, and none repeats it",
+        "Processes that wait for a request that is rejected report the rejection, and none \
+         repeats the request",
     );
     let (world, names) = profiles(1);
     world.sandbox.always(Some(Fault::status(403)));
@@ -222,8 +226,8 @@ fn a_storm_that_waits_for_a_request_that_fails_is_told_and_does_not_repeat_it() 
 #[test]
 fn a_storm_during_erases_of_one_token_costs_one_request() {
     let claim = Claim::that(
-        "Callers of 8 verbs begin at once with a tenth as many erases of the cached token: it is \
-         dropped once, for one request, and the token after it stays",
+        "Callers of 8 subcommands start at once with a tenth as many erases of the cached \
+         token: it is erased once, which costs one request, and the next token stays cached",
     );
     let (world, names) = profiles(1);
     let old = world.token();
@@ -251,8 +255,9 @@ fn a_storm_during_erases_of_one_token_costs_one_request() {
 #[test]
 fn a_storm_during_erases_of_whatever_is_there_costs_a_request_each_at_most() {
     let claim = Claim::that(
-        "Callers of 8 verbs begin at once with a tenth as many erases of whatever token is cached: \
-         a request for each erase at most, and every caller has a token of one of them",
+        "Callers of 8 subcommands start at once with a tenth as many erases of any cached \
+         token: at most one request for each erase, and every caller gets a token from one of \
+         them",
     );
     let (world, names) = profiles(1);
     world.token();
@@ -276,8 +281,9 @@ fn a_storm_during_erases_of_whatever_is_there_costs_a_request_each_at_most() {
 #[test]
 fn a_storm_in_the_last_fifth_costs_one_request_for_which_nobody_waits() {
     let claim = Claim::that(
-        "Processes of 8 verbs begin at once in the last fifth of a token's life while the server \
-         holds the one request back: all the others answer with the token at hand, in silence",
+        "Processes of 8 subcommands start at once in the last fifth of the lifetime of a token \
+         while the server delays the one request: all the others return the cached token, with \
+         no output on stderr",
     );
     let (world, names) = profiles(1);
     let old = world.token();
@@ -313,8 +319,9 @@ fn a_storm_in_the_last_fifth_costs_one_request_for_which_nobody_waits() {
 #[test]
 fn a_server_that_is_gone_for_ten_minutes_is_not_noticed_while_the_token_is_good() {
     let claim = Claim::that(
-        "The server fails for ten minutes (503, resets, hangs) while the token is in the last fifth \
-         of its life: every call of 8 verbs, minute by minute, succeeds in silence",
+        "The server fails for ten minutes (503, resets, hangs) while the token is in the last \
+         fifth of its lifetime: every call of 8 subcommands, in each minute, succeeds with no \
+         output on stderr",
     );
     for fault in [Fault::status(503), Fault::Reset, Fault::Hang] {
         let (world, names) = profiles(1);

@@ -296,8 +296,8 @@ fn plain(reading: &Reading) -> Reading {
 #[test]
 fn no_two_readers_of_a_url_can_be_played_against_each_other() {
     let claim = Claim::that(
-        "A URI that is answered with a token has the same scheme, host and port for node, Python, \
-         Go, curl and the url crate, or is no URL to one of them, and user info for none",
+        "A URI that gets a token has the same scheme, host and port in node, Python, Go, curl \
+         and the url crate, or is not a valid URL for one of them, and has user info in none",
     );
     let world = World::without_profile(Sandbox::builder());
     let hosts = serde_json::to_string(&HOSTS).unwrap();

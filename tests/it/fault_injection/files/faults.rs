@@ -116,10 +116,10 @@ const FAULTS: &[Case] = &[
         .under(faults!("fsync:error=EDQUOT"))
         .served()
         .warns("quota exceeded"),
-    case("fsync of the folder, EIO", "")
+    case("fsync of the directory, EIO", "")
         .under(faults_of!("C", "fsync:error=EIO"))
         .served(),
-    case("openat of the folder, EACCES", "")
+    case("openat of the directory, EACCES", "")
         .under(faults_of!("C", "?open,openat:error=EACCES"))
         .served(),
     case("rename, EIO", "")
@@ -142,7 +142,7 @@ const FAULTS: &[Case] = &[
         .under(faults!("rename:error=EPERM"))
         .served()
         .warns("not permitted"),
-    case("statx of the folder, EIO", "")
+    case("statx of the directory, EIO", "")
         .under(faults_of!("C", "fstat,statx:error=EIO"))
         .served()
         .warns("Input/output error"),
@@ -172,8 +172,9 @@ const FAULTS: &[Case] = &[
 #[test]
 fn no_error_of_the_file_system_fails_a_good_answer() {
     let claim = Claim::that(
-        "An error of open, stat, read, write, fsync, rename, mkdir or flock on the cache (EIO, ENOSPC, \
-         EDQUOT, EROFS, ENOLCK and others) costs one warning at most and never the answer",
+        "An error of open, stat, read, write, fsync, rename, mkdir or flock on the cache (EIO, \
+         ENOSPC, EDQUOT, EROFS, ENOLCK and others) causes at most one warning, and the token is \
+         still returned",
     );
     try_all(&claim, FAULTS);
 }
@@ -270,8 +271,8 @@ const DISKS: &[Case] = &[
 #[test]
 fn a_disk_that_takes_nothing_costs_a_warning_and_never_the_answer() {
     let claim = Claim::that(
-        "A disk that is read-only, full or out of inodes, and a limit on the size of files, cost one \
-         warning and never the answer, and leave no half entry",
+        "A disk that is read-only, full or out of inodes, or a limit on the file size, causes \
+         one warning; the token is still returned, and no partial entry is left",
     );
     try_all(&claim, DISKS);
 }

@@ -55,7 +55,7 @@ const HOMES: &[(&str, &str, [Option<&str>; 2])] = &[
         [None, Some("Permission denied")],
     ),
     (
-        "a folder that is not to be written",
+        "a directory that is not writable",
         "CLOUDCONNEXA_AUTH_CACHE_DIR=$H/closed/cache",
         [None, Some("Permission denied")],
     ),
@@ -78,8 +78,9 @@ const NO_FOLDER: Option<&str> = Some("there is no folder for the cache");
 #[test]
 fn without_a_usable_home_the_answer_is_good_and_nothing_is_written_elsewhere() {
     let claim = Claim::that(
-        "Without a home, with one that is relative, missing, a file or read-only, the answer is good, one \
-         warning names the variable, and no folder is made where none was named",
+        "If the home directory is not set, relative, missing, a file or read-only, the token is \
+         still returned, one warning names the variable, and no directory is created if none \
+         was named",
     );
     let world = world();
     for (name, variables, warnings) in HOMES {

@@ -222,10 +222,10 @@ fn token(outcome: Outcome) -> (String, String) {
 }
 
 const FOLDERS: &[Case] = &[
-    case("no folder", "rm -r $C").missed(),
+    case("no directory", "rm -r $C").missed(),
     // The owner and the mode of the file decide whether an entry is trusted, in any directory.
     case(
-        "a link to a folder",
+        "a link to a directory",
         "mv $C $A/real; ln -s $A/real $C; own $C",
     )
     .served()
@@ -262,12 +262,12 @@ const FOLDERS: &[Case] = &[
         .warns_ordinary("Permission denied"),
     case("closed by mode", "chmod 000 $C").warns_ordinary("Permission denied"),
     case(
-        "inside a sticky folder of root's",
+        "in a sticky directory of root",
         "chown 0:0 $H/cache; chmod 1777 $H/cache",
     )
     .served(),
     case(
-        "to be made in a sticky folder of root's",
+        "missing, in a sticky directory of root",
         "chown 0:0 $H/cache; chmod 1777 $H/cache; rm -r $C",
     )
     .missed(),
@@ -278,13 +278,13 @@ const FOLDERS: &[Case] = &[
     .missed()
     .warns("Not a directory"),
     case(
-        "to be made where nobody may write",
+        "missing, in a directory that is not writable",
         "rm -r $C; chmod 500 $H/cache",
     )
     .missed()
     .warns_ordinary("Permission denied"),
     case(
-        "in another user's closed folder",
+        "in an inaccessible directory of another user",
         "chown 12345:12345 $H/cache; chmod 700 $H/cache",
     )
     .warns_ordinary("Permission denied")
@@ -294,8 +294,9 @@ const FOLDERS: &[Case] = &[
 #[test]
 fn whatever_stands_in_the_place_of_the_cache_a_good_answer_stays_good() {
     let claim = Claim::that(
-        "A cache folder that is a link, a file, a device, another user's, open to others or closed \
-         costs a warning and never the answer; nothing is followed and nothing else is touched",
+        "A cache directory that is a link, a file, a device, owned by another user, accessible \
+         to other users or inaccessible causes a warning, and the token is still returned; no \
+         link is followed and no other file is changed",
     );
     try_all(&claim, FOLDERS);
 }
@@ -310,11 +311,11 @@ const ENTRIES: &[Case] = &[
     case("a link to a device", "ln -sf /dev/zero $E; own $E").missed(),
     case("a link to itself", "rm $E; ln -s $E $E; own $E").missed(),
     case("a pipe", "rm $E; mkfifo $E; own $E").missed(),
-    case("a folder", "rm $E; mkdir $E; own $E")
+    case("a directory", "rm $E; mkdir $E; own $E")
         .missed()
         .warns("Is a directory"),
     case(
-        "a folder with something in it",
+        "a directory that is not empty",
         "rm $E; mkdir $E; touch $E/x; own -R $E",
     )
     .missed()
@@ -352,7 +353,7 @@ const ENTRIES: &[Case] = &[
     case("half an entry", "truncate -s 100 $E").missed(),
     case("the temporary file is a link", "ln -s $A/file $T; own $T").served(),
     case(
-        "the temporary file is a link to nowhere",
+        "the temporary file is a broken link",
         "ln -s $A/nowhere $T; own $T",
     )
     .served(),
@@ -364,7 +365,7 @@ const ENTRIES: &[Case] = &[
     )
     .served()
     .root_only(),
-    case("the temporary file is a folder", "mkdir $T; own $T")
+    case("the temporary file is a directory", "mkdir $T; own $T")
         .served()
         .warns("Is a directory"),
 ];
@@ -372,8 +373,9 @@ const ENTRIES: &[Case] = &[
 #[test]
 fn whatever_stands_in_an_entrys_place_is_not_believed_and_not_followed() {
     let claim = Claim::that(
-        "An entry that is a link, a pipe, a device, a folder, 1 GiB, another user's, open to others, \
-         another name of a file or torn is a miss or fixed, and what it leads to is not touched",
+        "An entry that is a link, a pipe, a device, a directory, 1 GiB, owned by another user, \
+         accessible to other users, a hard link to another file or truncated is a miss or is \
+         fixed, and its target is not changed",
     );
     try_all(&claim, ENTRIES);
 }
@@ -389,7 +391,7 @@ const LOCKS: &[Case] = &[
     case("a pipe", "rm $L; mkfifo $L; own $L")
         .served()
         .warns("is not a regular file"),
-    case("a folder", "rm $L; mkdir $L; own $L")
+    case("a directory", "rm $L; mkdir $L; own $L")
         .served()
         .warns("is a folder"),
     case("an endless device", "rm $L; mknod $L c 1 5; own $L")
@@ -421,8 +423,9 @@ const LOCKS: &[Case] = &[
 #[test]
 fn whatever_stands_in_the_place_of_the_lock_nobody_hangs() {
     let claim = Claim::that(
-        "A lock file that is a link, a pipe, a device, a folder, 1 GiB, closed or another name of a \
-         file neither hangs a caller nor is followed, and the answer stays good",
+        "A lock file that is a link, a pipe, a device, a directory, 1 GiB, inaccessible or a \
+         hard link to another file does not block a caller and is not followed, and the token \
+         is still valid",
     );
     try_all(&claim, LOCKS);
 }

@@ -23,8 +23,8 @@ const QUOTAS: &[Case] = &[
 #[test]
 fn a_quota_that_is_used_up_costs_a_warning_and_never_the_answer() {
     let claim = Claim::that(
-        "A real quota (btrfs) that is used up, or of which some KiB are left, costs one warning at most \
-         and never the answer, and leaves no half entry",
+        "A real quota (btrfs) that is used up, or has a few KiB left, causes at most one \
+         warning; the token is still returned, and no partial entry is left",
     );
     let world = world();
     for (user, other) in [(User::Root, 1), (User::Ordinary, 0)] {

@@ -25,7 +25,7 @@ const CONFIGURATIONS: &[Case] = &[
         [Some("not a regular file"); 2],
     ),
     (
-        "a folder",
+        "a directory",
         "rm $K; mkdir $K; own $K",
         "",
         [Some("not a regular file"); 2],
@@ -49,7 +49,7 @@ const CONFIGURATIONS: &[Case] = &[
         [Some("larger than 4 MiB"); 2],
     ),
     (
-        "1 GiB of nothing",
+        "1 GiB of zeros",
         "truncate -s 1G $K",
         "",
         [Some("larger than 4 MiB"); 2],
@@ -73,13 +73,13 @@ const CONFIGURATIONS: &[Case] = &[
         [None; 2],
     ),
     (
-        "closed",
+        "mode 000",
         "chmod 000 $K",
         "",
         [None, Some("Permission denied")],
     ),
     (
-        "in a closed folder",
+        "in an inaccessible directory",
         "chmod 000 $F",
         "",
         [None, Some("Permission denied")],
@@ -106,7 +106,7 @@ const SECRETS: &[Case] = &[
         [Some("not a regular file"); 2],
     ),
     (
-        "a folder",
+        "a directory",
         "rm $S; mkdir $S; own $S",
         "",
         [Some("not a regular file"); 2],
@@ -130,7 +130,7 @@ const SECRETS: &[Case] = &[
         [Some("not a regular file"); 2],
     ),
     (
-        "1 GiB of nothing",
+        "1 GiB of zeros",
         "truncate -s 1G $S",
         "",
         [Some("larger than 64 KiB"); 2],
@@ -186,7 +186,7 @@ const SECRETS: &[Case] = &[
         [None, Some("Permission denied")],
     ),
     (
-        "closed",
+        "mode 000",
         "chmod 000 $S",
         "",
         [None, Some("Permission denied")],
@@ -244,8 +244,8 @@ fn try_all(claim: &Claim, cases: &[Case]) {
 #[test]
 fn a_configuration_that_is_no_file_is_an_error_and_hangs_nobody() {
     let claim = Claim::that(
-        "A configuration file that is a pipe, a folder, a device, 1 GiB, closed or unreadable is an error \
-         with its path, at once",
+        "A configuration file that is a pipe, a directory, a device, 1 GiB, inaccessible or \
+         unreadable causes an error with its path, at once",
     );
     try_all(&claim, CONFIGURATIONS);
 }
@@ -253,8 +253,8 @@ fn a_configuration_that_is_no_file_is_an_error_and_hangs_nobody() {
 #[test]
 fn a_secret_file_that_is_no_file_or_open_to_others_is_an_error_and_hangs_nobody() {
     let claim = Claim::that(
-        "A secret file that is a pipe, a folder, a device, 1 GiB, empty, closed, open to others or \
-         unreadable is an error with its path, at once",
+        "A secret file that is a pipe, a directory, a device, 1 GiB, empty, inaccessible, \
+         accessible to other users or unreadable causes an error with its path, at once",
     );
     try_all(&claim, SECRETS);
 }

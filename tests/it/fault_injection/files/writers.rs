@@ -137,9 +137,9 @@ fn writers(world: &World) -> Vec<Writer> {
 #[test]
 fn a_disk_that_takes_nothing_leaves_the_old_files_whole() {
     let claim = Claim::that(
-        "store, login, logout and setup on a disk that is read-only, full, out of inodes, over quota or \
-         broken fail with a reason, leave the file they write as it was to the byte and no temporary one; a \
-         secret is replaced only with its profile",
+        "store, login, logout and setup on a disk that is read-only, full, out of inodes, over \
+         quota or broken fail with a reason, keep the file that they write byte for byte and \
+         leave no temporary file; a secret is replaced only together with its profile",
     );
     let world = world();
     let (text, old) = (world.profile_text("prod"), "the-old-secret-of-this-profile");

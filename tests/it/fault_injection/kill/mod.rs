@@ -229,9 +229,9 @@ impl Fixture {
 #[test]
 fn a_kill_at_any_call_of_a_first_request_costs_at_most_that_request() {
     let claim = Claim::that(
-        "SIGKILL at each system call of a first token request, from the lock to the answer: the \
-         next caller gets its token with one request at most, the entry is whole or absent, the \
-         lock is free, one leftover at most",
+        "SIGKILL at each system call of a first token request, from the lock to the output: the \
+         next caller gets a token with at most one request, the entry is complete or absent, \
+         the lock is free, and at most one leftover file exists",
     );
     let scene = Fixture::new(None);
     scene.kill_everywhere(&claim);
@@ -241,7 +241,7 @@ fn a_kill_at_any_call_of_a_first_request_costs_at_most_that_request() {
 #[test]
 fn a_kill_at_any_call_of_a_request_at_expiry_leaves_the_old_entry_or_the_new_one() {
     let claim = Claim::that(
-        "The same where an expired token is replaced: the entry is the old or the new one",
+        "The same while an expired token is replaced: the entry is the old or the new one",
     );
     let scene = Fixture::new(Some(Duration::from_secs(43_200)));
     scene.kill_everywhere(&claim);
@@ -251,8 +251,8 @@ fn a_kill_at_any_call_of_a_request_at_expiry_leaves_the_old_entry_or_the_new_one
 #[test]
 fn a_kill_at_any_call_of_a_refresh_ahead_costs_no_later_caller_anything() {
     let claim = Claim::that(
-        "The same where the next token is looked for while this one is good: a killed refresher \
-         costs one request at most, and its token goes on",
+        "The same while a valid token is refreshed: a killed refresh costs at most one request, \
+         and the valid token is still returned",
     );
     let mut scene = Fixture::new(Some(Duration::from_secs(43_199 * 9 / 10)));
     scene.most_requests = 1;
@@ -263,7 +263,8 @@ fn a_kill_at_any_call_of_a_refresh_ahead_costs_no_later_caller_anything() {
 #[test]
 fn a_kill_at_any_call_of_a_refused_request_costs_at_most_one_more() {
     let claim = Claim::that(
-        "The same where the server refuses: the next caller is told so, with one request at most",
+        "The same if the server rejects the request: the next caller gets that error, with at \
+         most one request",
     );
     let mut scene = Fixture::new(None);
     scene.world.sandbox.always(Some(Fault::status(403)));
@@ -276,9 +277,9 @@ fn a_kill_at_any_call_of_a_refused_request_costs_at_most_one_more() {
 #[test]
 fn what_killed_writers_leave_is_taken_away_where_there_are_no_locks_too() {
     let claim = Claim::that(
-        "SIGKILL before the rename, with a lock, without one (ENOLCK) and at the reminder's note: \
-         what is left is gone after the next writer, without a lock after the first one a minute \
-         later",
+        "SIGKILL before the rename, with a lock, without a lock (ENOLCK) and while the expiry \
+         reminder is recorded: the next writer removes the leftover files; without a lock, the \
+         first writer a minute later removes them",
     );
     let no_locks = "-e inject=flock:error=ENOLCK";
     for (faults, profile, place) in [
@@ -329,8 +330,8 @@ fn what_killed_writers_leave_is_taken_away_where_there_are_no_locks_too() {
 #[test]
 fn a_logout_takes_away_what_a_killed_writer_left_of_a_token() {
     let claim = Claim::that(
-        "SIGKILL between writing a token and putting it in its place, then `logout`: no file of \
-         the cache holds a token",
+        "SIGKILL between the write and the rename of a token, then `logout`: no file of the \
+         cache contains a token",
     );
     claim.holds(|| {
         let world = World::without_profile(Sandbox::builder());
@@ -360,8 +361,8 @@ fn a_logout_takes_away_what_a_killed_writer_left_of_a_token() {
 #[test]
 fn who_waits_for_a_process_that_is_killed_asks_once_for_all_who_wait() {
     let claim = Claim::that(
-        "A killed process for which others wait costs one more request, and all of them take what \
-         that one brings",
+        "A killed process that other processes wait for costs one more request, and all waiting \
+         processes use its token",
     );
     for _ in 0..tries(1, 50) {
         let world = World::new();
@@ -489,9 +490,9 @@ struct Killed {
 #[test]
 fn kills_at_random_moments_of_a_crowd_cost_a_request_each_at_most() {
     let claim = Claim::that(
-        "SIGKILL at random moments while 8 callers call all the time and the token is dropped \
-         again and again: every other caller succeeds; one request for each drop and each kill at \
-         most; no two requests under way for one identity, but for those of killed processes",
+        "SIGKILL at random times while 8 callers run continuously and the token is erased \
+         repeatedly: every other caller succeeds; at most one request for each erase and each \
+         kill; no two concurrent requests for one identity, except those of killed processes",
     );
     let kills = tries(30, 2000);
     let world = World::with(Sandbox::builder().no_rate_limit());

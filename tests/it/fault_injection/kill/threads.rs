@@ -117,9 +117,10 @@ impl Fixture {
 #[test]
 fn a_kill_at_any_call_of_a_thread_that_waits_or_connects_costs_at_most_one_request() {
     let claim = Claim::that(
-        "SIGKILL in front of and behind the system calls of every other thread of a process that first \
-         waits for the lock and then asks (waiting, connecting): the next caller gets \
-         its token with one request at most, the entry is whole or absent, the lock is free",
+        "SIGKILL before and after the system calls of every other thread of a process that \
+         first waits for the lock and then sends a request (waiting, connecting): the next \
+         caller gets a token with at most one request, the entry is complete or absent, and the \
+         lock is free",
     );
     let Some(scene) = named(None) else {
         return;
@@ -131,8 +132,8 @@ fn a_kill_at_any_call_of_a_thread_that_waits_or_connects_costs_at_most_one_reque
 #[test]
 fn a_kill_at_any_call_of_a_thread_of_a_refresh_ahead_costs_no_later_caller_anything() {
     let claim = Claim::that(
-        "The same where the next token is looked for while this one is good: one request at most, and \
-         the token goes on",
+        "The same while a valid token is refreshed: at most one request, and the valid token is \
+         still returned",
     );
     let Some(mut scene) = named(Some(Duration::from_secs(43_199 * 9 / 10))) else {
         return;

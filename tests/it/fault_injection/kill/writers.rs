@@ -231,9 +231,10 @@ fn is_for_one_user(folder: &Path, at: &str) {
 #[test]
 fn a_kill_at_any_call_of_a_store_leaves_each_file_whole() {
     let claim = Claim::that(
-        "SIGKILL at each system call of `store` from the first that makes a file, for a new profile and \
-         for one that is there: configuration and secret are each the old or the new one, a profile has \
-         its secret, all is for its user alone, and the next `store` or `logout` takes leftovers away",
+        "SIGKILL at each system call of `store` from the first that creates a file, for a new \
+         and for an existing profile: the configuration and the secret are each the old or the \
+         new one, a profile has its secret, only its user can access the files, and the next \
+         `store` or `logout` removes leftover files",
     );
     for has_profile in [false, true] {
         Fixture::new("store", has_profile).kill_everywhere(&claim);
@@ -242,7 +243,7 @@ fn a_kill_at_any_call_of_a_store_leaves_each_file_whole() {
 
 #[test]
 fn a_kill_at_any_call_of_a_login_leaves_each_file_whole() {
-    let claim = Claim::that("The same for `login`, and the entry of the cache");
+    let claim = Claim::that("The same for `login`, including the cache entry");
     for has_profile in [false, true] {
         Fixture::new("login", has_profile).kill_everywhere(&claim);
     }

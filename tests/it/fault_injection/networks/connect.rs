@@ -31,7 +31,7 @@ fn ends(world: &World, url: &str, limit: &str, first: &[&str]) {
 #[test]
 fn a_connection_that_is_refused_is_told_at_once() {
     let claim =
-        Claim::that("a server where nobody listens is told as one that refused the connection");
+        Claim::that("a server address without a listener is reported as a refused connection");
     let world = World::new();
     let url = "https://127.0.0.1:1";
     let refused = format!("{url} refused the connection");
@@ -49,8 +49,8 @@ fn a_connection_that_is_refused_is_told_at_once() {
 #[test]
 fn a_way_that_leads_nowhere_is_told_as_what_it_is() {
     let claim = Claim::that(
-        "packets that are dropped, rejected or have no route, and a queue that is full, are told as no \
-         connection, in time; a token that is still good goes on",
+        "packets that are dropped, rejected or have no route, and a full queue, are reported as \
+         a failed connection, in time; a token that is still valid is returned",
     );
     in_own_network(|| {
         let world = World::new();
@@ -190,8 +190,8 @@ fn full() -> (SocketAddr, (TcpListener, Vec<TcpStream>)) {
 #[test]
 fn a_dead_ipv6_address_beside_a_living_ipv4_one_costs_no_token() {
     let claim = Claim::that(
-        "a name whose IPv6 address refuses, has no route or swallows what it is sent is reached by its \
-         IPv4 address",
+        "a name whose IPv6 address refuses connections, has no route or drops packets is \
+         reached by its IPv4 address",
     );
     in_own_network(|| {
         let world = World::with(Sandbox::builder().certificate(Certificate::Tenant));

@@ -105,8 +105,9 @@ fn answer(question: &[u8], says: &Says) -> Option<Vec<u8>> {
 #[test]
 fn a_name_that_is_not_found_is_told_from_a_resolver_that_does_not_answer() {
     let claim = Claim::that(
-        "a name that does not exist, a resolver that fails, refuses, talks rubbish, is silent or is not \
-         there are told in the first line, in time; a token that is still good goes on",
+        "a name that does not exist, and a resolver that fails, refuses, sends invalid data, \
+         does not respond or is missing, are reported in the first line, in time; a token that \
+         is still valid is returned",
     );
     in_own_network(|| {
         let world = World::with(Sandbox::builder().certificate(Certificate::Tenant));
@@ -134,7 +135,7 @@ fn a_name_that_is_not_found_is_told_from_a_resolver_that_does_not_answer() {
             ("SERVFAIL", Says::Code(2), one, "2s", &no_answer),
             ("REFUSED", Says::Code(5), one, "2s", &no_answer),
             (
-                "nobody listens",
+                "no server listens",
                 Says::Nothing,
                 "nameserver 127.0.0.2\\n",
                 "2s",

@@ -62,8 +62,9 @@ fn behind(claim: &Claim, scheme: &str, well: &Serve, faults: &[Fault]) {
 #[test]
 fn a_proxy_that_does_not_open_the_way_is_told_from_the_server() {
     let claim = Claim::that(
-        "an HTTP proxy that refuses, answers something else, cuts or hangs is named in the first \
-         line, without its password, and a token that is still good goes on",
+        "an HTTP proxy that refuses, sends another response, closes the connection or hangs is \
+         named in the first line, without its password, and a token that is still valid is \
+         returned",
     );
     let refused = |status: &str| says(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n"));
     let closed = "in the TLS handshake";
@@ -248,8 +249,8 @@ fn opens_socks() -> Serve {
 #[test]
 fn a_socks_proxy_that_does_not_open_the_way_is_told_from_the_server() {
     let claim = Claim::that(
-        "a SOCKS proxy that refuses, wants another password, answers something else, cuts or hangs is \
-         named in the first line, without its password",
+        "a SOCKS proxy that refuses, requires another password, sends another response, closes \
+         the connection or hangs is named in the first line, without its password",
     );
     let proxy = "the proxy 127.0.0.1:";
     let refused = |number: u8| -> Serve {
@@ -312,7 +313,9 @@ fn a_socks_proxy_that_does_not_open_the_way_is_told_from_the_server() {
 
 #[test]
 fn a_proxy_of_https_is_told_from_the_server() {
-    let claim = Claim::that("a proxy whose own certificate is wrong is named, and not the server");
+    let claim = Claim::that(
+        "if the certificate of a proxy is invalid, the error names the proxy and not the server",
+    );
     claim.holds(|| {
         let world = World::new();
         let other = Sandbox::start();
@@ -328,7 +331,7 @@ fn a_proxy_of_https_is_told_from_the_server() {
 
 #[test]
 fn a_proxy_is_given_its_password_and_a_wrong_one_is_not_shown() {
-    let claim = Claim::that("the password of a proxy is given to it and shown to nobody");
+    let claim = Claim::that("the password of a proxy is sent to the proxy and never shown");
     let proxy = Tinyproxy::with("BasicAuth somebody right-pass-word");
     let host = proxy.url();
     let host = host.strip_prefix("http://").unwrap();
@@ -367,7 +370,9 @@ fn a_proxy_is_given_its_password_and_a_wrong_one_is_not_shown() {
 
 #[test]
 fn what_a_real_proxy_refuses_is_told() {
-    let claim = Claim::that("what tinyproxy forbids or cannot reach is told with its status");
+    let claim = Claim::that(
+        "if tinyproxy forbids a request or cannot reach the server, its status is reported",
+    );
     let unavailable = |world: &World, first: &str, says: &str| {
         claim.holds(|| {
             let stderr = world.run(["token", "--timeout", "10s"]).fails(6);
@@ -402,7 +407,8 @@ fn what_a_real_proxy_refuses_is_told() {
 #[test]
 fn no_proxy_goes_around_the_proxy() {
     let claim = Claim::that(
-        "`NO_PROXY` is obeyed in each of its forms, and an entry that is not this server changes nothing",
+        "`NO_PROXY` is obeyed in each of its forms, and an entry that does not match the server \
+         has no effect",
     );
     let proxy = Relay::new(opens());
     let world = World::new();
@@ -447,7 +453,7 @@ fn no_proxy_goes_around_the_proxy() {
 
 #[test]
 fn a_proxy_that_cannot_be_reached_is_no_proxy_that_opens_no_way() {
-    let claim = Claim::that("a proxy whose packets are dropped is told as no connection");
+    let claim = Claim::that("a proxy whose packets are dropped is reported as a failed connection");
     in_own_network(|| {
         let world = World::new();
         shell("iptables -A INPUT -p tcp --dport 3128 -j DROP");

@@ -206,8 +206,8 @@ fn all_cut(claim: &Claim, world: &World, cuts: &[Cut], says: &[&str]) {
 #[test]
 fn a_connection_that_ends_after_any_number_of_bytes_is_told_and_tried_again() {
     let claim = Claim::that(
-        "a connection that is reset or closed after any byte of the exchange, of either side, with TLS and \
-         without, is told as what it is and tried again",
+        "a connection that is reset or closed after any byte of the exchange, in either \
+         direction, with and without TLS, is reported as such and retried",
     );
     let world = World::with(Sandbox::builder().no_rate_limit());
     let lengths = counted(&world);
@@ -240,8 +240,8 @@ fn a_connection_that_ends_after_any_number_of_bytes_is_told_and_tried_again() {
 #[test]
 fn a_handshake_that_ends_after_any_record_is_told_as_one() {
     let claim = Claim::that(
-        "a connection that is reset or closed after any record of the TLS handshake is told as that, \
-         and tried again",
+        "a connection that is reset or closed after any record of the TLS handshake is reported \
+         as such and retried",
     );
     let world = World::with(Sandbox::builder().no_rate_limit());
     let mut cuts = Vec::new();
@@ -267,8 +267,9 @@ fn a_handshake_that_ends_after_any_record_is_told_as_one() {
 #[test]
 fn a_run_whose_first_connection_is_cut_anywhere_ends_with_a_token_all_the_same() {
     let claim = Claim::that(
-        "a run whose first connection is reset or closed after any byte of the exchange, of either side, \
-         with TLS and without, ends with a token, in silence",
+        "an invocation whose first connection is reset or closed after any byte of the \
+         exchange, in either direction, with and without TLS, ends with a token and no output \
+         on stderr",
     );
     for builder in [Sandbox::builder(), Sandbox::builder().http()] {
         let world = World::with(builder.no_rate_limit());
@@ -308,8 +309,8 @@ fn a_run_whose_first_connection_is_cut_anywhere_ends_with_a_token_all_the_same()
 #[test]
 fn a_reset_takes_a_good_token_from_nobody() {
     let claim = Claim::that(
-        "while every connection is reset or closed a token that is still good is the answer, and the \
-         next callers are bound for 5 s",
+        "while every connection is reset or closed, a token that is still valid is returned, \
+         and a cool-down of 5 s applies to the next callers",
     );
     let at = [0, 10, 90].map(|share| [(share, End::Reset), (share, End::Close)]);
     claim.counts(6, || {

@@ -65,8 +65,8 @@ fn endless(first: &'static str, again: &'static str) -> Serve {
 #[test]
 fn an_answer_that_is_no_whole_answer_is_told_as_what_it_is() {
     let claim = Claim::that(
-        "an answer that is cut, empty, false about its length, not HTTP, too large or endless gives no \
-         token, is told in the first line, and ends in time",
+        "a response that is truncated, empty, of the wrong length, not HTTP, too large or \
+         endless gives no token, is reported in the first line, and ends in time",
     );
     let not_http = "the answer is not HTTP/1.1";
     let not_whole = "closed the connection before the answer was whole";
@@ -115,10 +115,10 @@ fn an_answer_that_is_no_whole_answer_is_told_as_what_it_is() {
             says(answer("Content-Length: 0\r\n", "")),
             &[no_token],
         ),
-        Fault::new("a length that is none", says(length("many")), &[not_http]),
+        Fault::new("an invalid length", says(length("many")), &[not_http]),
         Fault::new("a negative length", says(length("-1")), &[not_http]),
         Fault::new(
-            "a length beyond all",
+            "a length that overflows",
             says(length("99999999999999999999999")),
             &[not_http],
         ),
@@ -160,7 +160,7 @@ fn an_answer_that_is_no_whole_answer_is_told_as_what_it_is() {
         ),
         Fault::new("HTTP/7.0", says("HTTP/7.0 200 OK\r\n\r\n"), &[not_http]),
         Fault::new(
-            "a status that is none",
+            "an invalid status",
             says("HTTP/1.1 abc\r\n\r\n"),
             &[not_http],
         ),
@@ -236,8 +236,8 @@ fn an_answer_that_is_no_whole_answer_is_told_as_what_it_is() {
 #[test]
 fn an_answer_that_does_not_come_in_time_ends_with_the_run() {
     let claim = Claim::that(
-        "a server that is silent, trickles, sends nothing but 1xx or holds the connection half open \
-         ends with `--timeout`, and the first line says what was waited for",
+        "a server that sends nothing, sends slowly, sends only 1xx or keeps the connection half \
+         open causes an error at `--timeout`, and the first line names the missing response",
     );
     let whole = "sent no complete response";
     let second = Duration::from_secs(1);
@@ -287,8 +287,8 @@ fn an_answer_that_does_not_come_in_time_ends_with_the_run() {
 #[test]
 fn a_slow_answer_that_comes_in_time_is_the_answer() {
     let claim = Claim::that(
-        "a whole answer is taken however it comes: byte after byte, after 1xx, in chunks, until the \
-         end of the connection, or before a reset",
+        "a complete response is accepted if it arrives byte by byte, after 1xx, in chunks, \
+         until the end of the connection, or before a reset",
     );
     let keep = |stream| drop(drained(stream));
     let close = drop;
@@ -353,8 +353,8 @@ fn a_slow_answer_that_comes_in_time_is_the_answer() {
 #[test]
 fn a_kept_connection_that_is_gone_costs_no_answer() {
     let claim = Claim::that(
-        "a server that promises to keep a connection and closes or resets it is asked the second form \
-         of request on a new one",
+        "if a server promises to keep a connection and closes or resets it, the second form of \
+         request is sent on a new connection",
     );
     for end in [
         |stream: &TcpStream| drop(stream.shutdown(Shutdown::Both)),
@@ -390,8 +390,8 @@ fn a_kept_connection_that_is_gone_costs_no_answer() {
 #[test]
 fn what_ends_a_kept_connection_is_told_as_the_exchange_that_it_was() {
     let claim = Claim::that(
-        "a second form of request that a kept connection carries and nobody answers is told as an \
-         answer that did not come, not as a connection that was not made",
+        "a second form of request that is sent on a kept connection and gets no response is \
+         reported as a missing response, not as a failed connection",
     );
     claim.holds(|| {
         let refused = "HTTP/1.1 401 Unauthorized\r\nConnection: keep-alive\r\n\
@@ -414,7 +414,8 @@ fn what_ends_a_kept_connection_is_told_as_the_exchange_that_it_was() {
 
 #[test]
 fn a_server_that_accepts_and_never_answers_ends_with_the_run() {
-    let claim = Claim::that("a run that nobody answers ends at its `--timeout` and not later");
+    let claim =
+        Claim::that("an invocation without a response ends at its `--timeout` and not later");
     let hole = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = hole.local_addr().unwrap();
     let world = World::new();

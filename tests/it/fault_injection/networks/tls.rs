@@ -31,8 +31,8 @@ fn trust(world: &World, ca_pem: &str) {
 #[test]
 fn a_server_whose_certificate_is_wrong_is_sent_nothing_and_the_fault_is_named() {
     let claim = Claim::that(
-        "a server whose certificate is wrong is sent nothing, and the first line says what is wrong \
-         with it; a token that is still good goes on",
+        "a server with an invalid certificate is sent nothing, and the first line names the \
+         problem of the certificate; a token that is still valid is returned",
     );
     let untrusted = "cannot be trusted: ";
     let cases: [(Certificate, bool, &[&str], &str); 8] = [
@@ -189,8 +189,9 @@ impl Drop for Legacy {
 #[test]
 fn a_server_of_yesterday_is_sent_nothing() {
     let claim = Claim::that(
-        "a server that speaks TLS 1.0 or 1.1 only, has a weak key, offers weak ciphers only or wants \
-         a client certificate is sent nothing, and the first line says what it lacks",
+        "a server that supports only TLS 1.0 or 1.1, has a weak key, offers only weak ciphers \
+         or requires a client certificate is sent nothing, and the first line names the missing \
+         feature",
     );
     let p256 = "-algorithm EC -pkeyopt ec_paramgen_curve:P-256";
     let rsa = |bits: u32| format!("-algorithm RSA -pkeyopt rsa_keygen_bits:{bits}");
@@ -267,8 +268,8 @@ fn sent_nothing(name: &str, legacy: Legacy) {
 #[test]
 fn what_is_no_tls_is_told_from_what_is() {
     let claim = Claim::that(
-        "plain HTTP, another protocol or rubbish on the port of TLS, and TLS on the port of plain \
-         HTTP, are named in the first line",
+        "plain HTTP, another protocol or invalid data on a TLS port, and TLS on a plain HTTP \
+         port, are named in the first line",
     );
     let at_once = |bytes: &'static [u8]| -> Serve {
         Arc::new(move |mut stream| {
@@ -292,7 +293,7 @@ fn what_is_no_tls_is_told_from_what_is() {
         Fault::new("zeros", at_once(&[0; 512]), &[no_tls]),
         Fault::new("0xff", at_once(&[0xff; 512]), &[no_tls]),
         Fault::new(
-            "a handshake record that is none",
+            "an invalid handshake record",
             at_once(b"\x16\x03\x03\x00\x04\x02\xff\xff\xff"),
             &["no TLS connection to"],
         ),
