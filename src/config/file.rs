@@ -301,7 +301,7 @@ impl Document<'_> {
         let hint = match nearest(name, known.iter().copied()) {
             // In TOML, all keys after a table header belong to the table.
             _ if TOP_KEYS.contains(&name) => {
-                format!("`{name}` stands at the top of the file, before the first [profiles.…]")
+                format!("`{name}` belongs at the top of the file, before the first [profiles.…]")
             }
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("the keys here are {}", listed(known)),

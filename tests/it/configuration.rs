@@ -60,7 +60,7 @@ fn what_cannot_be_meant_is_refused_with_its_place_and_what_to_write() {
             "[profiles.p]\ndefault_profile = \"p\"\n",
             ":2:1",
             "unknown key `default_profile` in [profiles.p]",
-            "`default_profile` is at the top of the file",
+            "`default_profile` belongs at the top of the file",
         ),
         ("[profiles.env]\n", ":1:11", "kept for the profile", ""),
         (
@@ -276,7 +276,7 @@ fn the_flag_wins_over_the_variable_and_the_variable_over_the_default() {
     );
     assert!(stderr.contains("`a`, `b`, `c`"), "{stderr}");
     let stderr = world.run(["token", "--profile", "aa"]).fails(3);
-    assert!(stderr.contains("no profile `aa`"), "{stderr}");
+    assert!(stderr.contains("profile `aa` does not exist"), "{stderr}");
 }
 
 #[test]

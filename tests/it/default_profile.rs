@@ -108,11 +108,7 @@ fn undecided_default_is_explained_with_command_and_file() {
     world.write_config(config);
     let stderr = world.run(["token"]).fails(3);
     let path = world.config().display().to_string();
-    for part in [
-        "2 profiles are set up",
-        "`cloudconnexa-auth use NAME`",
-        &path,
-    ] {
+    for part in ["2 profiles exist", "`cloudconnexa-auth use NAME`", &path] {
         assert!(stderr.contains(part), "{part} is not in {stderr}");
     }
 }

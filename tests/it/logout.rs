@@ -58,7 +58,7 @@ fn a_logout_takes_what_it_was_told_and_no_more() {
 
     let stderr = world.run(["logout", "--profile", "bb"]).fails(3);
     assert!(
-        stderr.contains("no profile `bb`") && stderr.contains("did you mean `b`?"),
+        stderr.contains("profile `bb` does not exist") && stderr.contains("did you mean `b`?"),
         "{stderr}"
     );
     let logout = world.run(["logout", "--yes"]).outcome();

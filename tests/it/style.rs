@@ -108,7 +108,7 @@ fn an_error_is_red_on_a_terminal_and_reads_the_same() {
     let world = world();
     let told = shown(&world, &["token", "--profile", "none"], &[]);
     assert!(
-        told.starts_with("cloudconnexa-auth: \x1b[1;31merror:\x1b[0m there is no"),
+        told.starts_with("cloudconnexa-auth: \x1b[1;31merror:\x1b[0m profile `none`"),
         "{told:?}"
     );
     let plain = shown(

@@ -1,9 +1,6 @@
 //! A simulation of many hosts over many days. It runs the real token provider with a simulated
-//! clock, store and endpoint that take no time. Each active call has a thread, and only one thread
-//! runs at a time.
-//!
-//! `make fleet` runs it with 100,000 hosts over a week and prints the figures of docs/fleet.md.
-//! Here it runs with a few hosts.
+//! clock, store and endpoint. Each active call has a thread, and only one thread runs at a time.
+//! `make fleet` runs it with 100,000 hosts over a week for docs/fleet.md; the test uses a few hosts.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
